@@ -1,0 +1,91 @@
+//! The manifest, `spin.toml`: what a person writes about an application.
+//!
+//! * [`Manifest`] and its parts (`manifest/schema.rs`): the data, after reading;
+//! * reading (`manifest/parse.rs` and below): TOML to data, all problems at once, each with line and column;
+//! * checking (`manifest/check.rs`): what only shows when parts are seen together;
+//! * locking (`manifest/locking.rs`): data to a [`LockedApp`](crate::LockedApp).
+//!
+//! Version 2 of the format is read. Whatever public Spin knows and this version does not is refused with words that
+//! say so, never as an unknown key and never silently.
+//!
+//! ```
+//! use std::path::Path;
+//! use spin_app_model::Manifest;
+//!
+//! let text = r#"spin_manifest_version = 2
+//!
+//! [application]
+//! name = "demo"
+//!
+//! [[trigger.http]]
+//! route = "/..."
+//! component = "helo"
+//!
+//! [component.hello]
+//! sorce = "hello.wasm"
+//! "#;
+//! let error = Manifest::parse(text, Path::new("spin.toml")).unwrap_err();
+//! assert_eq!(
+//!     error.to_string(),
+//!     "\
+//! spin.toml:8:13: no component `helo` is declared
+//!   help: did you mean `hello`?
+//! spin.toml:10:12: the key `source` is missing in component `hello`
+//!   help: name the component's wasm file: `source = \"hello.wasm\"`
+//! spin.toml:11:1: unknown key `sorce` in component `hello`
+//!   help: did you mean `source`?",
+//! );
+//! ```
+
+mod bare;
+mod check;
+mod hosts;
+mod ids;
+mod json;
+mod locking;
+mod parse;
+mod problem;
+mod schema;
+mod table;
+
+use std::fs;
+use std::path::Path;
+
+pub use locking::LockOptions;
+pub use problem::{Located, ManifestError, Position, Problem};
+pub use schema::{Application, Build, BuildCommand, Component, Manifest, Trigger, Variable};
+
+/// The usual name of a manifest.
+pub const FILE_NAME: &str = "spin.toml";
+
+impl Manifest {
+    /// Reads a manifest file.
+    ///
+    /// # Errors
+    ///
+    /// [`ManifestError::Read`] when the file cannot be read, else as [`parse`](Self::parse).
+    pub fn read(path: &Path) -> Result<Self, ManifestError> {
+        let bytes = fs::read(path).map_err(|source| ManifestError::Read { path: path.to_owned(), source })?;
+        match String::from_utf8(bytes) {
+            Ok(text) => Self::parse(&text, path),
+            Err(error) => Err(problem::not_utf8(path, &error)),
+        }
+    }
+
+    /// Reads the text of a manifest. `path` is where it is from: it appears in messages and is not opened.
+    ///
+    /// # Errors
+    ///
+    /// [`ManifestError::Invalid`], listing everything that is wrong with it.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, ManifestError> {
+        let report = problem::Report::new(text);
+        let parsed = parse::document(text, path, &report);
+        if let Some(parsed) = &parsed {
+            check::cross_check(parsed, &report);
+        }
+        match report.into_error(path) {
+            Some(error) => Err(error),
+            None => Ok(parsed.expect("a document that cannot be read has a problem").manifest),
+        }
+    }
+}

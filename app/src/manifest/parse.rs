@@ -1,0 +1,194 @@
+//! Reading the document: the top level, `[application]` and `[variables]`.
+//!
+//! A hand-written walk over the parsed TOML, because a derived reader stops at the first problem and knows nothing of
+//! keys that are valid elsewhere.
+
+mod component;
+mod trigger;
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::path::Path;
+
+use serde_json::{Map, Value};
+use toml::de::{DeTable, DeValue};
+
+use super::ids::check_snake;
+use super::problem::{Report, quoted};
+use super::schema::{Application, Manifest, Variable};
+use super::table::Table;
+use crate::names::TriggerType;
+
+pub(super) use trigger::assign_id;
+
+const VERSION_KEY: &str = "spin_manifest_version";
+
+/// Public Spin reads this key too, for manifests of version 1 that were written before the key got its name.
+const OLD_VERSION_KEY: &str = "spin_version";
+
+const DOCUMENT_KEYS: &[&str] = &[VERSION_KEY, "application", "variables", "trigger", "component"];
+const APPLICATION_KEYS: &[&str] = &["name", "version", "description", "authors", "targets", "trigger", "tool"];
+const VARIABLE_KEYS: &[&str] = &["description", "required", "default", "secret"];
+
+/// A document as far as it could be read.
+pub(super) struct Parsed<'t> {
+    /// What could be read.
+    pub(super) manifest: Manifest,
+    /// Every component that is declared, also if its table cannot be read: a reference to it is not at fault.
+    pub(super) components: BTreeSet<Cow<'t, str>>,
+    /// Every variable that is declared, likewise.
+    pub(super) variables: BTreeSet<Cow<'t, str>>,
+}
+
+/// Reads a document as far as it can be read; `None` if nothing can be said about its parts. Problems are reported.
+pub(super) fn document<'t>(text: &'t str, path: &Path, report: &Report<'t>) -> Option<Parsed<'t>> {
+    let (document, errors) = DeTable::parse_recoverable(text);
+    if !errors.is_empty() {
+        for error in errors {
+            let message = error.message().replace('\n', "; ");
+            report.problem(&error.span().unwrap_or(0..0), message);
+        }
+        return None;
+    }
+    let document = Table::document(document.get_ref(), report);
+    check_version(&document)?;
+    document.expect_only(DOCUMENT_KEYS, &[]);
+    let components = component::components(&document);
+    let manifest = Manifest {
+        path: path.to_owned(),
+        application: application(&document),
+        variables: variables(&document),
+        triggers: trigger::triggers(&document),
+        warnings: component::warnings(&components),
+        components,
+    };
+    Some(Parsed { manifest, components: keys(&document, "component"), variables: keys(&document, "variables") })
+}
+
+/// The keys of a table, whatever their values are.
+fn keys<'t>(document: &Table<'_, 't>, key: &str) -> BTreeSet<Cow<'t, str>> {
+    let table = document.get(key).and_then(|value| value.get_ref().as_table());
+    table.into_iter().flat_map(|table| table.keys()).map(|key| key.get_ref().clone()).collect()
+}
+
+/// Version 2 goes on; whatever else it is, reading it as version 2 would only produce nonsense.
+fn check_version(document: &Table<'_, '_>) -> Option<()> {
+    let Some((key, value)) = [VERSION_KEY, OLD_VERSION_KEY].iter().find_map(|key| Some((key, document.get(key)?)))
+    else {
+        document.missing(VERSION_KEY, "write `spin_manifest_version = 2` at the top");
+        return None;
+    };
+    let report = document.report;
+    match value.get_ref() {
+        DeValue::Integer(version) if *key == VERSION_KEY && version.as_str() == "2" => Some(()),
+        DeValue::String(version) if version == "1" => {
+            let help = "change it to version 2; `spin doctor` of public Spin does that";
+            document.unsupported(&value.span(), "manifests of version 1", help);
+            None
+        }
+        _ => {
+            let message = format!("invalid manifest version: {}", quoted(report.quote(&value.span())));
+            let help = "write `spin_manifest_version = 2`".to_owned();
+            report.problem_with_help(&value.span(), message, help);
+            None
+        }
+    }
+}
+
+fn application(document: &Table<'_, '_>) -> Application {
+    let Some(table) = document.table("application", || "[application]".to_owned()) else {
+        if document.get("application").is_none() {
+            document.missing("application", "write `[application]` and below it `name = \"…\"`");
+        }
+        return Application::default();
+    };
+    table.expect_only(APPLICATION_KEYS, &[]);
+    if table.get("name").is_none() {
+        table.missing("name", "give the application a name");
+    }
+    ignored(&table, "targets", "a list", |value| value.is_array());
+    ignored(&table, "tool", "a table", |value| value.is_table());
+    Application {
+        name: table.plain_text("name").unwrap_or_default(),
+        version: table.plain_text("version").unwrap_or_default(),
+        description: table.plain_text("description").unwrap_or_default(),
+        authors: table.plain_texts("authors"),
+        trigger_settings: trigger_settings(&table),
+    }
+}
+
+/// `[application.trigger.TYPE]`: opaque, except that each must be a table of a possible type.
+fn trigger_settings(application: &Table<'_, '_>) -> BTreeMap<TriggerType, Map<String, Value>> {
+    let Some(table) = application.table("trigger", || "[application.trigger]".to_owned()) else {
+        return BTreeMap::new();
+    };
+    let settings = table.entries().filter_map(|(name, span, _)| {
+        let trigger_type = trigger_type(table.report, name, &span);
+        let of_type = table.table(name, || format!("[application.trigger.{name}]"))?;
+        Some((trigger_type?, of_type.to_json()?))
+    });
+    settings.collect()
+}
+
+fn variables(document: &Table<'_, '_>) -> BTreeMap<String, Variable> {
+    let Some(table) = document.table("variables", || "[variables]".to_owned()) else {
+        return BTreeMap::new();
+    };
+    let variables = table.entries().filter_map(|(name, span, _)| {
+        check_variable_key(table.report, name, &span);
+        let table = table.table(name, || format!("variable {}", quoted(name)))?;
+        Some((name.to_owned(), variable(&table)))
+    });
+    variables.collect()
+}
+
+fn variable(table: &Table<'_, '_>) -> Variable {
+    table.expect_only(VARIABLE_KEYS, &[]);
+    let required = table.flag("required").unwrap_or_default();
+    let problem = match (required, table.get("default").is_some()) {
+        (true, true) => Some(("is `required` and also has a `default`", "remove one of the two")),
+        (false, false) => {
+            Some(("must be `required` or have a `default`", "add `required = true` or `default = \"…\"`"))
+        }
+        _ => None,
+    };
+    if let Some((problem, help)) = problem {
+        table.report.problem_with_help(table.header(), format!("{} {problem}", table.name()), help.to_owned());
+    }
+    Variable {
+        description: table.plain_text("description"),
+        required,
+        default: table.plain_text("default"),
+        secret: table.flag("secret").unwrap_or_default(),
+        at: table.report.position(table.header().start),
+    }
+}
+
+/// Reports a name that no variable may have.
+fn check_variable_key(report: &Report<'_>, name: &str, span: &Range<usize>) {
+    if let Err(reason) = check_snake(name) {
+        report.problem(span, format!("{} is not a variable name: {reason}", quoted(name)));
+    }
+}
+
+/// A key that is a trigger type.
+fn trigger_type(report: &Report<'_>, name: &str, span: &Range<usize>) -> Option<TriggerType> {
+    match name.parse() {
+        Ok(trigger_type) => Some(trigger_type),
+        Err(error) => {
+            report.problem(span, format!("{} is not a trigger type: {}", quoted(name), error.reason));
+            None
+        }
+    }
+}
+
+/// A field that means nothing to this program, but must have the right kind to be valid elsewhere.
+fn ignored(table: &Table<'_, '_>, key: &str, expected: &str, is_valid: fn(&DeValue<'_>) -> bool) {
+    if let Some(value) = table.get(key).filter(|value| !is_valid(value.get_ref())) {
+        super::table::mismatch(table.report, value, &table.field_name(key), expected);
+    }
+}
+
+#[cfg(test)]
+mod tests;

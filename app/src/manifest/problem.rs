@@ -1,0 +1,317 @@
+//! What is wrong with a manifest, and where.
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::io;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::string::FromUtf8Error;
+
+/// Most problems that one error lists; a file that is no manifest at all would produce thousands.
+const MAX_PROBLEMS: usize = 100;
+
+/// A place in a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Position {
+    /// The line, from 1.
+    pub line: usize,
+    /// The character in the line, from 1.
+    pub column: usize,
+}
+
+impl Position {
+    /// The beginning of a text.
+    pub const START: Self = Self { line: 1, column: 1 };
+}
+
+impl Default for Position {
+    fn default() -> Self {
+        Self::START
+    }
+}
+
+/// A value and where it was written, so that later checks can point at it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Located<T> {
+    /// The value.
+    pub value: T,
+    /// Where it stands; [`Position::START`] for what nobody wrote.
+    pub at: Position,
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Problem {
+    /// The line, from 1.
+    pub line: usize,
+    /// The character in the line, from 1.
+    pub column: usize,
+    /// What is wrong.
+    pub message: String,
+    /// What to do about it.
+    pub help: Option<String>,
+}
+
+/// Why there is no manifest.
+///
+/// Printed, it is one line `PATH:LINE:COLUMN: MESSAGE` for each problem, in the order of the text, each followed by a
+/// line of help where there is any.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ManifestError {
+    /// The file cannot be read.
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file can be read and is not a valid manifest.
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, in the order of the text: everything, or the first hundred things found.
+        problems: Vec<Problem>,
+        /// How many more there are.
+        omitted: usize,
+    },
+}
+
+impl ManifestError {
+    /// The manifest in question.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Read { path, .. } | Self::Invalid { path, .. } => path,
+        }
+    }
+
+    /// Everything that is wrong with the text; empty if it could not be read.
+    #[must_use]
+    pub fn problems(&self) -> &[Problem] {
+        match self {
+            Self::Read { .. } => &[],
+            Self::Invalid { problems, .. } => problems,
+        }
+    }
+
+    /// The stable code of this error.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Read { .. } => "manifest::read",
+            Self::Invalid { .. } => "manifest::invalid",
+        }
+    }
+}
+
+impl fmt::Display for ManifestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Read { path, .. } => write!(f, "cannot read the manifest {path:?}"),
+            Self::Invalid { path, problems, omitted } => {
+                for (index, problem) in problems.iter().enumerate() {
+                    let separator = if index == 0 { "" } else { "\n" };
+                    let Problem { line, column, message, help } = problem;
+                    write!(f, "{separator}{}:{line}:{column}: {message}", path.display())?;
+                    if let Some(help) = help {
+                        write!(f, "\n  help: {help}")?;
+                    }
+                }
+                if *omitted > 0 {
+                    write!(f, "\n{}: and {omitted} more problems", path.display())?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl std::error::Error for ManifestError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Read { source, .. } => Some(source),
+            Self::Invalid { .. } => None,
+        }
+    }
+}
+
+/// Collects problems while a text is read.
+#[derive(Debug)]
+pub(super) struct Report<'t> {
+    text: &'t str,
+    /// The byte offset at which each line starts.
+    lines: Vec<usize>,
+    problems: RefCell<Vec<Problem>>,
+    omitted: Cell<usize>,
+}
+
+impl<'t> Report<'t> {
+    /// A report about a text.
+    pub(super) fn new(text: &'t str) -> Self {
+        let starts = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
+        Self {
+            text,
+            lines: std::iter::once(0).chain(starts).collect(),
+            problems: RefCell::default(),
+            omitted: Cell::new(0),
+        }
+    }
+
+    /// The line and column of a byte offset.
+    pub(super) fn position(&self, offset: usize) -> Position {
+        let line = self.lines.partition_point(|&start| start <= offset);
+        let start = self.lines[line - 1];
+        let end = self.text.floor_char_boundary(offset);
+        Position { line, column: self.text[start..end].chars().count() + 1 }
+    }
+
+    /// The text at a span.
+    pub(super) fn quote(&self, span: &Range<usize>) -> &'t str {
+        self.text.get(span.clone()).unwrap_or_default()
+    }
+
+    /// Notes a problem at a span.
+    pub(super) fn problem(&self, span: &Range<usize>, message: impl Into<String>) {
+        self.add(self.position(span.start), message.into(), None);
+    }
+
+    /// Notes a problem at a span, and what to do about it.
+    pub(super) fn problem_with_help(
+        &self,
+        span: &Range<usize>,
+        message: impl Into<String>,
+        help: impl Into<Option<String>>,
+    ) {
+        self.add(self.position(span.start), message.into(), help.into());
+    }
+
+    /// Notes a problem at a place that is known already.
+    pub(super) fn add(&self, at: Position, message: String, help: Option<String>) {
+        if self.is_full() {
+            self.only_count();
+        } else {
+            self.problems.borrow_mut().push(Problem { line: at.line, column: at.column, message, help });
+        }
+    }
+
+    /// Counts a problem without saying what it is.
+    pub(super) fn only_count(&self) {
+        self.omitted.set(self.omitted.get() + 1);
+    }
+
+    /// Whether further problems are only counted, so that nobody need think about what would help.
+    pub(super) fn is_full(&self) -> bool {
+        self.problems.borrow().len() >= MAX_PROBLEMS
+    }
+
+    /// The error, if there is any problem.
+    pub(super) fn into_error(self, path: &Path) -> Option<ManifestError> {
+        error_of(path, self.problems.into_inner(), self.omitted.get())
+    }
+}
+
+/// An error of these problems and some that were only counted, if there are any.
+pub(super) fn error_of(path: &Path, mut problems: Vec<Problem>, omitted: usize) -> Option<ManifestError> {
+    if problems.is_empty() {
+        return None;
+    }
+    problems.sort_by_key(|problem| (problem.line, problem.column));
+    Some(ManifestError::Invalid { path: path.to_owned(), problems, omitted })
+}
+
+/// The error for a file that is not UTF-8.
+pub(super) fn not_utf8(path: &Path, error: &FromUtf8Error) -> ManifestError {
+    let valid = error.utf8_error().valid_up_to();
+    let readable = String::from_utf8_lossy(&error.as_bytes()[..valid]);
+    let report = Report::new(&readable);
+    report.problem(&(valid..valid), "the file is not valid UTF-8 from here on");
+    report.into_error(path).expect("a problem was just added")
+}
+
+/// A name in backticks, harmless to print and not absurdly long.
+pub(super) fn quoted(name: &str) -> String {
+    const SHOWN: usize = 80;
+    let mut shown = String::from("`");
+    for c in name.chars().take(SHOWN) {
+        match c {
+            '"' | '\'' => shown.push(c),
+            c => shown.extend(c.escape_debug()),
+        }
+    }
+    let more = if name.chars().nth(SHOWN).is_some() { "…`" } else { "`" };
+    shown + more
+}
+
+/// The known name that is most like this one, if any is like it.
+pub(super) fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+    const LONGEST: usize = 64;
+    if name.len() > LONGEST {
+        return None;
+    }
+    let tolerated = (name.chars().count() / 3).max(1);
+    known
+        .into_iter()
+        .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))
+        .filter(|(distance, _)| *distance <= tolerated)
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+/// Help in the form of a question, if a known name is near.
+pub(super) fn did_you_mean<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<String> {
+    nearest(name, known).map(|known| format!("did you mean {}?", quoted(known)))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+    use super::*;
+
+    #[test]
+    fn positions_count_characters_from_one() {
+        let report = Report::new("ab\nüx\n\nend");
+        let at = |offset| {
+            let Position { line, column } = report.position(offset);
+            (line, column)
+        };
+        assert_eq!(at(0), (1, 1));
+        assert_eq!(at(2), (1, 3));
+        assert_eq!(at(3), (2, 1));
+        assert_eq!(at(5), (2, 2), "an umlaut is one character");
+        assert_eq!(at(4), (2, 1), "inside a character counts as its beginning");
+        assert_eq!(at(7), (3, 1));
+        assert_eq!(at(8), (4, 1));
+        assert_eq!(at(11), (4, 4), "the end of the text is a place too");
+        assert_eq!(Report::new("").position(0), Position::START);
+    }
+
+    #[test]
+    fn problems_are_listed_in_the_order_of_the_text_up_to_a_limit() {
+        let text = "x\n".repeat(200);
+        let report = Report::new(&text);
+        for line in (0..100).rev().chain(100..150) {
+            report.problem(&(line * 2..line * 2), format!("p{line}"));
+        }
+        let error = report.into_error(Path::new("a.toml")).unwrap();
+        let printed = error.to_string();
+        assert!(printed.starts_with("a.toml:1:1: p0\na.toml:2:1: p1\n"), "{printed}");
+        assert!(printed.ends_with("\na.toml:100:1: p99\na.toml: and 50 more problems"), "{printed}");
+    }
+
+    #[test]
+    fn names_near_and_far() {
+        assert_eq!(nearest("rout", ["route", "root"]), Some("root"));
+        assert_eq!(nearest("componnet", ["component", "route"]), Some("component"));
+        assert_eq!(nearest("xyz", ["component", "route"]), None);
+        assert_eq!(nearest(&"x".repeat(100_000), ["component"]), None);
+    }
+
+    #[test]
+    fn hostile_names_are_harmless_to_print() {
+        assert_eq!(quoted("a\u{1b}[2J"), r"`a\u{1b}[2J`");
+        assert!(quoted(&"x".repeat(10_000)).len() < 100);
+    }
+}

@@ -1,0 +1,213 @@
+//! A TOML table with everything needed to say what is wrong with it.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use serde_json::{Map, Value};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::json;
+use super::problem::{Located, Report, did_you_mean, quoted};
+
+/// A table of the document, a name for it in messages, and the report that problems go to.
+///
+/// Every reader returns what could be read and reports what could not, so that one pass finds all problems.
+pub(super) struct Table<'d, 't> {
+    pub(super) report: &'d Report<'t>,
+    fields: &'d DeTable<'t>,
+    /// Where the table begins, for problems about what is not there.
+    header: Range<usize>,
+    /// How messages call the table, for example ``component `hello` ``.
+    name: String,
+}
+
+impl<'d, 't> Table<'d, 't> {
+    /// The whole document.
+    pub(super) fn document(fields: &'d DeTable<'t>, report: &'d Report<'t>) -> Self {
+        Self { report, fields, header: 0..0, name: "the manifest".to_owned() }
+    }
+
+    /// A value that must be a table. `header` is where it is reported if something is missing in it.
+    pub(super) fn of(
+        report: &'d Report<'t>,
+        header: Range<usize>,
+        value: &'d Spanned<DeValue<'t>>,
+        name: impl Into<String>,
+    ) -> Option<Self> {
+        let name = name.into();
+        match value.get_ref() {
+            DeValue::Table(fields) => Some(Self { report, fields, header, name }),
+            _ => {
+                mismatch(report, value, &name, "a table");
+                None
+            }
+        }
+    }
+
+    /// How messages call this table.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How messages call a field of this table.
+    pub(super) fn field_name(&self, key: &str) -> String {
+        format!("{} in {}", quoted(key), self.name)
+    }
+
+    /// Where the table begins.
+    pub(super) fn header(&self) -> &Range<usize> {
+        &self.header
+    }
+
+    /// A field as it is.
+    pub(super) fn get(&self, key: &str) -> Option<&'d Spanned<DeValue<'t>>> {
+        self.fields.get(key)
+    }
+
+    /// The span of a key.
+    pub(super) fn key_span(&self, key: &str) -> Option<Range<usize>> {
+        self.fields.get_key_value(key).map(|(key, _)| key.span())
+    }
+
+    /// All fields in the order of the text: key, span of the key, value.
+    pub(super) fn entries(&self) -> impl Iterator<Item = (&'d str, Range<usize>, &'d Spanned<DeValue<'t>>)> {
+        self.fields.iter().map(|(key, value)| (key.get_ref().as_ref(), key.span(), value))
+    }
+
+    /// Reports a field that is not there.
+    pub(super) fn missing(&self, key: &str, help: &str) {
+        let message = format!("the key {} is missing in {}", quoted(key), self.name);
+        self.report.problem_with_help(&self.header, message, help.to_owned());
+    }
+
+    /// A text, with its place.
+    pub(super) fn text(&self, key: &str) -> Option<Located<String>> {
+        let value = self.get(key)?;
+        text(self.report, value, || self.field_name(key))
+    }
+
+    /// A text that may be absent and whose place does not matter.
+    pub(super) fn plain_text(&self, key: &str) -> Option<String> {
+        self.text(key).map(|located| located.value)
+    }
+
+    /// A truth value.
+    pub(super) fn flag(&self, key: &str) -> Option<bool> {
+        let value = self.get(key)?;
+        let flag = value.get_ref().as_bool();
+        if flag.is_none() {
+            mismatch(self.report, value, &self.field_name(key), "true or false");
+        }
+        flag
+    }
+
+    /// A list of texts with their places; empty if absent.
+    pub(super) fn texts(&self, key: &str) -> Vec<Located<String>> {
+        let Some(value) = self.get(key) else {
+            return Vec::new();
+        };
+        let DeValue::Array(items) = value.get_ref() else {
+            mismatch(self.report, value, &self.field_name(key), "a list of texts");
+            return Vec::new();
+        };
+        let item_name = || format!("each item of {}", self.field_name(key));
+        items.iter().filter_map(|item| text(self.report, item, item_name)).collect()
+    }
+
+    /// A list of texts whose places do not matter.
+    pub(super) fn plain_texts(&self, key: &str) -> Vec<String> {
+        self.texts(key).into_iter().map(|located| located.value).collect()
+    }
+
+    /// A table of texts; empty if absent. Every key is shown to `check_key` with its span.
+    pub(super) fn text_map(
+        &self,
+        key: &str,
+        check_key: impl Fn(&str, Range<usize>),
+    ) -> BTreeMap<String, Located<String>> {
+        let Some(table) = self.table(key, || self.field_name(key)) else {
+            return BTreeMap::new();
+        };
+        let read = table.entries().filter_map(|(name, span, value)| {
+            check_key(name, span);
+            let value = text(self.report, value, || table.field_name(name))?;
+            Some((name.to_owned(), value))
+        });
+        read.collect()
+    }
+
+    /// A field that is a table.
+    pub(super) fn table(&self, key: &str, name: impl FnOnce() -> String) -> Option<Table<'d, 't>> {
+        let (key, value) = self.fields.get_key_value(key)?;
+        Self::of(self.report, key.span(), value, name())
+    }
+
+    /// The whole table as JSON, for those who understand it.
+    pub(super) fn to_json(&self) -> Option<Map<String, Value>> {
+        json::object(self.report, self.fields)
+    }
+
+    /// Reports every key that is neither known nor known to come later.
+    ///
+    /// `later` are keys that public Spin knows and this version does not, each with what to do instead.
+    pub(super) fn expect_only(&self, known: &[&str], later: &[(&str, &str)]) {
+        for (key, span, _) in self.entries() {
+            if known.contains(&key) {
+                continue;
+            }
+            if let Some((_, help)) = later.iter().find(|(name, _)| *name == key) {
+                self.unsupported(&span, &self.field_name(key), help);
+                continue;
+            }
+            if self.report.is_full() {
+                self.report.only_count();
+                continue;
+            }
+            let help = did_you_mean(key, known.iter().copied())
+                .unwrap_or_else(|| format!("known keys are {}", known.join(", ")));
+            self.report.problem_with_help(&span, format!("unknown key {}", self.field_name(key)), help);
+        }
+    }
+
+    /// Reports something that public Spin knows and this version does not.
+    pub(super) fn unsupported(&self, span: &Range<usize>, what: &str, help: &str) {
+        let message = format!("not supported by this version of spin: {what}");
+        self.report.problem_with_help(span, message, help.to_owned());
+    }
+}
+
+/// A value that must be a text, with its place.
+pub(super) fn text(
+    report: &Report<'_>,
+    value: &Spanned<DeValue<'_>>,
+    name: impl FnOnce() -> String,
+) -> Option<Located<String>> {
+    match value.get_ref() {
+        DeValue::String(text) => {
+            Some(Located { value: text.as_ref().to_owned(), at: report.position(value.span().start) })
+        }
+        _ => {
+            mismatch(report, value, &name(), "a text in quotes");
+            None
+        }
+    }
+}
+
+/// Reports a value of the wrong kind.
+pub(super) fn mismatch(report: &Report<'_>, value: &Spanned<DeValue<'_>>, name: &str, expected: &str) {
+    report.problem(&value.span(), format!("{name} must be {expected}, not {}", kind(value.get_ref())));
+}
+
+/// The kind of a value in plain words.
+pub(super) fn kind(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a text",
+        DeValue::Integer(_) => "an integer",
+        DeValue::Float(_) => "a float",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date or time",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}

@@ -1,0 +1,294 @@
+//! The errors of the facade: [`ResolveError`] and [`InstallError`]. Every one has a stable `code`.
+
+use std::io;
+use std::path::PathBuf;
+
+use spin_catalogue::directory::DirectoryError;
+use spin_catalogue::location::LocationError;
+use spin_catalogue::{PluginName, Reason, ReleaseVersion, Sha256};
+
+use crate::fetch::FetchError;
+use crate::store::StoreError;
+use crate::unpack::UnpackError;
+
+/// Why no executable can be given for a plugin.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ResolveError {
+    /// A catalogue has a release that fits, but it is not installed.
+    #[error(
+        "plugin '{name}' is not installed; version {version} is available from catalogue '{catalogue}': \
+         run `spin plugins install {name}`"
+    )]
+    Available {
+        /// The plugin.
+        name: PluginName,
+        /// The version that would be installed.
+        version: ReleaseVersion,
+        /// The catalogue that has it.
+        catalogue: String,
+    },
+    /// The plugin exists, installed or in a catalogue, but no release of it fits this host.
+    #[error("plugin '{name}'{} {reason}{}", version_text(version.as_ref()), fits_text(name, fits.as_ref()))]
+    Incompatible {
+        /// The plugin.
+        name: PluginName,
+        /// The release that came closest.
+        version: Option<ReleaseVersion>,
+        /// Why that one does not fit.
+        reason: Box<Reason>,
+        /// A release in a catalogue that would fit.
+        fits: Option<ReleaseVersion>,
+    },
+    /// No such plugin, neither installed nor in a catalogue.
+    #[error("there is no plugin '{name}'; {}{}", looked_text(catalogues), nearest_text(nearest.as_ref()))]
+    Unknown {
+        /// The name that was asked for.
+        name: PluginName,
+        /// The name that was probably meant.
+        nearest: Option<PluginName>,
+        /// The catalogues that were searched.
+        catalogues: Vec<String>,
+    },
+    /// The executable is not what was installed.
+    #[error(
+        "{} is not the file that was installed as '{name}' {version}; it was changed or damaged, \
+         run `spin plugins install {name}` to repair it",
+        path.display()
+    )]
+    Tampered {
+        /// The plugin.
+        name: PluginName,
+        /// The version.
+        version: ReleaseVersion,
+        /// The executable.
+        path: PathBuf,
+    },
+    /// The executable is gone.
+    #[error(
+        "{} is missing, the executable of '{name}' {version}; run `spin plugins install {name}` to repair it",
+        path.display()
+    )]
+    Missing {
+        /// The plugin.
+        name: PluginName,
+        /// The version.
+        version: ReleaseVersion,
+        /// The executable.
+        path: PathBuf,
+    },
+    /// A catalogue that was needed cannot be used.
+    #[error("could not look for plugin '{name}' in catalogue '{catalogue}': {source}")]
+    Catalogue {
+        /// The plugin.
+        name: PluginName,
+        /// The catalogue.
+        catalogue: String,
+        /// What is wrong.
+        source: Box<DirectoryError>,
+    },
+    /// The store cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl ResolveError {
+    /// The stable code of this error.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Available { .. } => "plugin::not-installed",
+            Self::Incompatible { reason, .. } => reason.code(),
+            Self::Unknown { .. } => "plugin::unknown",
+            Self::Tampered { .. } => "plugin::tampered",
+            Self::Missing { .. } => "plugin::executable-missing",
+            Self::Catalogue { source, .. } => source.code(),
+            Self::Store(error) => error.code(),
+        }
+    }
+}
+
+/// Why a plugin was not installed. Whatever was installed before still is.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum InstallError {
+    /// `spin` has a command of this name.
+    #[error("a plugin cannot be named '{name}': spin has a command of that name")]
+    Reserved {
+        /// The name.
+        name: PluginName,
+    },
+    /// No catalogue has it.
+    #[error("there is no plugin '{name}'; {}{}", looked_text(catalogues), nearest_text(nearest.as_ref()))]
+    Unknown {
+        /// The name that was asked for.
+        name: PluginName,
+        /// The name that was probably meant.
+        nearest: Option<PluginName>,
+        /// The catalogues that were searched.
+        catalogues: Vec<String>,
+    },
+    /// It exists, but not in a version for this host.
+    #[error("plugin '{name}'{} {reason}{}", version_text(version.as_ref()), advice(reason))]
+    Refused {
+        /// The plugin.
+        name: PluginName,
+        /// The release that came closest.
+        version: Option<ReleaseVersion>,
+        /// Why that one does not fit.
+        reason: Box<Reason>,
+    },
+    /// A catalogue cannot be used.
+    #[error("could not use catalogue '{catalogue}': {source}")]
+    Catalogue {
+        /// The catalogue.
+        catalogue: String,
+        /// What is wrong.
+        source: Box<DirectoryError>,
+    },
+    /// Index and manifest contradict each other.
+    #[error(
+        "the {what} of {} is not what the index of catalogue '{catalogue}' says; refresh the catalogue or tell its keeper",
+        path.display()
+    )]
+    IndexMismatch {
+        /// The catalogue.
+        catalogue: String,
+        /// The manifest.
+        path: PathBuf,
+        /// The property that differs.
+        what: &'static str,
+    },
+    /// The manifest file cannot be read.
+    #[error("could not read the manifest {}: {source}", path.display())]
+    ManifestFile {
+        /// The file.
+        path: PathBuf,
+        /// What went wrong.
+        source: io::Error,
+    },
+    /// The manifest file is a folder, a pipe or a device.
+    #[error("{} is not a file; name the manifest of a plugin", path.display())]
+    NotAFile {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The manifest file is too large to be one.
+    #[error("{} is larger than {limit} bytes, so it is not the manifest of a plugin", path.display())]
+    ManifestTooLarge {
+        /// The file.
+        path: PathBuf,
+        /// The bytes it may have.
+        limit: u64,
+    },
+    /// The manifest file is not a manifest.
+    #[error("{} is not the manifest of a plugin: {source}", path.display())]
+    Manifest {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: Box<serde_json::Error>,
+    },
+    /// The `url` of the package says no place we would read from.
+    #[error("the manifest has a package that cannot be fetched: {0}")]
+    Location(#[from] LocationError),
+    /// The archive that the manifest names is not beside it.
+    #[error("the manifest names the package {}, which cannot be used: {source}", path.display())]
+    Package {
+        /// The archive.
+        path: PathBuf,
+        /// What is wrong.
+        source: Box<DirectoryError>,
+    },
+    /// A catalogue names a file outside of itself.
+    #[error("{origin} names the local file {} as a package; only a manifest file given by you may do that", path.display())]
+    LocalFileFromCatalogue {
+        /// The file.
+        path: PathBuf,
+        /// Where the manifest came from.
+        origin: String,
+    },
+    /// Getting the archive failed.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// The archive is not the one that the manifest describes.
+    #[error(
+        "the package from {from} has SHA-256 {found}, the manifest says {wanted}; nothing was installed. \
+         it was changed or damaged on its way: try again, then tell the author"
+    )]
+    DigestMismatch {
+        /// Where the archive came from.
+        from: String,
+        /// The digest in the manifest.
+        wanted: Sha256,
+        /// The digest of what arrived.
+        found: Sha256,
+    },
+    /// The archive is not one that we unpack.
+    #[error("the package of '{name}' {version} was refused: {source}")]
+    Unpack {
+        /// The plugin.
+        name: PluginName,
+        /// The version.
+        version: ReleaseVersion,
+        /// Why.
+        source: Box<UnpackError>,
+    },
+    /// The store cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl InstallError {
+    /// The stable code of this error.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Reserved { .. } => "plugin::reserved-name",
+            Self::Unknown { .. } => "plugin::unknown",
+            Self::Refused { reason, .. } => reason.code(),
+            Self::Catalogue { source, .. } => source.code(),
+            Self::IndexMismatch { .. } => "catalogue::index-mismatch",
+            Self::ManifestFile { .. } | Self::NotAFile { .. } => "plugin::unreadable-manifest",
+            Self::Manifest { .. } | Self::ManifestTooLarge { .. } => "plugin::bad-manifest",
+            Self::Location(_) => "plugin::bad-package-url",
+            Self::Package { .. } => "plugin::package-missing",
+            Self::LocalFileFromCatalogue { .. } => "plugin::local-file-from-catalogue",
+            Self::Fetch(error) => error.code(),
+            Self::DigestMismatch { .. } => "plugin::digest-mismatch",
+            Self::Unpack { source, .. } => source.code(),
+            Self::Store(error) => error.code(),
+        }
+    }
+}
+
+fn version_text(version: Option<&ReleaseVersion>) -> String {
+    version.map(|version| format!(" {version}")).unwrap_or_default()
+}
+
+fn fits_text(name: &PluginName, fits: Option<&ReleaseVersion>) -> String {
+    match fits {
+        Some(version) => format!("; version {version} fits: run `spin plugins install {name}`"),
+        None => "; no other version that fits was found".to_owned(),
+    }
+}
+
+fn looked_text(catalogues: &[String]) -> String {
+    if catalogues.is_empty() {
+        return "no catalogue is configured".to_owned();
+    }
+    let names: Vec<_> = catalogues.iter().map(|name| format!("'{name}'")).collect();
+    let noun = if names.len() == 1 { "catalogue" } else { "catalogues" };
+    format!("it is not in {noun} {}", names.join(", "))
+}
+
+fn nearest_text(nearest: Option<&PluginName>) -> String {
+    nearest.map(|name| format!("; did you mean '{name}'?")).unwrap_or_default()
+}
+
+fn advice(reason: &Reason) -> &'static str {
+    match reason {
+        Reason::Compatibility { .. } | Reason::Unreadable { .. } => {
+            "; update spin, ask for another version, or install it anyway with --override-compatibility-check"
+        }
+        _ => "",
+    }
+}

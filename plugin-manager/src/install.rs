@@ -1,0 +1,192 @@
+//! Carrying out a plan: fetch → compare → unpack → fsync → rename → record.
+//!
+//! Everything happens in `store/NAME/.incoming` until one rename gives the release its name, and one more rename
+//! makes the record know it. Killed before the second, the old state holds; the next installation of the plugin
+//! removes what is left. An error removes it at once.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use spin_catalogue::PluginName;
+
+use crate::error::InstallError;
+use crate::fetch::{self, fetch};
+use crate::installed::Installed;
+use crate::manager::PluginManager;
+use crate::plan::InstallPlan;
+use crate::progress::Progress;
+use crate::step::{Step, reached};
+use crate::store::{FileFacts, Lock, Locking, Release, Store, StoreError, Verification, make_dir, sync_dir};
+use crate::unpack::{Limits, UnpackError, unpack};
+
+/// Carries out `plan`.
+pub(crate) async fn install(
+    manager: &PluginManager,
+    plan: &InstallPlan,
+    progress: &dyn Progress,
+) -> Result<Installed, InstallError> {
+    let store = &manager.store;
+    // Before the lock, which cannot be taken in a store that must not be written to.
+    if let Some(installed) = installed(store, plan)? {
+        return Ok(installed);
+    }
+    let lock = lock(store, &plan.name, progress).await?;
+    reached(Step::Locked);
+    // Another process may have done it while we waited.
+    if let Some(installed) = installed(store, plan)? {
+        return Ok(installed);
+    }
+    let session = Session::begin(store, &plan.name, lock)?;
+    reached(Step::Swept);
+
+    let archive = session.archive();
+    let found = fetch(&plan.package, &archive, fetch::MAX_BYTES, progress).await?;
+    if found != plan.sha256 {
+        return Err(InstallError::DigestMismatch { from: plan.package.to_string(), wanted: plan.sha256, found });
+    }
+    reached(Step::Fetched);
+
+    progress.start("unpacking", None);
+    let (store, plan) = (store.clone(), plan.clone());
+    // The session moves into the task: should our caller give up meanwhile, the lock is held until the task is done.
+    let task = tokio::task::spawn_blocking(move || session.finish(&store, &plan));
+    let installed = task.await.map_err(|error| StoreError::Aborted(error.to_string()))??;
+    progress.finish();
+    Ok(installed)
+}
+
+/// What `plan` would install, if it is installed and intact.
+fn installed(store: &Store, plan: &InstallPlan) -> Result<Option<Installed>, InstallError> {
+    let record = store.record(&plan.name)?;
+    let same = |held: &&Release| held.version == plan.version && held.archive == plan.sha256;
+    let intact = |held: &&Release| store.verify(&plan.name, held, Verification::Always).is_ok();
+    Ok(record.releases.iter().find(same).filter(intact).map(|held| describe(store, &plan.name, held)))
+}
+
+fn describe(store: &Store, name: &PluginName, release: &Release) -> Installed {
+    Installed {
+        name: name.clone(),
+        version: release.version.clone(),
+        executable: store.executable(name, release),
+        protocols: release.protocols.clone(),
+        spin_compatibility: release.spin_compatibility.clone(),
+        origin: release.origin.clone(),
+    }
+}
+
+async fn lock(store: &Store, name: &PluginName, progress: &dyn Progress) -> Result<Lock, InstallError> {
+    match store.lock(name)? {
+        Locking::Held(lock) => Ok(lock),
+        Locking::Busy(waiting) => {
+            progress.start("waiting for another installation of this plugin", None);
+            let task = tokio::task::spawn_blocking(move || waiting.wait());
+            let lock = task.await.map_err(|error| StoreError::Aborted(error.to_string()))??;
+            progress.finish();
+            Ok(lock)
+        }
+    }
+}
+
+/// An installation that is under way. Dropping it removes what is not finished, and then frees the lock.
+struct Session {
+    workspace: Workspace,
+    // After the workspace: fields are dropped in order.
+    lock: Lock,
+}
+
+/// A folder that is removed when dropped.
+struct Workspace(PathBuf);
+
+impl Drop for Workspace {
+    fn drop(&mut self) {
+        // Best effort: the next installation removes what is left.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+impl Session {
+    /// Removes what killed installations left and makes a fresh workspace.
+    fn begin(store: &Store, name: &PluginName, lock: Lock) -> Result<Self, StoreError> {
+        let folder = store.plugin_dir(name);
+        make_dir(&folder)?;
+        sweep(&folder)?;
+        let workspace = Workspace(folder.join(".incoming"));
+        make_dir(&workspace.0)?;
+        Ok(Self { workspace, lock })
+    }
+
+    fn archive(&self) -> PathBuf {
+        self.workspace.0.join("package.tar.gz")
+    }
+
+    /// Unpacks the archive and puts it in its place.
+    fn finish(self, store: &Store, plan: &InstallPlan) -> Result<Installed, InstallError> {
+        let files = self.workspace.0.join("files");
+        let executable = store.executable_name(&plan.name);
+        unpack(&self.archive(), &files, &executable, &Limits::DEFAULT).map_err(|error| match error {
+            // A full disk is no fault of the package.
+            UnpackError::Write(path, source) => StoreError::Io { action: "write", path, source }.into(),
+            error => {
+                InstallError::Unpack { name: plan.name.clone(), version: plan.version.clone(), source: Box::new(error) }
+            }
+        })?;
+        let path = files.join(&executable);
+        let facts = FileFacts::of(&path).map_err(|error| StoreError::io("read", &path, error))?;
+        reached(Step::Unpacked);
+        self.activate(store, plan, &files)?;
+        reached(Step::Renamed);
+
+        let release = Release {
+            version: plan.version.clone(),
+            archive: plan.sha256,
+            executable: facts,
+            protocols: plan.protocols.clone(),
+            spin_compatibility: plan.spin_compatibility.clone(),
+            license: plan.license.clone(),
+            origin: plan.origin.clone(),
+            installed: store.now(),
+        };
+        let installed = describe(store, &plan.name, &release);
+        let mut record = store.record(&plan.name)?;
+        record.put(release);
+        // What is left of the work goes first: once the record stands, no later installation would clean up.
+        let Self { workspace, lock } = self;
+        drop(workspace);
+        store.write_record(&lock, &record)?;
+        reached(Step::Recorded);
+        Ok(installed)
+    }
+
+    /// Gives the unpacked files their final name. A folder of that name is there only if an installation was killed
+    /// before it was recorded, or if its executable is damaged; either way the fresh one takes its place.
+    fn activate(&self, store: &Store, plan: &InstallPlan, files: &Path) -> Result<(), StoreError> {
+        let target = store.release_dir(&plan.name, &plan.version, &plan.sha256);
+        match fs::rename(&target, self.workspace.0.join("replaced")) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(StoreError::io("move away", &target, error)),
+            Ok(()) => reached(Step::MovedAway),
+        }
+        fs::rename(files, &target).map_err(|error| StoreError::io("make", &target, error))?;
+        sync_dir(&store.plugin_dir(&plan.name))
+    }
+}
+
+/// Removes everything in the folder of a plugin whose name starts with a dot: no release's does.
+fn sweep(folder: &Path) -> Result<(), StoreError> {
+    let failed = |error| StoreError::io("clean", folder, error);
+    for item in fs::read_dir(folder).map_err(failed)? {
+        let item = item.map_err(failed)?;
+        if item.file_name().as_encoded_bytes().starts_with(b".") {
+            let remove = match item.file_type().map_err(failed)?.is_dir() {
+                true => fs::remove_dir_all(item.path()),
+                false => fs::remove_file(item.path()),
+            };
+            remove.map_err(|error| StoreError::io("remove", &item.path(), error))?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,69 @@
+//! Getting, verifying, keeping, packing and finding plugins.
+//!
+//! [`PluginManager`] is the way in. It starts no process and writes nothing to the terminal; it gives out paths of
+//! executables that it has compared with what was installed.
+//!
+//! ```no_run
+//! # use spin_plugin_manager::{PluginManager, Settings, InstallRequest, Silent};
+//! # async fn example(settings: Settings) -> Result<(), Box<dyn std::error::Error>> {
+//! let plugins = PluginManager::new(settings);
+//! let name = "trigger-http".parse()?;
+//! let plan = plugins.plan(&InstallRequest::by_name(name))?;
+//! println!("install {} {} ({})?", plan.name, plan.version, plan.license);
+//! let installed = plugins.install(&plan, &Silent).await?;
+//! let executable = plugins.resolve(&installed.name)?;
+//! # Ok(()) }
+//! ```
+//!
+//! # Map
+//!
+//! | module | what |
+//! |---|---|
+//! | `manager` | [`PluginManager`], the facade |
+//! | `settings` | [`Settings`]: everything that comes from outside |
+//! | `source` | asking the catalogues |
+//! | `plan` | [`InstallRequest`] → [`InstallPlan`], before anything is done |
+//! | `install` | carrying a plan out, so that a crash leaves the old state or the new |
+//! | `fetch` | archives from files and the web, hashed and capped |
+//! | `unpack` | the allow-list reader of archives |
+//! | `store` | the layout on disk, locks, records, comparing an executable with its record |
+//! | `resolve` | which executable to start, or why none |
+//! | `public_layout` | what the public Spin has installed in the same data folder |
+//! | `pack` | [`pack()`]: making a package and adding it to a catalogue |
+//!
+//! # Files
+//!
+//! Owned: `<data>/plugin-store/v1` (see `store`). Read only: `<data>/plugins` and the catalogues. [`pack()`] writes
+//! into the catalogue that it is told.
+
+mod error;
+mod fetch;
+mod hash;
+mod install;
+mod installed;
+mod manager;
+pub mod pack;
+mod plan;
+mod progress;
+mod public_layout;
+mod resolve;
+mod settings;
+mod source;
+mod step;
+mod store;
+mod unpack;
+
+pub use error::{InstallError, ResolveError};
+pub use fetch::FetchError;
+pub use installed::{Executable, Installed, Origin};
+pub use manager::PluginManager;
+pub use pack::{PackError, PackRequest, Packed, pack};
+pub use plan::{InstallPlan, InstallRequest, PackageSource, What, exactly};
+pub use progress::{Progress, Silent};
+pub use settings::{CatalogueSource, Settings};
+pub use spin_catalogue::{CompatibilityCheck, Platform, PluginName, Reason, ReleaseVersion, Sha256};
+pub use store::{Clock, StoreError, Verification};
+pub use unpack::{ArchiveHeaderProblem, ArchivePathProblem, UnpackError};
+
+#[cfg(test)]
+mod testing;

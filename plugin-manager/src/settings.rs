@@ -1,0 +1,37 @@
+//! What a [`PluginManager`](crate::PluginManager) is told from outside. Nothing here is read from the environment.
+
+use std::path::PathBuf;
+
+use semver::Version;
+use spin_catalogue::{CompatibilityCheck, Host, Platform};
+
+/// Where plugins are kept, where they come from, and what they shall run on.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The data folder of spin. The store is `plugin-store/v1` in it; `plugins` in it is the public Spin's.
+    pub data_dir: PathBuf,
+    /// The catalogues, the most trusted first: the first one with a release that fits decides.
+    pub catalogues: Vec<CatalogueSource>,
+    /// The public Spin version that `spinCompatibility` is compared with.
+    pub spin: Version,
+    /// The platform that plugins shall run on.
+    pub platform: Platform,
+    /// Trigger protocols that the host speaks. Protocol 0 is always spoken and need not be listed.
+    pub protocols: Vec<u32>,
+}
+
+/// A catalogue that the user has configured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CatalogueSource {
+    /// What messages and records call it.
+    pub name: String,
+    /// The folder it lies in.
+    pub path: PathBuf,
+}
+
+impl Settings {
+    /// The host in the words of the catalogue.
+    pub(crate) fn host(&self, compatibility: CompatibilityCheck) -> Host<'_> {
+        Host { spin: &self.spin, platform: self.platform, protocols: &self.protocols, compatibility }
+    }
+}

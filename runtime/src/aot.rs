@@ -1,0 +1,230 @@
+//! The cache of compiled components: native code on disk, shared by every app and trigger of a user.
+//!
+//! Files on disk: `<cache>/spin/aot/<engine fingerprint>/<sha256 of the component>.cwasm`, written to a temporary
+//! name and renamed, never changed afterwards.
+//!
+//! Loading compiled code means trusting it as much as our own executable. So a file is opened first, without
+//! following a link, then what was opened is judged, and then exactly that is mapped. Anything odd is not an
+//! error: the component is compiled again.
+
+use std::fs::{File, Metadata};
+use std::hash::{Hash, Hasher};
+use std::io::Write;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags};
+use sha2::{Digest, Sha256};
+use wasmtime::Engine;
+use wasmtime::component::Component;
+
+/// A folder of compiled components.
+#[derive(Clone, Debug)]
+pub struct CompiledCode {
+    folder: PathBuf,
+}
+
+/// Why a file of the cache is not used.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+enum Distrust {
+    #[error("it is not a regular file")]
+    NotRegular,
+    #[error("it belongs to another user")]
+    Owner,
+    #[error("others may write to it")]
+    Writable,
+    #[error("it has more than one name")]
+    Links,
+    #[error("its folder {0} belongs to another user or others may write to it")]
+    Folder(PathBuf),
+    #[error("it can't be read: {0}")]
+    Unreadable(String),
+}
+
+impl CompiledCode {
+    /// The cache of `engine` under `cache`, the user's cache folder of spin.
+    pub fn new(cache: &Path, engine: &Engine) -> Self {
+        Self { folder: cache.join("aot").join(fingerprint(engine)) }
+    }
+
+    /// The cache of the user who runs this process; none if there is no such folder.
+    pub fn of_user(engine: &Engine) -> Option<Self> {
+        dirs::cache_dir().map(|cache| Self::new(&cache.join("spin"), engine))
+    }
+
+    /// The compiled form of `bytes`, from the cache or made and left there.
+    ///
+    /// # Errors
+    /// When the component doesn't compile. A cache that can't be written costs time, not success.
+    pub(crate) fn load_or_compile(&self, engine: &Engine, bytes: &[u8]) -> wasmtime::Result<Component> {
+        let path = self.folder.join(format!("{}.cwasm", hex(&Sha256::digest(bytes))));
+        match self.load(engine, &path) {
+            Ok(Some(component)) => return Ok(component),
+            Ok(None) => {}
+            Err(why) => tracing::warn!("compiled code {} is not used: {why}; compiling again", path.display()),
+        }
+        let component = Component::from_binary(engine, bytes)?;
+        if let Err(error) = self.store(&path, &component) {
+            tracing::debug!("compiled code can't be kept at {}: {error:#}", path.display());
+        }
+        Ok(component)
+    }
+
+    #[allow(unsafe_code, reason = "compiled code can only be loaded as trusted; this is the one place that does")]
+    fn load(&self, engine: &Engine, path: &Path) -> Result<Option<Component>, Distrust> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        let file = match rustix::fs::open(path, flags, Mode::empty()) {
+            Ok(descriptor) => File::from(descriptor),
+            Err(rustix::io::Errno::NOENT) => return Ok(None),
+            Err(rustix::io::Errno::LOOP) => return Err(Distrust::NotRegular),
+            Err(error) => return Err(Distrust::Unreadable(error.to_string())),
+        };
+        let opened = file.metadata().map_err(|error| Distrust::Unreadable(error.to_string()))?;
+        judge_file(&opened)?;
+        judge_folders(path)?;
+        let descriptor = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
+        // SAFETY: what the descriptor stands for was written by this user's own triggers (it is a regular file of ours
+        // with one name, in folders that only we or root can change) and is never changed in place: `store` renames
+        // whole files. The path leads to that same open file, so nothing can be put in its place in between.
+        // Wasmtime itself refuses files of another version or other settings.
+        match unsafe { Component::deserialize_file(engine, &descriptor) } {
+            Ok(component) => Ok(Some(component)),
+            Err(error) => Err(Distrust::Unreadable(format!("{error:#}"))),
+        }
+    }
+
+    fn store(&self, path: &Path, component: &Component) -> wasmtime::Result<()> {
+        // Only we may look in: whoever could write here could run code as us.
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
+        let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(&self.folder)?;
+        file.write_all(&component.serialize()?)?;
+        file.persist(path)?;
+        Ok(())
+    }
+}
+
+fn judge_file(opened: &Metadata) -> Result<(), Distrust> {
+    if !opened.is_file() {
+        return Err(Distrust::NotRegular);
+    }
+    if opened.uid() != rustix::process::geteuid().as_raw() {
+        return Err(Distrust::Owner);
+    }
+    if opened.mode() & 0o022 != 0 {
+        return Err(Distrust::Writable);
+    }
+    if opened.nlink() != 1 {
+        return Err(Distrust::Links);
+    }
+    Ok(())
+}
+
+/// Every folder on the way must be ours or root's. One that all may write to is fine only if its sticky
+/// bit keeps them from replacing what isn't theirs (the temporary folder).
+fn judge_folders(path: &Path) -> Result<(), Distrust> {
+    let us = rustix::process::geteuid().as_raw();
+    for folder in path.ancestors().skip(1).filter(|folder| !folder.as_os_str().is_empty()) {
+        let distrust = || Distrust::Folder(folder.to_owned());
+        let found = std::fs::metadata(folder).map_err(|_| distrust())?;
+        let replaceable = found.mode() & 0o022 != 0 && found.mode() & 0o1000 == 0;
+        if (found.uid() != us && found.uid() != 0) || replaceable {
+            return Err(distrust());
+        }
+    }
+    Ok(())
+}
+
+/// Names everything that decides whether compiled code fits an engine.
+fn fingerprint(engine: &Engine) -> String {
+    struct Sink(Sha256);
+    impl Hasher for Sink {
+        fn write(&mut self, bytes: &[u8]) {
+            self.0.update(bytes);
+        }
+        fn finish(&self) -> u64 {
+            // Only the whole digest is asked for, below.
+            0
+        }
+    }
+    let mut sink = Sink(Sha256::new());
+    engine.precompile_compatibility_hash().hash(&mut sink);
+    hex(&sink.0.finalize()[..16])
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a string can't fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    struct Fixture {
+        _home: tempfile::TempDir,
+        engine: Engine,
+        cache: CompiledCode,
+        bytes: Vec<u8>,
+        path: PathBuf,
+    }
+
+    fn fixture() -> Fixture {
+        let home = tempfile::tempdir().expect("a folder");
+        let engine = Engine::default();
+        let cache = CompiledCode::new(home.path(), &engine);
+        let bytes = wat::parse_str("(component)").expect("a component");
+        cache.load_or_compile(&engine, &bytes).expect("it compiles");
+        let path = std::fs::read_dir(&cache.folder).expect("filled").next().expect("one").expect("entry").path();
+        Fixture { _home: home, engine, cache, bytes, path }
+    }
+
+    #[test]
+    fn a_second_load_comes_from_the_cache() {
+        let fixture = fixture();
+        assert!(matches!(fixture.cache.load(&fixture.engine, &fixture.path), Ok(Some(_))));
+    }
+
+    #[test]
+    fn what_others_could_have_written_is_compiled_again() {
+        type Spoil = fn(&Path);
+        let cases: [(&str, Spoil); 5] = [
+            ("writable by the group", |path| {
+                std::fs::set_permissions(path, PermissionsExt::from_mode(0o620)).expect("chmod");
+            }),
+            ("a second name", |path| std::fs::hard_link(path, path.with_extension("other")).expect("link")),
+            ("a symbolic link", |path| {
+                let target = path.with_extension("target");
+                std::fs::rename(path, &target).expect("rename");
+                symlink(&target, path).expect("symlink");
+            }),
+            ("cut short", |path| {
+                let bytes = std::fs::read(path).expect("read");
+                std::fs::write(path, &bytes[..bytes.len() / 2]).expect("write");
+            }),
+            ("a folder that all may write to", |path| {
+                let folder = path.parent().expect("a folder");
+                std::fs::set_permissions(folder, PermissionsExt::from_mode(0o777)).expect("chmod");
+            }),
+        ];
+        for (what, spoil) in cases {
+            let fixture = fixture();
+            spoil(&fixture.path);
+            assert!(fixture.cache.load(&fixture.engine, &fixture.path).is_err(), "{what}: refused");
+            fixture.cache.load_or_compile(&fixture.engine, &fixture.bytes).expect("compiled again");
+        }
+    }
+
+    #[test]
+    fn a_named_pipe_does_not_block() {
+        let fixture = fixture();
+        std::fs::remove_file(&fixture.path).expect("remove");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &fixture.path, Mode::from(0o600)).expect("a pipe");
+        assert_eq!(fixture.cache.load(&fixture.engine, &fixture.path).err(), Some(Distrust::NotRegular));
+    }
+}

@@ -1,0 +1,246 @@
+//! From a locked application to components that are ready.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use spin_app_model::ComponentId;
+use spin_app_model::lock::{LockedApp, LockedComponent};
+use wasmtime::Engine;
+use wasmtime::component::Linker;
+
+use crate::aot::CompiledCode;
+use crate::component::{Component, PrepareError, Shared};
+use crate::engine::{EngineOptions, RunningEngine};
+use crate::host;
+use crate::instance::HostState;
+use crate::limits::Limits;
+use crate::output::Output;
+use crate::permits::Permits;
+use crate::variables::Variables;
+
+/// What can be chosen about running an app's components.
+pub struct AppOptions {
+    /// The engine's settings.
+    pub engine: EngineOptions,
+    /// Limits of every instance.
+    pub limits: Limits,
+    /// Keep and use compiled code. Default: on. Without it every start compiles.
+    pub cache: bool,
+    /// Where components' output goes.
+    pub output: Arc<dyn Output>,
+}
+
+impl AppOptions {
+    /// The defaults, with an output.
+    pub fn new(output: Arc<dyn Output>) -> Self {
+        Self { engine: EngineOptions::default(), limits: Limits::default(), cache: true, output }
+    }
+}
+
+/// The components of one app that one trigger runs.
+pub struct App {
+    components: BTreeMap<ComponentId, Arc<Component>>,
+    instances: Arc<Permits>,
+    // Last: components use the engine until they are gone.
+    engine: RunningEngine,
+}
+
+impl App {
+    /// Prepares the components `ids` of `locked`; `on_progress` is told how many of how many are done.
+    ///
+    /// Blocks while it compiles: components in parallel, the largest first, so that none of the processors
+    /// is left with a long one at the end.
+    ///
+    /// # Errors
+    /// The first component, in the order of `ids`, that can't be prepared.
+    pub fn prepare(
+        locked: &LockedApp,
+        ids: &[ComponentId],
+        variables: &Variables,
+        options: &AppOptions,
+        on_progress: &(dyn Fn(usize, usize) + Sync),
+    ) -> Result<Self, PrepareError> {
+        let running = RunningEngine::new(&options.engine).map_err(PrepareError::Engine)?;
+        let engine = running.engine();
+        let compiler = Compiler {
+            engine,
+            linker: host::linker(engine).map_err(PrepareError::Engine)?,
+            cache: options.cache.then(|| CompiledCode::of_user(engine)).flatten(),
+            shared: Shared {
+                limits: options.limits.clone(),
+                instances: Arc::new(Permits::new(
+                    options.engine.max_instances as usize,
+                    options.engine.max_instances as usize,
+                )),
+                output: Arc::clone(&options.output),
+            },
+            variables,
+        };
+        let mut jobs = ids
+            .iter()
+            .map(|id| {
+                let component = locked.component(id).ok_or_else(|| PrepareError::Unknown { id: id.clone() })?;
+                Job::new(component)
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        jobs.sort_by_key(|job| std::cmp::Reverse(job.size));
+        let prepared = compiler.run(&jobs, on_progress);
+        let mut components = BTreeMap::new();
+        let mut failed = Vec::new();
+        for (job, result) in jobs.iter().zip(prepared) {
+            match result {
+                Ok(component) => drop(components.insert(job.component.id.clone(), Arc::new(component))),
+                Err(error) => failed.push((ids.iter().position(|id| *id == job.component.id), error)),
+            }
+        }
+        failed.sort_by_key(|(position, _)| *position);
+        match failed.into_iter().next() {
+            Some((_, error)) => Err(error),
+            None => Ok(Self { components, instances: compiler.shared.instances, engine: running }),
+        }
+    }
+
+    /// A component that was prepared.
+    ///
+    /// # Errors
+    /// [`PrepareError::Unknown`] if it was not.
+    pub fn component(&self, id: &ComponentId) -> Result<Arc<Component>, PrepareError> {
+        self.components.get(id).cloned().ok_or_else(|| PrepareError::Unknown { id: id.clone() })
+    }
+
+    /// All components that were prepared.
+    pub fn components(&self) -> impl Iterator<Item = &Arc<Component>> {
+        self.components.values()
+    }
+
+    /// The places for live instances, of all components together.
+    pub fn instances(&self) -> &Arc<Permits> {
+        &self.instances
+    }
+
+    /// The engine that the components run on.
+    pub fn engine(&self) -> &Engine {
+        self.engine.engine()
+    }
+}
+
+/// One component to compile.
+struct Job<'a> {
+    component: &'a LockedComponent,
+    path: PathBuf,
+    size: u64,
+}
+
+impl<'a> Job<'a> {
+    fn new(component: &'a LockedComponent) -> Result<Self, PrepareError> {
+        let id = || component.id.clone();
+        if !component.files.is_empty() {
+            return Err(PrepareError::Unsupported { id: id(), what: "mounted files" });
+        }
+        if !component.dependencies.is_empty() {
+            return Err(PrepareError::Unsupported { id: id(), what: "component dependencies" });
+        }
+        let source = component.source.content.source.as_deref();
+        let path = source
+            .and_then(|source| url::Url::parse(source).ok())
+            .and_then(|url| url.to_file_path().ok())
+            .ok_or_else(|| PrepareError::Source { id: id(), found: source.unwrap_or("(none)").to_owned() })?;
+        let size = std::fs::metadata(&path)
+            .map_err(|source| PrepareError::Read { id: id(), path: path.clone(), source })?
+            .len();
+        Ok(Self { component, path, size })
+    }
+}
+
+struct Compiler<'a> {
+    engine: &'a Engine,
+    linker: Linker<HostState>,
+    cache: Option<CompiledCode>,
+    shared: Shared,
+    variables: &'a Variables,
+}
+
+impl Compiler<'_> {
+    /// Works off the jobs in their order with a thread for each processor; results are in that order too.
+    fn run(
+        &self,
+        jobs: &[Job<'_>],
+        on_progress: &(dyn Fn(usize, usize) + Sync),
+    ) -> Vec<Result<Component, PrepareError>> {
+        let next = AtomicUsize::new(0);
+        let done = AtomicUsize::new(0);
+        let results: Vec<Mutex<Option<Result<Component, PrepareError>>>> = jobs.iter().map(|_| Mutex::default()).collect();
+        let workers = std::thread::available_parallelism().map_or(1, usize::from).min(jobs.len());
+        std::thread::scope(|scope| {
+            for _ in 0..workers {
+                scope.spawn(|| {
+                    while let Some((job, slot)) = {
+                        let index = next.fetch_add(1, Ordering::Relaxed);
+                        jobs.get(index).zip(results.get(index))
+                    } {
+                        let result = self.prepare(job);
+                        *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
+                        on_progress(done.fetch_add(1, Ordering::Relaxed) + 1, jobs.len());
+                    }
+                });
+            }
+        });
+        results
+            .into_iter()
+            .map(|slot| {
+                let result = slot.into_inner().unwrap_or_else(PoisonError::into_inner);
+                result.expect("every job was taken by a worker, and the scope has joined them all")
+            })
+            .collect()
+    }
+
+    fn prepare(&self, job: &Job<'_>) -> Result<Component, PrepareError> {
+        let locked = job.component;
+        let id = || locked.id.clone();
+        let values = self.variables.of_component(locked)?;
+        let bytes = std::fs::read(&job.path)
+            .map_err(|source| PrepareError::Read { id: id(), path: job.path.clone(), source })?;
+        if let Some(what) = not_a_component(&bytes) {
+            return Err(PrepareError::Kind { id: id(), path: job.path.clone(), what });
+        }
+        let compiled = match &self.cache {
+            Some(cache) => cache.load_or_compile(self.engine, &bytes),
+            None => wasmtime::component::Component::from_binary(self.engine, &bytes),
+        }
+        .map_err(|source| PrepareError::Compile { id: id(), path: job.path.clone(), source })?;
+        let pre = self.linker.instantiate_pre(&compiled).map_err(|source| PrepareError::Link { id: id(), source })?;
+        Ok(Component::new(locked, values, pre, &self.shared))
+    }
+}
+
+/// What a file is if it isn't a component, by its first eight bytes.
+fn not_a_component(bytes: &[u8]) -> Option<&'static str> {
+    match bytes.get(..8) {
+        Some([0x00, b'a', b's', b'm', _, _, 0x01, 0x00]) => None,
+        Some([0x00, b'a', b's', b'm', 0x01, 0x00, 0x00, 0x00]) => Some(
+            "is a core module, not a component; this version of the trigger runs components only: \
+             build it with a newer SDK, or for the target wasm32-wasip2",
+        ),
+        _ => Some("is not WebAssembly"),
+    }
+}
+
+/// Where a trigger finds compiled code of any engine: the cache folder of this user.
+pub fn cache_folder() -> Option<PathBuf> {
+    dirs::cache_dir().map(|cache: PathBuf| cache.join(Path::new("spin")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_bytes_tell() {
+        assert_eq!(not_a_component(b"\0asm\x0d\0\x01\0..."), None);
+        assert!(not_a_component(b"\0asm\x01\0\0\0").is_some_and(|what| what.contains("core module")));
+        assert!(not_a_component(b"#!/bin/sh").is_some_and(|what| what.contains("not WebAssembly")));
+        assert!(not_a_component(b"").is_some());
+    }
+}

@@ -1,0 +1,176 @@
+//! Components made ready: compiled, linked, with all that doesn't change from event to event.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use spin_app_model::ComponentId;
+use spin_app_model::lock::LockedComponent;
+use wasmtime::Engine;
+use wasmtime::component::InstancePre;
+
+use crate::host::variables::ComponentVariables;
+use crate::host::wasi::WasiTemplate;
+use crate::http::Handler;
+use crate::instance::{EventInstance, HostState, new_store};
+use crate::limits::Limits;
+use crate::output::Output;
+use crate::permits::{Full, Permit, Permits};
+
+/// Why a component can't be made ready.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PrepareError {
+    /// The lock names no component of this id.
+    #[error("the application has no component \"{id}\"")]
+    Unknown {
+        /// The id that was asked for.
+        id: ComponentId,
+    },
+    /// The lock entry has no `source`, or one that is no file URL.
+    #[error("component \"{id}\": its source {found} is not a file URL")]
+    Source {
+        /// Whose source.
+        id: ComponentId,
+        /// What was found.
+        found: String,
+    },
+    /// The file can't be read.
+    #[error("component \"{id}\": {} can't be read: {source}", path.display())]
+    Read {
+        /// Whose source.
+        id: ComponentId,
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file isn't a component.
+    #[error("component \"{id}\": {} {what}", path.display())]
+    Kind {
+        /// Whose source.
+        id: ComponentId,
+        /// Where.
+        path: PathBuf,
+        /// What it is instead, and what to do.
+        what: &'static str,
+    },
+    /// The lock asks for something that isn't there yet.
+    #[error("component \"{id}\" has {what}, which this version of the trigger does not support")]
+    Unsupported {
+        /// Who asks.
+        id: ComponentId,
+        /// For what.
+        what: &'static str,
+    },
+    /// Wasmtime refuses the component.
+    #[error("component \"{id}\": {} does not compile: {source:#}", path.display())]
+    Compile {
+        /// Whose source.
+        id: ComponentId,
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        source: wasmtime::Error,
+    },
+    /// The component imports something that isn't offered.
+    #[error("component \"{id}\" imports what this version of the trigger does not offer: {source:#}")]
+    Link {
+        /// Who imports.
+        id: ComponentId,
+        /// What.
+        source: wasmtime::Error,
+    },
+    /// A variable of the component has no value.
+    #[error(transparent)]
+    Variable(#[from] crate::variables::VariableError),
+    /// The engine can't be made on this machine.
+    #[error("the WebAssembly engine can't be started: {0:#}")]
+    Engine(wasmtime::Error),
+}
+
+/// All of a component that is the same for every event.
+pub(crate) struct Template {
+    pub(crate) id: ComponentId,
+    pub(crate) wasi: WasiTemplate,
+    pub(crate) variables: ComponentVariables,
+}
+
+/// A component that is ready for events.
+pub struct Component {
+    pub(crate) template: Template,
+    pub(crate) pre: InstancePre<HostState>,
+    pub(crate) engine: Engine,
+    pub(crate) limits: Limits,
+    pub(crate) instances: Arc<Permits>,
+}
+
+/// What every component of a process shares.
+pub(crate) struct Shared {
+    pub(crate) limits: Limits,
+    pub(crate) instances: Arc<Permits>,
+    pub(crate) output: Arc<dyn Output>,
+}
+
+impl Component {
+    pub(crate) fn new(
+        locked: &LockedComponent,
+        variables: BTreeMap<String, String>,
+        pre: InstancePre<HostState>,
+        shared: &Shared,
+    ) -> Self {
+        let template = Template {
+            id: locked.id.clone(),
+            wasi: WasiTemplate::new(&locked.id, locked.env.clone(), &*shared.output),
+            variables: ComponentVariables::new(variables),
+        };
+        let engine = pre.engine().clone();
+        Self { template, pre, engine, limits: shared.limits.clone(), instances: Arc::clone(&shared.instances) }
+    }
+
+    /// The component's id in the manifest.
+    pub fn id(&self) -> &ComponentId {
+        &self.template.id
+    }
+
+    /// The names of everything the component exports, such as `wasi:http/handler@0.3.0`.
+    pub fn exports(&self) -> Vec<String> {
+        let exports = self.pre.component().component_type();
+        exports.exports(&self.engine).map(|(name, _)| name.to_owned()).collect()
+    }
+
+    /// A handler of HTTP events, if the component exports one of `wasi:http`.
+    ///
+    /// # Errors
+    /// Names what the component exports instead.
+    pub fn http_handler(
+        self: &Arc<Self>,
+        options: crate::http::HandlerOptions,
+    ) -> Result<Handler, crate::http::NotAHandler> {
+        Handler::new(self, options)
+    }
+
+    /// A fresh instance for one event; the permit is to be held as long as the instance.
+    ///
+    /// # Errors
+    /// [`InvokeError::Full`] when too many instances live already, else what instantiation trapped with.
+    pub async fn instantiate(&self) -> Result<(EventInstance, Permit), InvokeError> {
+        let permit = self.instances.acquire().await?;
+        let mut store = new_store(&self.engine, &self.template, &self.limits);
+        let meter = crate::instance::Meter(Arc::clone(&store.data().meter));
+        let instance = meter.run(self.pre.instantiate_async(&mut store)).await.map_err(InvokeError::Instantiate)?;
+        Ok((EventInstance { store, instance }, permit))
+    }
+}
+
+/// Why a component could not take an event.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvokeError {
+    /// Too many at once.
+    #[error(transparent)]
+    Full(#[from] Full),
+    /// The instance can't be made.
+    #[error("the component can't be instantiated: {0:#}")]
+    Instantiate(wasmtime::Error),
+}

@@ -1,0 +1,163 @@
+//! The wasmtime engine of a trigger process: every setting with its reason, and the clock that
+//! lets running guests be interrupted.
+//!
+//! Knows nothing of components, events or the host interfaces.
+
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+
+/// How often running guests look up whether their time is over.
+///
+/// One tick is also the unit in which CPU time is metered, and the longest that a guest which never
+/// waits keeps its thread from other guests.
+pub const EPOCH_TICK: Duration = Duration::from_millis(10);
+
+/// How many component instances live at once unless set otherwise.
+pub const DEFAULT_MAX_INSTANCES: u32 = 1000;
+
+/// What can be chosen about an engine.
+#[derive(Clone, Debug)]
+pub struct EngineOptions {
+    /// Keep the memory of instances in a pool that is reserved at start.
+    ///
+    /// Default: on. Cost: address space (not memory) for every instance of [`Self::max_instances`].
+    /// Falls back to allocation on demand where the address space can't be had.
+    pub pooling: bool,
+    /// How many component instances live at once. Default: [`DEFAULT_MAX_INSTANCES`].
+    pub max_instances: u32,
+    /// Native debug information in compiled code, for gdb and lldb; turns optimisation off.
+    pub debug_info: bool,
+}
+
+impl Default for EngineOptions {
+    fn default() -> Self {
+        Self { pooling: true, max_instances: DEFAULT_MAX_INSTANCES, debug_info: false }
+    }
+}
+
+/// An engine and the thread that drives its epochs, which ends with it.
+pub struct RunningEngine {
+    engine: Engine,
+    // Held for its drop: closing the channel ends the thread.
+    stop_ticker: Option<mpsc::Sender<()>>,
+    ticker: Option<JoinHandle<()>>,
+}
+
+impl RunningEngine {
+    /// Makes an engine.
+    ///
+    /// # Errors
+    /// When wasmtime refuses the settings on this machine.
+    pub fn new(options: &EngineOptions) -> Result<Self, wasmtime::Error> {
+        let engine = if options.pooling {
+            match Engine::new(&config(options, Some(pool(options.max_instances)))) {
+                Ok(engine) => engine,
+                Err(error) => {
+                    tracing::warn!("the instance pool can't be reserved, allocating on demand instead: {error:#}");
+                    Engine::new(&config(options, None))?
+                }
+            }
+        } else {
+            Engine::new(&config(options, None))?
+        };
+        let (stop_ticker, stopped) = mpsc::channel::<()>();
+        let weak = engine.weak();
+        let ticker = std::thread::Builder::new()
+            .name("epochs".to_owned())
+            .spawn(move || {
+                // The channel never carries a message: its time-out is the clock, its closing the end.
+                while let Err(mpsc::RecvTimeoutError::Timeout) = stopped.recv_timeout(EPOCH_TICK) {
+                    match weak.upgrade() {
+                        Some(engine) => engine.increment_epoch(),
+                        None => break,
+                    }
+                }
+            })
+            .map_err(|error| wasmtime::format_err!("the epoch thread can't be started: {error}"))?;
+        Ok(Self { engine, stop_ticker: Some(stop_ticker), ticker: Some(ticker) })
+    }
+
+    /// The engine itself.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+}
+
+impl Drop for RunningEngine {
+    fn drop(&mut self) {
+        drop(self.stop_ticker.take());
+        if let Some(ticker) = self.ticker.take() {
+            // The thread runs no code that panics; there is nobody to tell if it did.
+            let _ = ticker.join();
+        }
+    }
+}
+
+fn config(options: &EngineOptions, pool: Option<PoolingAllocationConfig>) -> Config {
+    let mut config = Config::new();
+    // Guests are components, those of the 0.3 generation asynchronous ones.
+    config.wasm_component_model(true);
+    config.wasm_component_model_async(true);
+    // The only way to take the processor from a guest that loops. Costs a load and a compare at
+    // every loop head and function entry.
+    config.epoch_interruption(true);
+    // Linear memories start as copy-on-write maps of the module's image: instantiation copies nothing.
+    config.memory_init_cow(true);
+    // Compiling is most of a cold start.
+    config.parallel_compilation(true);
+    if options.debug_info {
+        config.debug_info(true);
+        config.cranelift_opt_level(wasmtime::OptLevel::None);
+    }
+    if let Some(pool) = pool {
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    }
+    config
+}
+
+/// The pool's sizes: those that apps of the ecosystem were built and tested under
+/// (a thousand instances, four gigabytes of linear memory each at most).
+fn pool(max_instances: u32) -> PoolingAllocationConfig {
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(max_instances)
+        .total_core_instances(max_instances.saturating_mul(4))
+        .total_memories(max_instances)
+        .total_tables(max_instances.saturating_mul(2))
+        .total_stacks(max_instances)
+        .max_component_instance_size(10 << 20)
+        .max_core_instance_size(10 << 20)
+        .max_core_instances_per_component(200)
+        .max_memories_per_component(32)
+        .max_tables_per_component(64)
+        .max_memories_per_module(2)
+        .max_tables_per_module(2)
+        .table_elements(100_000)
+        .max_memory_size(4 << 30)
+        // Small guests are reset by clearing these bytes instead of giving pages back to the
+        // kernel, which costs a system call and page faults at every event.
+        .linear_memory_keep_resident(2 << 20)
+        .table_keep_resident(512 << 10);
+    pool
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_engine_ends_with_its_ticker() {
+        let running = RunningEngine::new(&EngineOptions { max_instances: 4, ..Default::default() })
+            .expect("an engine of four instances");
+        let weak = running.engine().weak();
+        drop(running);
+        assert!(weak.upgrade().is_none(), "nothing keeps the engine alive");
+    }
+
+    #[test]
+    fn without_a_pool_there_is_an_engine_too() {
+        RunningEngine::new(&EngineOptions { pooling: false, ..Default::default() }).expect("an engine");
+    }
+}

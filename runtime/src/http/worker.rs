@@ -1,0 +1,167 @@
+//! Instances that serve HTTP events: how they are made, how long they live, and how they end.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use tokio::time::Sleep;
+use wasmtime::component::GuestTaskId;
+use wasmtime::{Store, StoreContextMut};
+use wasmtime_wasi_http::handler::{
+    HandlerState, Instance, ProxyPre, ShouldAccept, WorkerExpiration, WorkerState, WorkerStatus,
+};
+use wasmtime_wasi_http::WasiHttpView;
+
+use super::{Generation, HandlerOptions, InstancePolicy};
+use crate::component::Component;
+use crate::instance::{HostState, Meter, new_store};
+use crate::limits::{CpuTimeExceeded, EventRecord, MeterState};
+use crate::permits::Permit;
+
+/// How long a guest may go on working after its responses, and how much later than the deadline of its events an
+/// instance is ended whose worker can't look at its own clock.
+const AFTERWARDS: Duration = Duration::from_secs(60);
+const OVERDUE: Duration = Duration::from_secs(5);
+
+/// Makes the instances of one component.
+pub(super) struct Workers {
+    component: Arc<Component>,
+    pre: ProxyPre<HostState>,
+    generation: Generation,
+    options: HandlerOptions,
+}
+
+impl Workers {
+    pub(super) fn new(
+        component: Arc<Component>,
+        pre: ProxyPre<HostState>,
+        generation: Generation,
+        options: HandlerOptions,
+    ) -> Self {
+        Self { component, pre, generation, options }
+    }
+}
+
+impl HandlerState for Workers {
+    type StoreData = HostState;
+    type WorkerExpiration = Expiration;
+    type WorkerState = Policy;
+
+    async fn instantiate(&self) -> wasmtime::Result<Instance<HostState, Expiration, Policy>> {
+        let permit = self.component.instances.acquire().await?;
+        let component = &self.component;
+        let mut store = new_store(&component.engine, &component.template, &component.limits);
+        let meter = Arc::clone(&store.data().meter);
+        let proxy = Meter(Arc::clone(&meter)).run(self.pre.instantiate_async(&mut store)).await?;
+        let policy = match self.generation {
+            Generation::P2 => InstancePolicy::FRESH,
+            Generation::P3 => (self.options.policy)(),
+        };
+        let expiration = Expiration { meter: Arc::clone(&meter), idle: policy.idle, clock: None };
+        let state = Policy {
+            component: Arc::clone(component),
+            meter,
+            policy,
+            _permit: permit,
+        };
+        Ok(Instance { store, proxy, view: HostState::http, expiration, state })
+    }
+}
+
+/// How many requests one instance takes.
+pub(super) struct Policy {
+    component: Arc<Component>,
+    meter: Arc<MeterState>,
+    policy: InstancePolicy,
+    // Given back when the instance is gone.
+    _permit: Permit,
+}
+
+impl WorkerState for Policy {
+    type StoreData = HostState;
+    type RequestData = Arc<EventRecord>;
+
+    fn should_accept_request(&self, concurrent: usize, total: usize) -> ShouldAccept {
+        if total >= self.policy.requests as usize {
+            ShouldAccept::Never
+        } else if concurrent >= self.policy.concurrent as usize {
+            ShouldAccept::No
+        } else {
+            ShouldAccept::Yes
+        }
+    }
+
+    fn on_request_start(
+        &self,
+        _: StoreContextMut<'_, HostState>,
+        record: Arc<EventRecord>,
+        task: GuestTaskId,
+    ) -> Pin<Box<dyn Future<Output = ()> + Send + Sync>> {
+        self.meter.begin(task, &record);
+        let head_timeout = record.head_timeout();
+        let record = Arc::downgrade(&record);
+        Box::pin(async move {
+            tokio::time::sleep(head_timeout).await;
+            // A response that is still being streamed is none of this deadline's business.
+            if record.upgrade().is_some_and(|record| record.has_responded()) {
+                std::future::pending::<()>().await;
+            }
+        })
+    }
+
+    fn drop(&self, store: Store<HostState>, result: wasmtime::Result<()>) {
+        let Err(error) = result else { return };
+        self.meter.trapped();
+        drop(store);
+        let component = self.component.id();
+        match error.downcast_ref::<CpuTimeExceeded>() {
+            Some(exceeded) => tracing::error!(%component, "instance ended: {exceeded}"),
+            None => tracing::error!(%component, "instance ended: {error:#}"),
+        }
+    }
+}
+
+/// When an instance ends although its guest doesn't.
+pub(super) struct Expiration {
+    meter: Arc<MeterState>,
+    idle: Duration,
+    clock: Option<Pin<Box<Sleep>>>,
+}
+
+impl Expiration {
+    /// When to look again.
+    fn due(&self, status: WorkerStatus, since: Instant) -> Instant {
+        since
+            + match status {
+                WorkerStatus::Idle => self.idle,
+                WorkerStatus::Requests => self.meter.longest_head_timeout() + OVERDUE,
+                WorkerStatus::PostReturn => AFTERWARDS,
+            }
+    }
+}
+
+impl WorkerExpiration for Expiration {
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>, status: WorkerStatus, since: Instant) -> Poll<()> {
+        let this = self.get_mut();
+        // The worker asks this after every turn of its instance, so this is where a guest that waits is told
+        // from one that runs.
+        this.meter.returned();
+        let due = tokio::time::Instant::from_std(this.due(status, since));
+        let clock = this.clock.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due)));
+        if clock.deadline() < due {
+            clock.as_mut().reset(due);
+        }
+        loop {
+            if clock.deadline() > due && status == WorkerStatus::Idle {
+                clock.as_mut().reset(due);
+            }
+            ready!(clock.as_mut().poll(context));
+            // A body that somebody still reads keeps its instance.
+            if status == WorkerStatus::Idle || !this.meter.is_streaming() {
+                return Poll::Ready(());
+            }
+            clock.as_mut().reset(tokio::time::Instant::now() + OVERDUE);
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! One instance: the state that the host keeps beside it, and its store.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+
+use wasmtime::component::{Instance, ResourceTable};
+use wasmtime::{Engine, Store, StoreContextMut};
+use wasmtime_wasi::WasiCtx;
+use wasmtime_wasi_http::WasiHttpCtx;
+
+use crate::component::Template;
+use crate::host::http::OutboundHttp;
+use crate::host::variables::ComponentVariables;
+use crate::limits::{CpuMeter, Limits, MemoryMeter, MeterState};
+
+/// What the host keeps for one instance: the data of its store.
+pub struct HostState {
+    pub(crate) table: ResourceTable,
+    pub(crate) wasi: WasiCtx,
+    pub(crate) http: WasiHttpCtx,
+    pub(crate) outbound_http: OutboundHttp,
+    pub(crate) variables: ComponentVariables,
+    pub(crate) memory: MemoryMeter,
+    pub(crate) meter: Arc<MeterState>,
+}
+
+/// A store and what was instantiated in it, for one event.
+pub struct EventInstance {
+    /// The store, for calls to exports.
+    pub store: Store<HostState>,
+    /// The instance, from which generated bindings take their exports.
+    pub instance: Instance,
+}
+
+impl EventInstance {
+    /// The meter that calls into this instance must run under.
+    pub fn meter(&self) -> Meter {
+        Meter(Arc::clone(&self.store.data().meter))
+    }
+}
+
+/// Tells a guest that waits from one that runs, so that only the latter uses up its processor time.
+#[derive(Clone)]
+pub struct Meter(pub(crate) Arc<MeterState>);
+
+impl Meter {
+    /// Runs a call into the instance to its end.
+    pub async fn run<F: Future>(&self, call: F) -> F::Output {
+        let mut call = pin!(call);
+        std::future::poll_fn(|context| {
+            let polled = call.as_mut().poll(context);
+            if let Poll::Pending = polled {
+                self.0.returned();
+            }
+            polled
+        })
+        .await
+    }
+}
+
+/// A store for a new instance, with its limits in force.
+pub(crate) fn new_store(engine: &Engine, template: &Template, limits: &Limits) -> Store<HostState> {
+    let cpu = CpuMeter::new(limits);
+    let state = HostState {
+        table: ResourceTable::new(),
+        wasi: template.wasi.instantiate(),
+        http: WasiHttpCtx::new(),
+        outbound_http: OutboundHttp { component: template.id.clone() },
+        variables: template.variables.clone(),
+        memory: MemoryMeter::new(limits),
+        meter: cpu.state(),
+    };
+    let mut store = Store::new(engine, state);
+    store.limiter(|state| &mut state.memory);
+    store.epoch_deadline_callback(move |mut store: StoreContextMut<'_, HostState>| {
+        let stack = store.async_call_stack()?;
+        cpu.tick(stack)
+    });
+    store.set_epoch_deadline(1);
+    store
+}

@@ -1,0 +1,37 @@
+//! Running components: the engine, compiled code, limits, and what guests can import.
+//!
+//! The crate offers a trigger one thing: *prepare this component once, then invoke this export with this
+//! event*. It never prints and never parses arguments.
+//!
+//! | module | what is in it |
+//! |---|---|
+//! | [`engine`] | wasmtime's settings with their reasons; the epoch clock |
+//! | [`aot`] | the cache of compiled code, the crate's one unsafe call |
+//! | [`app`] | from a locked application to components that are ready |
+//! | [`component`] | a component that is ready, and what can be asked of it |
+//! | [`instance`] | an instance's store and the host's state beside it |
+//! | [`http`] | HTTP events: fresh and reused instances |
+//! | [`limits`], [`permits`] | memory, processor time; how many at once |
+//! | [`variables`] | values of variables |
+//! | [`output`] | where guests' output goes |
+//! | `host` | one module for each capability that guests import |
+//!
+//! Files on disk: the compiled code under the user's cache folder, see [`aot`].
+
+pub mod aot;
+pub mod app;
+pub mod component;
+pub mod engine;
+mod host;
+pub mod http;
+pub mod instance;
+pub mod limits;
+pub mod output;
+pub mod permits;
+pub mod variables;
+
+pub use app::{App, AppOptions};
+pub use component::{Component, InvokeError, PrepareError};
+pub use instance::{EventInstance, HostState};
+pub use output::{Output, OutputKind, OutputSink};
+pub use {wasmtime, wasmtime_wasi, wasmtime_wasi_http};

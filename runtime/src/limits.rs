@@ -1,0 +1,312 @@
+//! What one instance may use: memory, table elements and processor time.
+//!
+//! Processor time is metered by events, not by instances, because an instance of the 0.3 generation
+//! serves several events at once and only the one that loops is to blame.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::ThreadId;
+use std::time::{Duration, Instant};
+
+use rustix::time::{ClockId, clock_gettime};
+use wasmtime::component::GuestTaskId;
+use wasmtime::{ResourceLimiter, UpdateDeadline};
+
+use crate::engine::EPOCH_TICK;
+
+/// Processor time that an event may use unless set otherwise.
+pub const DEFAULT_CPU_TIME: Duration = Duration::from_secs(10);
+
+/// Limits of every instance of a trigger process.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Processor time of one event. Default: [`DEFAULT_CPU_TIME`].
+    pub cpu_time: Duration,
+    /// Bytes of all linear memories and tables of an instance together. Default: no limit but the
+    /// four gigabytes of a memory.
+    pub memory: Option<usize>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { cpu_time: DEFAULT_CPU_TIME, memory: None }
+    }
+}
+
+/// The trap of a guest that has used up its processor time.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the event used up its {} ms of processor time", limit.as_millis())]
+pub struct CpuTimeExceeded {
+    /// The limit that was passed.
+    pub limit: Duration,
+}
+
+/// What became of an instance, told to the events that were in it.
+#[derive(Debug, Default)]
+pub(crate) struct Fate(AtomicU8);
+
+impl Fate {
+    const ALIVE: u8 = 0;
+    const TRAPPED: u8 = 1;
+    const CPU_TIME_EXCEEDED: u8 = 2;
+
+    /// Only the first end counts.
+    fn end(&self, how: u8) {
+        let _ = self.0.compare_exchange(Self::ALIVE, how, Ordering::AcqRel, Ordering::Acquire);
+    }
+
+    fn is(&self, how: u8) -> bool {
+        self.0.load(Ordering::Acquire) == how
+    }
+}
+
+/// One event's share in what its instance does; kept by whoever waits for the event.
+#[derive(Debug)]
+pub(crate) struct EventRecord {
+    head_timeout: Duration,
+    culprit: AtomicBool,
+    responded: AtomicBool,
+    fate: std::sync::OnceLock<Arc<Fate>>,
+}
+
+impl EventRecord {
+    /// A record of an event whose response must have begun within `head_timeout`.
+    pub(crate) fn new(head_timeout: Duration) -> Self {
+        Self {
+            head_timeout,
+            culprit: AtomicBool::new(false),
+            responded: AtomicBool::new(false),
+            fate: std::sync::OnceLock::new(),
+        }
+    }
+
+    pub(crate) fn head_timeout(&self) -> Duration {
+        self.head_timeout
+    }
+
+    /// This event passed its processor time.
+    pub(crate) fn exceeded_cpu_time(&self) -> bool {
+        self.culprit.load(Ordering::Acquire)
+    }
+
+    /// The head of the response is there; whoever keeps this record reads the body.
+    pub(crate) fn responded(&self) {
+        self.responded.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn has_responded(&self) -> bool {
+        self.responded.load(Ordering::Acquire)
+    }
+
+    /// The instance that served this event was ended because of another event.
+    pub(crate) fn instance_was_ended(&self) -> bool {
+        self.fate.get().is_some_and(|fate| fate.is(Fate::CPU_TIME_EXCEEDED))
+    }
+
+    /// The instance that served this event came to a bad end, whoever was to blame.
+    pub(crate) fn instance_is_broken(&self) -> bool {
+        self.fate.get().is_some_and(|fate| !fate.is(Fate::ALIVE))
+    }
+}
+
+/// Counts the bytes of all memories and tables of one instance.
+#[derive(Debug)]
+pub(crate) struct MemoryMeter {
+    limit: Option<usize>,
+    used: usize,
+}
+
+impl MemoryMeter {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Self { limit: limits.memory, used: 0 }
+    }
+
+    fn grow(&mut self, by: usize) -> bool {
+        let used = self.used.saturating_add(by);
+        let fits = self.limit.is_none_or(|limit| used <= limit);
+        if fits {
+            self.used = used;
+        }
+        fits
+    }
+}
+
+/// A table element is a pointer to the host.
+const TABLE_ELEMENT_BYTES: usize = size_of::<usize>();
+
+impl ResourceLimiter for MemoryMeter {
+    fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            return Ok(false);
+        }
+        Ok(self.grow(desired.saturating_sub(current)))
+    }
+
+    fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            return Ok(false);
+        }
+        Ok(self.grow(desired.saturating_sub(current).saturating_mul(TABLE_ELEMENT_BYTES)))
+    }
+}
+
+/// Meters the processor time of one instance's events.
+///
+/// The engine's epoch calls [`CpuMeter::tick`] on the guest's thread about every [`EPOCH_TICK`] while the guest
+/// runs. Between a yield and the next call the guest may have waited behind others, so the first call after
+/// a pause only starts a measurement, and the second reads the thread's own clock and yields.
+#[derive(Debug)]
+pub(crate) struct CpuMeter {
+    limit: Duration,
+    state: Arc<MeterState>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct MeterState {
+    fate: Arc<Fate>,
+    /// The guest has returned to the executor because it waits, not because it was made to yield.
+    paused: AtomicBool,
+    tasks: Mutex<Tasks>,
+}
+
+#[derive(Debug, Default)]
+struct Tasks {
+    events: HashMap<GuestTaskId, (Arc<EventRecord>, Duration)>,
+    /// Time that belongs to no known event: instantiation, and work after a response.
+    unclaimed: Duration,
+    slice: Slice,
+}
+
+#[derive(Debug, Default)]
+enum Slice {
+    /// Nothing is being measured; since when, if the guest was made to yield.
+    #[default]
+    Idle,
+    Yielded(Instant),
+    Running {
+        thread: ThreadId,
+        cpu: Duration,
+    },
+}
+
+impl CpuMeter {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Self { limit: limits.cpu_time, state: Arc::default() }
+    }
+
+    pub(crate) fn state(&self) -> Arc<MeterState> {
+        Arc::clone(&self.state)
+    }
+
+    /// Called by the engine on the guest's thread. `task` is the event that runs, if it is known.
+    ///
+    /// # Errors
+    /// [`CpuTimeExceeded`], as a trap that ends the instance.
+    pub(crate) fn tick(&self, call_stack: impl Iterator<Item = GuestTaskId>) -> wasmtime::Result<UpdateDeadline> {
+        let paused = self.state.paused.swap(false, Ordering::AcqRel);
+        let mut tasks = self.state.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        let cpu = thread_cpu_time();
+        let thread = std::thread::current().id();
+        let used = match (&tasks.slice, paused) {
+            (Slice::Running { thread: measured, cpu: since }, false) if *measured == thread => {
+                cpu.saturating_sub(*since)
+            }
+            // Made to yield and back within a tick and a half: nobody else ran in between for long.
+            (Slice::Yielded(since), false) if since.elapsed() < EPOCH_TICK * 3 / 2 => since.elapsed().min(EPOCH_TICK),
+            _ => {
+                tasks.slice = Slice::Running { thread, cpu };
+                return Ok(UpdateDeadline::Continue(1));
+            }
+        };
+        let limit = self.limit;
+        let claimed = call_stack.into_iter().find(|task| tasks.events.contains_key(task));
+        let total = match claimed.and_then(|task| tasks.events.get_mut(&task)) {
+            Some((_, total)) => total,
+            None => &mut tasks.unclaimed,
+        };
+        *total += used;
+        if *total > limit {
+            if let Some((record, _)) = claimed.and_then(|task| tasks.events.get(&task)) {
+                record.culprit.store(true, Ordering::Release);
+            }
+            self.state.fate.end(Fate::CPU_TIME_EXCEEDED);
+            return Err(CpuTimeExceeded { limit }.into());
+        }
+        tasks.slice = Slice::Yielded(Instant::now());
+        Ok(UpdateDeadline::Yield(1))
+    }
+}
+
+impl MeterState {
+    /// From now on `task` stands for the event of `record`.
+    pub(crate) fn begin(&self, task: GuestTaskId, record: &Arc<EventRecord>) {
+        // A record is begun once; a second instance never takes over an event.
+        let _ = record.fate.set(Arc::clone(&self.fate));
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        // A reused instance must not collect the events that nobody waits for any more.
+        tasks.events.retain(|_, (record, _)| Arc::strong_count(record) > 1);
+        tasks.events.insert(task, (Arc::clone(record), Duration::ZERO));
+        tasks.unclaimed = Duration::ZERO;
+    }
+
+    /// The longest time that one of the instance's events has to its response.
+    pub(crate) fn longest_head_timeout(&self) -> Duration {
+        let tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        tasks.events.values().map(|(record, _)| record.head_timeout).max().unwrap_or_default()
+    }
+
+    /// The guest trapped. Said before the store is dropped, so that whoever sees a body end there knows why.
+    pub(crate) fn trapped(&self) {
+        self.fate.end(Fate::TRAPPED);
+    }
+
+    /// Somebody still reads the body of a response.
+    pub(crate) fn is_streaming(&self) -> bool {
+        let tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        tasks.events.values().any(|(record, _)| record.has_responded() && Arc::strong_count(record) > 1)
+    }
+
+    /// The guest has returned to the executor. Called after every poll of its instance.
+    pub(crate) fn returned(&self) {
+        let tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        if !matches!(tasks.slice, Slice::Yielded(_)) {
+            self.paused.store(true, Ordering::Release);
+        }
+    }
+}
+
+fn thread_cpu_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memories_and_tables_share_one_limit() {
+        let mut meter = MemoryMeter::new(&Limits { memory: Some(1000), ..Limits::default() });
+        assert!(meter.memory_growing(0, 600, None).expect("no trap"));
+        assert!(!meter.memory_growing(600, 1200, None).expect("no trap"));
+        assert!(meter.table_growing(0, 50, None).expect("no trap"));
+        assert!(!meter.table_growing(50, 51, None).expect("no trap"));
+    }
+
+    #[test]
+    fn a_busy_guest_is_ended_and_a_waiting_one_is_not() {
+        let meter = CpuMeter::new(&Limits { cpu_time: Duration::ZERO, ..Limits::default() });
+        // The first look only starts a measurement.
+        assert!(matches!(meter.tick(std::iter::empty()), Ok(UpdateDeadline::Continue(1))));
+        meter.state.returned();
+        assert!(matches!(meter.tick(std::iter::empty()), Ok(UpdateDeadline::Continue(1))), "it had waited");
+        let spin = Instant::now();
+        while spin.elapsed() < Duration::from_millis(2) {
+            std::hint::spin_loop();
+        }
+        let error = meter.tick(std::iter::empty()).err().expect("it has run without a pause");
+        assert!(error.downcast_ref::<CpuTimeExceeded>().is_some());
+        assert!(meter.state.fate.is(Fate::CPU_TIME_EXCEEDED));
+    }
+}

@@ -1,0 +1,206 @@
+//! The command table: which word is which command.
+
+use std::ffi::OsString;
+
+use clap::{Parser, Subcommand};
+
+use crate::commands::{external, plugins, trigger, up, version};
+use crate::context::Context;
+use crate::report::{Exit, Report};
+use crate::ui::Ui;
+
+/// Every command that can be typed, for "did you mean".
+pub(crate) const NAMES: &[&str] = &["help", "plugin", "plugins", "up", "version"];
+
+/// Commands of the public command line, and planned ones, that this version does not have. They are never looked for
+/// among the plugins: a plugin must not take the place of a command that will come.
+const LATER: &[&str] = &[
+    "add",
+    "a",
+    "build",
+    "b",
+    "check",
+    "deploy",
+    "d",
+    "doctor",
+    "login",
+    "maintenance",
+    "new",
+    "n",
+    "oci",
+    "registry",
+    "template",
+    "templates",
+    "watch",
+    "w",
+];
+
+/// Run WebAssembly applications. Every trigger is a plugin.
+#[derive(Debug, Parser)]
+#[command(name = "spin", version = version::text(), disable_help_subcommand = true, arg_required_else_help = true)]
+struct Line {
+    #[command(subcommand)]
+    command: Table,
+}
+
+#[derive(Debug, Subcommand)]
+enum Table {
+    /// Install and list plugins.
+    #[command(visible_alias = "plugin")]
+    Plugins(plugins::Args),
+    // Only listed here: its arguments are divided between it and the triggers before this table is asked.
+    /// Run an application.
+    #[command(visible_alias = "u")]
+    Up,
+    /// Print the version.
+    Version(version::Args),
+    #[command(external_subcommand)]
+    External(Vec<OsString>),
+}
+
+/// A command with its arguments.
+#[derive(Debug)]
+enum Command {
+    External(external::Args),
+    Plugins(plugins::Args),
+    Trigger(trigger::Args),
+    Up(up::Args),
+    Version(version::Args),
+}
+
+/// Runs one command line, the program's name included, and tells what went wrong.
+pub(crate) async fn run(line: Vec<OsString>, ui: Ui) -> Exit {
+    let command = match parse(line) {
+        Ok(command) => command,
+        Err(Refused::Parser(error)) => return show(&error, &ui),
+        Err(Refused::Report(report)) => return fail(&report, &ui),
+    };
+    let result = match Context::from_environment(ui.clone()) {
+        Ok(ctx) => dispatch(command, &ctx).await,
+        Err(report) => Err(report),
+    };
+    ui.clear_progress();
+    result.unwrap_or_else(|report| fail(&report, &ui))
+}
+
+async fn dispatch(command: Command, ctx: &Context) -> Result<Exit, Report> {
+    match command {
+        Command::External(args) => external::run(args, ctx).await,
+        Command::Plugins(args) => plugins::run(args, ctx).await,
+        Command::Trigger(args) => trigger::run(args, ctx).await,
+        Command::Up(args) => up::run(args, ctx).await,
+        Command::Version(args) => version::run(args, ctx).await,
+    }
+}
+
+/// Why a command line is not run.
+#[derive(Debug)]
+enum Refused {
+    /// Help and version among them.
+    Parser(clap::Error),
+    Report(Report),
+}
+
+fn parse(line: Vec<OsString>) -> Result<Command, Refused> {
+    let line = help_as_a_flag(line);
+    let word = line.get(1).and_then(|word| word.to_str()).unwrap_or_default();
+    let rest = || line.iter().skip(2).cloned().collect();
+    match word {
+        // Their arguments are not for this parser, which would take `--` for itself.
+        "up" | "u" => return Ok(Command::Up(up::Args { line: rest() })),
+        "trigger" => return Ok(Command::Trigger(trigger::Args { words: rest() })),
+        later if LATER.contains(&later) => {
+            let report = Report::usage(format!("`spin {later}` is not in this version of spin"));
+            return Err(Refused::Report(report.code("usage::not-yet").help("what there is, is in spin --help")));
+        }
+        _ => {}
+    }
+    match Line::try_parse_from(&line).map_err(Refused::Parser)?.command {
+        Table::Plugins(args) => Ok(Command::Plugins(args)),
+        Table::Up => Ok(Command::Up(up::Args { line: Vec::new() })),
+        Table::Version(args) => Ok(Command::Version(args)),
+        Table::External(mut words) => {
+            let name = words.remove(0);
+            Ok(Command::External(external::Args { name, args: words }))
+        }
+    }
+}
+
+/// `spin help NAME` is `spin NAME --help`, so that plugins and `up` answer for themselves.
+fn help_as_a_flag(mut line: Vec<OsString>) -> Vec<OsString> {
+    if line.get(1).is_some_and(|word| word == "help") {
+        line.remove(1);
+        line.push("--help".into());
+    }
+    line
+}
+
+/// What the parser has to say: help and version are results, everything else is a usage error.
+fn show(error: &clap::Error, ui: &Ui) -> Exit {
+    let text = error.render().ansi().to_string();
+    if error.use_stderr() {
+        ui.styled_error(&text);
+        return Exit::USAGE;
+    }
+    ui.styled(&text);
+    Exit::OK
+}
+
+fn fail(report: &Report, ui: &Ui) -> Exit {
+    ui.error(report);
+    report.exit_code()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Command, Refused> {
+        super::parse(std::iter::once("spin").chain(line.split_whitespace()).map(OsString::from).collect())
+    }
+
+    #[test]
+    fn the_table_is_sound() {
+        Line::command().debug_assert();
+    }
+
+    #[test]
+    fn every_word_finds_its_command() {
+        for line in ["up", "u -f x -- -y", "up --help"] {
+            assert!(matches!(parse(line), Ok(Command::Up(_))), "{line}");
+        }
+        for line in ["plugins list", "plugin list --json", "plugins install x y@1 -y", "plugins install --file x"] {
+            assert!(matches!(parse(line), Ok(Command::Plugins(_))), "{line}");
+        }
+        assert!(matches!(parse("version"), Ok(Command::Version(_))));
+        assert!(matches!(parse("trigger http --listen x"), Ok(Command::Trigger(_))));
+        for line in ["plugins install", "plugins install x --file y", "plugins install ../x", "--what", ""] {
+            assert!(matches!(parse(line), Err(Refused::Parser(_))), "{line}");
+        }
+        for later in LATER {
+            assert!(matches!(parse(later), Err(Refused::Report(_))), "{later}");
+        }
+    }
+
+    #[test]
+    fn arguments_of_others_arrive_as_they_were_written() {
+        let Ok(Command::External(external)) = parse("trigger-zzz -- --x -y --") else { panic!("not a plugin") };
+        assert_eq!(
+            (external.name, external.args),
+            ("trigger-zzz".into(), vec!["--".into(), "--x".into(), "-y".into(), "--".into()])
+        );
+        let Ok(Command::Up(up)) = parse("up -- -f x") else { panic!("not up") };
+        assert_eq!(up.line, ["--", "-f", "x"]);
+    }
+
+    #[test]
+    fn help_of_a_command_is_its_own() {
+        let Ok(Command::Up(up)) = parse("help up") else { panic!("not up") };
+        assert_eq!(up.line, ["--help"]);
+        assert!(matches!(parse("help"), Err(Refused::Parser(error)) if !error.use_stderr()));
+    }
+}

@@ -1,0 +1,103 @@
+//! `spin up`: runs an app.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+
+use clap::{CommandFactory, FromArgMatches};
+use spin_app_model::launch::env;
+
+use crate::context::Context;
+use crate::environment::ChildEnvironment;
+use crate::load::{self, Loaded};
+use crate::obtain::Consent;
+use crate::report::{Exit, Report};
+use crate::source;
+use crate::supervise::signal::StopSignals;
+use crate::supervise::socket::SocketDir;
+use crate::supervise::spawn::{Program, Stdin};
+use crate::supervise::{self, Launch};
+use crate::triggers::{self, Resolved};
+use crate::workdir::PrivateDir;
+
+pub(crate) mod flags;
+mod help;
+
+use flags::Flags;
+
+/// Everything behind `spin up`, not yet divided between it and the triggers.
+#[derive(Debug)]
+pub(crate) struct Args {
+    pub(crate) line: Vec<OsString>,
+}
+
+pub(crate) async fn run(args: Args, ctx: &Context) -> Result<Exit, Report> {
+    let split = flags::table().split(args.line)?;
+    let parsed = Flags::command().try_get_matches_from([OsString::from("spin up")].into_iter().chain(split.ours));
+    let flags = match parsed.and_then(|matches| Flags::from_arg_matches(&matches)) {
+        Ok(flags) => flags,
+        Err(error) => {
+            ctx.ui.styled_error(&error.render().ansi().to_string());
+            return Ok(Exit::USAGE);
+        }
+    };
+    let stray = split.trigger.first().map(OsString::as_os_str).filter(|word| !word.as_bytes().starts_with(b"-"));
+    if flags.help {
+        return help::run(&flags, stray, ctx).await;
+    }
+
+    let loaded = find_and_load(&flags, stray, ctx)?;
+    for warning in &loaded.warnings {
+        ctx.ui.warning(warning);
+    }
+    let consent = if flags.yes || ctx.auto_install { Consent::Given } else { Consent::Ask { default: true } };
+    let types = loaded.app.trigger_types();
+    let Some(resolved) = triggers::resolve(&types, &flags.overrides(), consent, ctx).await? else {
+        return Ok(Exit::USAGE);
+    };
+
+    // From here on there are things to clean up, so signals ask instead of killing.
+    let mut signals = StopSignals::listen().map_err(|error| Report::of(&error).code("environment::signals"))?;
+    let workdir = match &flags.temp {
+        Some(path) => PrivateDir::named(&ctx.current_dir.join(path))?,
+        None => PrivateDir::create(&ctx.temp_dir)?,
+    };
+    let sockets = SocketDir::create(&ctx.runtime_dirs)?;
+    let environment = environment(&loaded, &workdir, ctx)?;
+    let launches = launches(resolved, &split.trigger, &environment);
+    supervise::run(launches, &sockets, &mut signals, ctx.timing, &ctx.ui).await
+}
+
+fn find_and_load(flags: &Flags, stray: Option<&OsStr>, ctx: &Context) -> Result<Loaded, Report> {
+    let found = source::find(flags.source(), &ctx.current_dir, stray)?;
+    if let (Some(above), source::Source::Manifest(path)) = (&found.above, &found.source) {
+        let directory = path.parent().unwrap_or(path).display();
+        let name = source::MANIFEST;
+        ctx.ui
+            .notice(&format!("No '{name}' in current directory. Using '{name}' from {above} directory ({directory})"));
+    }
+    Ok(load::load(&found.source, &flags.env, &ctx.current_dir)?)
+}
+
+/// Writes the lock file and says what every trigger of the app is told about it.
+fn environment(loaded: &Loaded, workdir: &PrivateDir, ctx: &Context) -> Result<ChildEnvironment, Report> {
+    let generation = workdir.generation()?;
+    let url = load::write(&loaded.app, &generation)?;
+    let mut environment = ChildEnvironment::trigger(&ctx.executable);
+    environment.set(env::LOCKED_URL, url.as_str());
+    environment.set(env::WORKING_DIR, generation);
+    if let Some(local_dir) = &loaded.local_dir {
+        environment.set(env::LOCAL_APP_DIR, local_dir);
+    }
+    Ok(environment)
+}
+
+fn launches(resolved: Vec<Resolved>, args: &[OsString], environment: &ChildEnvironment) -> Vec<Launch> {
+    let stdin = if resolved.len() > 1 { Stdin::Empty } else { Stdin::Inherited };
+    let launch = |trigger: Resolved| Launch {
+        name: trigger.plugin.to_string(),
+        trigger_type: trigger.trigger_type,
+        program: Program { path: trigger.path, args: args.to_vec(), environment: environment.clone(), stdin },
+        promise: trigger.promise,
+    };
+    resolved.into_iter().map(launch).collect()
+}

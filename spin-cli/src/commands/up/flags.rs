@@ -1,0 +1,131 @@
+//! The flags of `spin up` itself. All others belong to the triggers.
+
+use std::path::{Path, PathBuf};
+
+use clap::{CommandFactory, Parser};
+use spin_catalogue::PluginName;
+
+use crate::arguments::{NotYet, Table, key_value};
+use crate::report::Report;
+use crate::triggers::Overrides;
+
+/// Run an application.
+#[derive(Debug, Parser)]
+#[command(name = "spin up", disable_help_flag = true, args_override_self = true)]
+#[command(override_usage = "spin up [OPTIONS] [TRIGGER OPTIONS] [-- TRIGGER OPTIONS]")]
+pub(crate) struct Flags {
+    /// The application: a manifest, a directory with a spin.toml, or a .wasm file [default: spin.toml, here or above]
+    #[arg(short, long, value_name = "APPLICATION")]
+    from: Option<PathBuf>,
+    /// The same, and never anything but a file or a directory
+    #[arg(long, alias = "file", value_name = "PATH", hide = true, conflicts_with = "from")]
+    from_file: Option<PathBuf>,
+    /// Set an environment variable in every component
+    #[arg(short, long, value_name = "KEY=VALUE", value_parser = variable)]
+    pub(crate) env: Vec<(String, String)>,
+    /// Use this working directory, and keep it
+    #[arg(long, alias = "tmp", value_name = "DIR")]
+    pub(crate) temp: Option<PathBuf>,
+    /// Install missing plugins without asking [env: SPIN_AUTO_INSTALL=1]
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+    /// Run this executable instead of the installed plugin NAME, for development
+    #[arg(long, value_name = "NAME=PATH", value_parser = plugin_path)]
+    plugin_path: Vec<(PluginName, PathBuf)>,
+    /// Print this, and the options of the application's trigger
+    #[arg(short, long)]
+    pub(crate) help: bool,
+}
+
+impl Flags {
+    /// What the user named, if anything.
+    pub(crate) fn source(&self) -> Option<&Path> {
+        self.from.as_deref().or(self.from_file.as_deref())
+    }
+
+    /// The development overrides; of two for one plugin, the later counts.
+    pub(crate) fn overrides(&self) -> Overrides {
+        self.plugin_path.iter().cloned().collect()
+    }
+}
+
+/// Which flags are not the trigger's.
+pub(crate) fn table() -> Table {
+    Table::of(&Flags::command())
+        .not_yet(&["build"], None, false)
+        .not_yet(&["component-id"], Some('c'), true)
+        .not_yet(&["profile"], None, true)
+        .not_yet(&["cache-dir"], None, true)
+        .not_yet(&["direct-mounts"], None, false)
+        .not_yet(&["from-registry"], None, true)
+        .not_yet(&["insecure"], Some('k'), false)
+}
+
+impl From<NotYet> for Report {
+    fn from(error: NotYet) -> Self {
+        Self::usage(error.to_string())
+            .code("usage::not-yet")
+            .help("to hand it to the trigger instead, write -- before it")
+    }
+}
+
+fn variable(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("there is no `=` in it; write KEY=VALUE")?;
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+fn plugin_path(text: &str) -> Result<(PluginName, PathBuf), String> {
+    let (name, path) = key_value(text.as_ref()).ok_or("there is no `=` in it; write NAME=PATH")?;
+    let name = name.parse().map_err(|error: spin_catalogue::name::NameError| error.to_string())?;
+    Ok((name, path.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::ffi::OsString;
+
+    use super::*;
+
+    fn parse(line: &str) -> (Result<Flags, clap::Error>, Vec<OsString>) {
+        let split = table().split(line.split_whitespace().map(OsString::from)).unwrap();
+        (Flags::try_parse_from([OsString::from("up")].into_iter().chain(split.ours)), split.trigger)
+    }
+
+    #[test]
+    fn the_table_is_sound() {
+        Flags::command().debug_assert();
+    }
+
+    #[test]
+    fn every_way_to_write_a_flag_is_understood() {
+        let (flags, trigger) =
+            parse("-eA=b --env=C=d=e -fapp --tmp t -y --plugin-path trigger-x=./x --quiet -- --env X=y");
+        let flags = flags.unwrap();
+        let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+        assert_eq!(flags.env, [pair("A", "b"), pair("C", "d=e")]);
+        assert_eq!(flags.source(), Some(Path::new("app")));
+        assert_eq!(flags.temp.as_deref(), Some(Path::new("t")));
+        assert_eq!(flags.overrides()[&"trigger-x".parse().unwrap()], Path::new("./x"));
+        assert!(flags.yes && !flags.help);
+        assert_eq!(trigger, ["--quiet", "--env", "X=y"]);
+
+        let (flags, _) = parse("--from a --from b --file=c");
+        assert!(flags.is_err(), "one source only");
+        assert_eq!(parse("-f a -f b").0.unwrap().source(), Some(Path::new("b")));
+        assert_eq!(parse("--file=c").0.unwrap().source(), Some(Path::new("c")));
+        for bad in ["-eK", "--plugin-path ../x=y", "--plugin-path x", "-f", "--yes=no"] {
+            assert!(parse(bad).0.is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_comes_later_says_so() {
+        for flag in
+            ["--build", "-c", "--profile=x", "--cache-dir", "--direct-mounts", "--from-registry", "-k", "--insecure"]
+        {
+            assert!(table().split([OsString::from(flag)]).is_err(), "{flag}");
+        }
+    }
+}

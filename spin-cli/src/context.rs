@@ -1,0 +1,190 @@
+//! What a command finds around it: the terminal, folders, and the environment variables that `spin` itself obeys.
+//!
+//! The environment is read here and nowhere else, so that everything beneath can be tested with other values.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use spin_app_model::launch::{DEFAULT_GRACE, HELLO_DEADLINE, PROTOCOL, env};
+use spin_catalogue::{Platform, PluginName};
+use spin_plugin_manager::{CatalogueSource, PluginManager, Settings};
+
+use crate::environment::spin_version;
+use crate::report::Report;
+use crate::supervise::Timing;
+use crate::ui::Ui;
+
+/// How long triggers may drain. For tests and for those who know better; not part of the documented surface.
+const DRAIN_GRACE: &str = "SPIN_DRAIN_GRACE";
+
+/// What every command gets.
+pub(crate) struct Context {
+    pub(crate) ui: Ui,
+    /// This program.
+    pub(crate) executable: PathBuf,
+    pub(crate) current_dir: PathBuf,
+    /// Where working directories go.
+    pub(crate) temp_dir: PathBuf,
+    /// Where control sockets go, best first.
+    pub(crate) runtime_dirs: Vec<PathBuf>,
+    /// Install missing plugins without asking.
+    pub(crate) auto_install: bool,
+    pub(crate) timing: Timing,
+    data_dir: Option<PathBuf>,
+    catalogues: Vec<CatalogueSource>,
+    overrides: Vec<(OsString, OsString)>,
+}
+
+impl Context {
+    /// Reads this process's environment.
+    pub(crate) fn from_environment(ui: Ui) -> Result<Self, Report> {
+        let located = |what, error| Report::new(format!("cannot tell {what}: {error}")).code("environment::unknown");
+        let executable = std::env::current_exe().map_err(|error| located("where this program is", error))?;
+        let current_dir = std::env::current_dir().map_err(|error| located("the current directory", error))?;
+        let overrides = std::env::vars_os()
+            .filter(|(name, _)| name.as_encoded_bytes().starts_with(env::PLUGIN_OVERRIDE_PREFIX.as_bytes()))
+            .collect();
+        Self::new(ui, executable, current_dir, overrides, |name| std::env::var_os(name))
+    }
+
+    fn new(
+        ui: Ui,
+        executable: PathBuf,
+        current_dir: PathBuf,
+        overrides: Vec<(OsString, OsString)>,
+        variable: impl Fn(&str) -> Option<OsString>,
+    ) -> Result<Self, Report> {
+        // A variable that is set to nothing says nothing, with one exception below.
+        let set = |name: &str| variable(name).filter(|value| !value.is_empty());
+        let temp_dir = std::env::temp_dir();
+        let runtime_dirs = set("XDG_RUNTIME_DIR").map(PathBuf::from).into_iter().chain([temp_dir.clone()]).collect();
+        let data_dir = set(env::DATA_DIR).map(PathBuf::from);
+        let data_dir = data_dir.or_else(|| dirs::data_local_dir().map(|folder| folder.join("spin")));
+        // Set to nothing, this one means: no catalogue at all.
+        let catalogues = match variable(env::CATALOGUES) {
+            Some(list) => named_catalogues(&list),
+            None => bundled_catalogue(&executable).into_iter().collect(),
+        };
+        let auto_install =
+            set(env::AUTO_INSTALL).is_some_and(|value| value == "1" || value.eq_ignore_ascii_case("true"));
+        let grace = match set(DRAIN_GRACE) {
+            None => DEFAULT_GRACE,
+            Some(text) => duration(&text.to_string_lossy()).ok_or_else(|| {
+                Report::usage(format!("{DRAIN_GRACE} is \"{}\", which is no duration", text.display()))
+                    .code("environment::duration")
+                    .help("write it like 30s or 500ms")
+            })?,
+        };
+        let timing = Timing { hello: HELLO_DEADLINE, grace };
+        Ok(Self {
+            ui,
+            executable,
+            current_dir,
+            temp_dir,
+            runtime_dirs,
+            auto_install,
+            timing,
+            data_dir,
+            catalogues,
+            overrides,
+        })
+    }
+
+    /// The plugin manager for this user and this machine.
+    pub(crate) fn plugins(&self) -> Result<PluginManager, Report> {
+        let data_dir = self.data_dir.clone().ok_or_else(|| {
+            Report::new("there is no data folder for plugins: neither HOME nor SPIN_DATA_DIR is set")
+                .code("environment::no-data-dir")
+                .help("name a folder in SPIN_DATA_DIR")
+        })?;
+        let platform = Platform::current().ok_or_else(|| {
+            Report::new("no plugins exist for this operating system and processor").code("environment::platform")
+        })?;
+        let (catalogues, protocols) = (self.catalogues.clone(), vec![PROTOCOL]);
+        Ok(PluginManager::new(Settings { data_dir, catalogues, spin: spin_version(), platform, protocols }))
+    }
+
+    /// The executable that an environment variable names for a plugin, and the variable.
+    pub(crate) fn plugin_override(&self, plugin: &PluginName) -> Option<(String, PathBuf)> {
+        let variable = env::plugin_override(plugin.as_str());
+        let (_, path) = self.overrides.iter().find(|(name, path)| *name == *variable && !path.is_empty())?;
+        Some((variable, PathBuf::from(path)))
+    }
+}
+
+/// The catalogues of a path list. Each is called by its path: nothing else about it is known.
+fn named_catalogues(list: &OsString) -> Vec<CatalogueSource> {
+    std::env::split_paths(list)
+        .filter(|path| !path.as_os_str().is_empty())
+        .map(|path| CatalogueSource { name: path.display().to_string(), path })
+        .collect()
+}
+
+/// The catalogue that came with this program.
+fn bundled_catalogue(executable: &Path) -> Option<CatalogueSource> {
+    let folder = executable.parent()?;
+    let places = [folder.parent().map(|prefix| prefix.join("share/spin/catalogue")), Some(folder.join("catalogue"))];
+    let path = places.into_iter().flatten().find(|path| path.is_dir())?;
+    Some(CatalogueSource { name: "bundled".to_owned(), path })
+}
+
+/// Reads `30s`, `500ms` or plain seconds.
+fn duration(text: &str) -> Option<Duration> {
+    let text = text.trim();
+    match text.strip_suffix("ms") {
+        Some(milliseconds) => milliseconds.parse().ok().map(Duration::from_millis),
+        None => text.strip_suffix('s').unwrap_or(text).parse().ok().map(Duration::from_secs),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    fn context(executable: &Path, variables: &[(&str, &str)]) -> Context {
+        let overrides = variables.iter().map(|(name, value)| (OsString::from(name), OsString::from(value))).collect();
+        let lookup =
+            |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| OsString::from(value));
+        Context::new(Ui::remembering(), executable.to_owned(), PathBuf::from("/"), overrides, lookup).unwrap()
+    }
+
+    #[test]
+    fn durations_have_a_unit_or_are_seconds() {
+        assert_eq!(duration("2s"), Some(Duration::from_secs(2)));
+        assert_eq!(duration("250ms"), Some(Duration::from_millis(250)));
+        assert_eq!(duration("7"), Some(Duration::from_secs(7)));
+        assert_eq!(duration("soon"), None);
+        assert_eq!(duration("-1s"), None);
+    }
+
+    #[test]
+    fn the_bundled_catalogue_is_used_unless_the_variable_is_set() {
+        let prefix = tempfile::tempdir().unwrap();
+        let executable = prefix.path().join("bin/spin");
+        let beside = prefix.path().join("bin/catalogue");
+        let shared = prefix.path().join("share/spin/catalogue");
+        let paths = |context: Context| context.catalogues.into_iter().map(|source| source.path).collect::<Vec<_>>();
+
+        assert!(paths(context(&executable, &[])).is_empty());
+        std::fs::create_dir_all(&beside).unwrap();
+        assert_eq!(paths(context(&executable, &[])), [beside]);
+        std::fs::create_dir_all(&shared).unwrap();
+        assert_eq!(paths(context(&executable, &[])), [shared]);
+        let listed = paths(context(&executable, &[(env::CATALOGUES, "/a:/b")]));
+        assert_eq!(listed, [Path::new("/a"), Path::new("/b")]);
+        assert!(paths(context(&executable, &[(env::CATALOGUES, "")])).is_empty());
+    }
+
+    #[test]
+    fn an_override_is_found_by_the_name_of_the_plugin() {
+        let context =
+            context(Path::new("/bin/spin"), &[("SPIN_PLUGIN_TRIGGER_ZZZ", "/dev/zzz"), ("SPIN_PLUGIN_EMPTY", "")]);
+        let found = context.plugin_override(&"trigger-zzz".parse().unwrap());
+        assert_eq!(found, Some(("SPIN_PLUGIN_TRIGGER_ZZZ".to_owned(), PathBuf::from("/dev/zzz"))));
+        assert_eq!(context.plugin_override(&"empty".parse().unwrap()), None);
+        assert_eq!(context.plugin_override(&"trigger".parse().unwrap()), None);
+    }
+}

@@ -1,0 +1,104 @@
+//! Getting at a plugin's executable: installed already, or installed now because somebody agreed to it.
+
+use spin_catalogue::PluginName;
+use spin_plugin_manager::{
+    CompatibilityCheck, Executable, InstallError, InstallPlan, InstallRequest, Installed, PluginManager, ResolveError,
+    Verification,
+};
+
+use crate::context::Context;
+use crate::report::Report;
+use crate::ui::Ui;
+
+/// Whether a missing plugin may be installed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Consent {
+    /// The user said so beforehand.
+    Given,
+    /// Only if a person at the terminal says so; `default` is what an empty answer means.
+    Ask { default: bool },
+    /// Not now: the command only wants to know.
+    Withheld,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub(crate) enum Obtained {
+    Executable(Executable),
+    /// The offer was declined.
+    Declined,
+}
+
+/// Why there is no executable.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ObtainError {
+    #[error(transparent)]
+    Resolve(Box<ResolveError>),
+    #[error(transparent)]
+    Install(Box<InstallError>),
+    #[error("there is no place for plugins")]
+    Settings(Box<Report>),
+}
+
+impl From<ObtainError> for Report {
+    fn from(error: ObtainError) -> Self {
+        match error {
+            ObtainError::Resolve(error) => Self::of(&error).code(error.code()),
+            ObtainError::Install(error) => Self::of(&error).code(error.code()),
+            ObtainError::Settings(report) => *report,
+        }
+    }
+}
+
+/// The executable of a plugin. If only a catalogue has it, and with consent, it is installed first.
+pub(crate) async fn executable(
+    name: &PluginName,
+    compatibility: CompatibilityCheck,
+    consent: Consent,
+    ctx: &Context,
+) -> Result<Obtained, ObtainError> {
+    let plugins = ctx.plugins().map_err(|report| ObtainError::Settings(Box::new(report)))?;
+    let resolve = || plugins.resolve_with(name, compatibility, Verification::IfTouched).map_err(Box::new);
+    let missing = match resolve() {
+        Ok(executable) => return Ok(Obtained::Executable(executable)),
+        Err(error) if matches!(*error, ResolveError::Available { .. }) => error,
+        Err(error) => return Err(ObtainError::Resolve(error)),
+    };
+    let may = match consent {
+        Consent::Given => true,
+        Consent::Ask { .. } => ctx.ui.can_ask(),
+        Consent::Withheld => false,
+    };
+    if !may {
+        return Err(ObtainError::Resolve(missing));
+    }
+    let failed = |error| ObtainError::Install(Box::new(error));
+    let plan = plugins.plan(&InstallRequest::by_name(name.clone())).map_err(failed)?;
+    if let Consent::Ask { default } = consent {
+        ctx.ui.remark(&format!("The plugin {name} is needed and not installed. It is available:"));
+        ctx.ui.remark(&describe(&plan));
+        if !ctx.ui.confirm("Install it and go on?", default).await {
+            return Ok(Obtained::Declined);
+        }
+    }
+    let installed = install(&plugins, &plan, &ctx.ui).await.map_err(failed)?;
+    ctx.ui.remark(&format!("Installed {} {} from {}", installed.name, installed.version, plan.origin));
+    Ok(Obtained::Executable(resolve().map_err(ObtainError::Resolve)?))
+}
+
+/// Carries out a plan, showing how far it is.
+pub(crate) async fn install(plugins: &PluginManager, plan: &InstallPlan, ui: &Ui) -> Result<Installed, InstallError> {
+    let installed = plugins.install(plan, ui).await;
+    // A step that fails never says that it is finished.
+    ui.clear_progress();
+    installed
+}
+
+/// What a person needs to know before agreeing to a plan.
+pub(crate) fn describe(plan: &InstallPlan) -> String {
+    let description = plan.description.as_deref().map(|text| format!("\n  about:    {text}")).unwrap_or_default();
+    format!(
+        "  plugin:   {} {}{description}\n  license:  {}\n  from:     {} ({})\n  sha256:   {}",
+        plan.name, plan.version, plan.license, plan.package, plan.origin, plan.sha256
+    )
+}

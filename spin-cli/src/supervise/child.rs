@@ -1,0 +1,313 @@
+//! One trigger process: its start, its hello, its messages, its end.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use spin_app_model::TriggerType;
+use spin_app_model::launch::{CHANNEL_LOSS_DEADLINE, env};
+use tokio::net::UnixStream;
+use tokio::process::Child;
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
+
+use super::Timing;
+use super::channel::{Channel, ChannelError, Heard};
+use super::socket::Socket;
+use super::spawn::Program;
+use crate::report::Report;
+use crate::ui::Ui;
+
+/// How long to wait for a connection that the kernel has, but that we have not seen, after a process ended.
+const LAST_CONNECTION: Duration = Duration::from_millis(20);
+
+/// A trigger to start.
+#[derive(Clone, Debug)]
+pub(crate) struct Launch {
+    /// The name of the plugin, for messages.
+    pub(crate) name: String,
+    pub(crate) trigger_type: TriggerType,
+    pub(crate) program: Program,
+    pub(crate) promise: Promise,
+}
+
+/// What the plugin's manifest says about the control channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Promise {
+    /// It lists protocols: hello is due soon after the start.
+    Hello,
+    /// It lists none: it may connect at any time, and until then it is protocol 0.
+    Nothing,
+}
+
+/// What the supervisor wants of every trigger. Only ever moves down this list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Order {
+    Run,
+    Drain,
+    Kill,
+}
+
+/// A trigger that runs.
+pub(super) struct Trigger {
+    launch: Launch,
+    process: Child,
+    pid: Pid,
+    control: Control,
+    overdue: Option<(Instant, Overdue)>,
+    timing: Timing,
+    order: Order,
+    stage: Stage,
+    failed: bool,
+    fault: bool,
+}
+
+/// The control channel from "nobody came yet" to "gone".
+enum Control {
+    Waiting(Socket),
+    Open(Channel<UnixStream>),
+    Closed,
+}
+
+enum Step {
+    Connected(UnixStream),
+    Heard(Heard),
+}
+
+/// What happens when a deadline passes.
+#[derive(Clone, Copy)]
+enum Overdue {
+    Hello,
+    /// It closed the channel before hello; it may be about to exit.
+    ExitAfterClose,
+    /// It said that it failed.
+    ExitAfterFailed,
+}
+
+/// How far a trigger came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    Started,
+    Greeted,
+    Ready,
+}
+
+/// A trigger that ended.
+#[derive(Debug)]
+pub(super) struct Ended {
+    pub(super) name: String,
+    pub(super) promise: Promise,
+    pub(super) status: io::Result<ExitStatus>,
+    pub(super) stage: Stage,
+    /// Whether it was told to.
+    pub(super) asked: bool,
+    /// Whether it said that its start failed (and the user was told).
+    pub(super) failed: bool,
+    /// Whether it broke the protocol (and the user was told, and it was killed).
+    pub(super) fault: bool,
+}
+
+impl Launch {
+    /// Starts the trigger with its control channel.
+    pub(super) fn start(mut self, socket: Socket, timing: Timing) -> Result<Trigger, StartError> {
+        self.program.environment.set(env::CONTROL, socket.address().to_string());
+        let failed = |source| StartError { name: self.name.clone(), path: self.program.path.clone(), source };
+        let process = self.program.spawn().map_err(failed)?;
+        let pid = process.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+        let pid = pid.expect("a process that was not waited for has its number");
+        let overdue = (self.promise == Promise::Hello).then(|| (Instant::now() + timing.hello, Overdue::Hello));
+        let control = Control::Waiting(socket);
+        let (order, stage) = (Order::Run, Stage::Started);
+        Ok(Trigger { launch: self, process, pid, control, overdue, timing, order, stage, failed: false, fault: false })
+    }
+}
+
+/// Why a trigger's executable does not start.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot start {name} (\"{}\")", path.display())]
+pub(crate) struct StartError {
+    name: String,
+    path: PathBuf,
+    source: io::Error,
+}
+
+impl From<StartError> for Report {
+    fn from(error: StartError) -> Self {
+        let help = match error.source.kind() {
+            io::ErrorKind::NotFound => "the file is missing, or the interpreter that its first line names",
+            io::ErrorKind::PermissionDenied => "the file must be executable",
+            _ => "the file must be a program for this machine; a script needs a first line like #!/bin/sh",
+        };
+        Self::of(&error).code("trigger::start").help(help)
+    }
+}
+
+impl Trigger {
+    /// Stays with the trigger until its process has ended.
+    pub(super) async fn supervise(mut self, mut orders: watch::Receiver<Order>, ui: Ui) -> Ended {
+        let status = loop {
+            // In no fixed order: a trigger that never stops talking must not keep us from hearing anything else.
+            tokio::select! {
+                step = self.control.next(self.pid, &self.launch.trigger_type) => self.take(step, &ui).await,
+                status = self.process.wait() => break status,
+                Ok(()) = orders.changed() => {
+                    let order = *orders.borrow_and_update();
+                    self.obey(order).await;
+                }
+                () = passed(self.overdue) => self.give_up(&ui),
+            }
+        };
+        self.last_words(&ui).await;
+        ui.clear_progress();
+        let Self { launch, stage, order, failed, fault, .. } = self;
+        Ended { name: launch.name, promise: launch.promise, status, stage, asked: order > Order::Run, failed, fault }
+    }
+
+    async fn take(&mut self, step: Result<Step, ChannelError>, ui: &Ui) {
+        match step {
+            Ok(Step::Connected(stream)) => {
+                // Replacing the socket unlinks its path: one connection is all there is.
+                self.control = Control::Open(Channel::new(stream));
+                self.overdue.get_or_insert((Instant::now() + self.timing.hello, Overdue::Hello));
+            }
+            Ok(Step::Heard(heard)) => self.hear(heard, ui).await,
+            Err(ChannelError::ClosedEarly) => {
+                self.control = Control::Closed;
+                self.overdue = Some((Instant::now() + CHANNEL_LOSS_DEADLINE, Overdue::ExitAfterClose));
+            }
+            Err(error) => self.break_off(&error, ui),
+        }
+    }
+
+    async fn hear(&mut self, heard: Heard, ui: &Ui) {
+        match heard {
+            Heard::Hello(welcome) => {
+                self.overdue = None;
+                self.stage = Stage::Greeted;
+                if let Control::Open(channel) = &mut self.control
+                    && channel.welcome(welcome).await.is_err()
+                {
+                    self.control = Control::Closed;
+                }
+                if self.order == Order::Drain {
+                    self.drain().await;
+                }
+            }
+            Heard::Progress(progress) => {
+                ui.show_steps(&format!("{}: {}", self.launch.name, progress.phase), progress.done, progress.of);
+            }
+            Heard::Ready => {
+                self.stage = Stage::Ready;
+                ui.clear_progress();
+            }
+            Heard::Failed(failed) if !self.failed => {
+                self.failed = true;
+                self.overdue = Some((Instant::now() + self.timing.hello, Overdue::ExitAfterFailed));
+                ui.clear_progress();
+                ui.error(&Report::new(format!("{}: {}", self.launch.name, failed.message)).code(failed.code));
+            }
+            Heard::Failed(_) => {}
+            Heard::Closed => self.control = Control::Closed,
+        }
+    }
+
+    async fn obey(&mut self, order: Order) {
+        self.order = order;
+        match order {
+            Order::Run => {}
+            Order::Drain => self.drain().await,
+            Order::Kill => self.kill(),
+        }
+    }
+
+    /// Asks the trigger to end, in the language it speaks.
+    async fn drain(&mut self) {
+        match (&mut self.control, self.stage) {
+            // It will say hello, or run out of time; a TERM now could meet it before it knows what TERM means.
+            (Control::Open(_), Stage::Started) => {}
+            (Control::Waiting(_), _) if self.launch.promise == Promise::Hello => {}
+            (Control::Open(channel), _) => {
+                if channel.drain(self.timing.grace).await.is_err() {
+                    self.control = Control::Closed;
+                    self.terminate();
+                }
+            }
+            (Control::Waiting(_) | Control::Closed, _) => self.terminate(),
+        }
+    }
+
+    fn give_up(&mut self, ui: &Ui) {
+        match self.overdue.take() {
+            Some((_, Overdue::Hello)) => self.break_off(&ChannelError::Silent { after: self.timing.hello }, ui),
+            Some((_, Overdue::ExitAfterClose)) => self.break_off(&ChannelError::ClosedEarly, ui),
+            Some((_, Overdue::ExitAfterFailed)) => self.kill(),
+            None => {}
+        }
+    }
+
+    /// The trigger broke the protocol: says so and ends it.
+    fn break_off(&mut self, error: &ChannelError, ui: &Ui) {
+        self.control = Control::Closed;
+        self.overdue = None;
+        self.fault = true;
+        ui.clear_progress();
+        ui.error(
+            &Report::new(format!("{}: {error}", self.launch.name)).code(error.code()).help(
+                "the plugin does not keep to the trigger protocol; try another version of it, or tell its author",
+            ),
+        );
+        self.kill();
+    }
+
+    /// What the trigger said before it ended and is still on its way to us.
+    async fn last_words(&mut self, ui: &Ui) {
+        let wait = if matches!(self.control, Control::Waiting(_)) { LAST_CONNECTION } else { CHANNEL_LOSS_DEADLINE };
+        // Everything is in the socket already; the deadline is for a grandchild that keeps it open, or keeps talking.
+        let deadline = Instant::now() + wait;
+        while !self.fault && !matches!(self.control, Control::Closed) && Instant::now() < deadline {
+            match timeout_at(deadline, self.control.next(self.pid, &self.launch.trigger_type)).await {
+                Ok(step) => self.take(step, ui).await,
+                Err(_) => break,
+            }
+        }
+    }
+
+    fn terminate(&self) {
+        if self.process.id().is_some() {
+            // It can only fail for a process that has ended meanwhile, which is what we want.
+            _ = kill_process(self.pid, Signal::TERM);
+        }
+    }
+
+    fn kill(&mut self) {
+        // As above.
+        drop(self.process.start_kill());
+    }
+}
+
+impl Control {
+    /// The next event of the channel; never, once it is closed. Can be cancelled without losing one.
+    async fn next(&mut self, child: Pid, expected: &TriggerType) -> Result<Step, ChannelError> {
+        match self {
+            Self::Waiting(socket) => Ok(Step::Connected(socket.accept(child).await?)),
+            Self::Open(channel) => channel.next(expected).await.map(Step::Heard),
+            Self::Closed => std::future::pending().await,
+        }
+    }
+}
+
+impl fmt::Debug for Trigger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Trigger").field("name", &self.launch.name).field("pid", &self.pid).finish_non_exhaustive()
+    }
+}
+
+async fn passed(deadline: Option<(Instant, Overdue)>) {
+    match deadline {
+        Some((at, _)) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}

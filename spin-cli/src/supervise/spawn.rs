@@ -1,0 +1,58 @@
+//! Starting a plugin's executable so that it cannot outlive this process. The one file that forks.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use rustix::process::{Pid, Signal, getpid, getppid, set_parent_process_death_signal};
+use tokio::process::{Child, Command};
+
+use crate::environment::ChildEnvironment;
+
+/// An executable with what it is started with. Standard streams are inherited unless it says otherwise.
+#[derive(Clone, Debug)]
+pub(crate) struct Program {
+    pub(crate) path: PathBuf,
+    pub(crate) args: Vec<OsString>,
+    pub(crate) environment: ChildEnvironment,
+    pub(crate) stdin: Stdin,
+}
+
+/// What a program reads from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stdin {
+    Inherited,
+    /// For programs that run side by side, which would steal each other's input.
+    Empty,
+}
+
+impl Program {
+    /// Starts the program.
+    ///
+    /// Only to be called on the main thread: the kernel's parent-death signal fires when the *thread* that forked
+    /// ends, and the main thread is the one that lives as long as the process.
+    pub(crate) fn spawn(&self) -> io::Result<Child> {
+        let mut command = Command::new(&self.path);
+        command.args(&self.args).kill_on_drop(true);
+        self.environment.apply(&mut command);
+        if self.stdin == Stdin::Empty {
+            command.stdin(Stdio::null());
+        }
+        let parent = getpid();
+        #[allow(unsafe_code, reason = "there is no other way to run code between fork and exec")]
+        // SAFETY: the closure runs in the forked child, where only async-signal-safe work is allowed. It makes two
+        // system calls, without allocation, locks or access to memory that another thread could have been changing.
+        unsafe {
+            command.pre_exec(move || die_with(parent));
+        }
+        command.spawn()
+    }
+}
+
+/// Asks the kernel to kill this process when its parent ends.
+fn die_with(parent: Pid) -> io::Result<()> {
+    set_parent_process_death_signal(Some(Signal::KILL))?;
+    // The parent may have ended before the request was made; then nobody would ever send the signal.
+    if getppid() == Some(parent) { Ok(()) } else { Err(io::ErrorKind::BrokenPipe.into()) }
+}

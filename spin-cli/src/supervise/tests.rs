@@ -1,0 +1,267 @@
+//! The supervisor against real processes: shell scripts for protocol 0, this test program itself for protocol 1.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::ffi::OsString;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+
+use tokio::sync::mpsc;
+
+use super::spawn::{Program, Stdin};
+use super::*;
+use crate::environment::ChildEnvironment;
+
+/// Tells the peer below how to behave.
+const ROLE: &str = "SPIN_TEST_PEER_ROLE";
+/// A named pipe that a process writes to when it got where the test wants it.
+const ARRIVED: &str = "SPIN_TEST_ARRIVED";
+
+const HELLO: &str = r#"{"hello":{"protocols":[1],"type":"zzz","version":"0.1.0","features":[]}}"#;
+const LONG: Duration = Duration::from_secs(60);
+
+/// Plays a trigger that speaks protocol 1. Does nothing unless a test below started it.
+#[test]
+#[ignore = "the other half of other tests"]
+fn peer() {
+    let Ok(role) = std::env::var(ROLE) else { return };
+    let address = std::env::var("SPIN_CONTROL").unwrap();
+    let mut stream = UnixStream::connect(address.strip_prefix("unix:").unwrap()).unwrap();
+    let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+    let mut heard = move || lines.next().map(|line| line.unwrap());
+    let mut say = move |line: &str| stream.write_all(format!("{line}\n").as_bytes());
+    let arrived = || std::fs::write(std::env::var_os(ARRIVED).unwrap(), "").unwrap();
+    match role.as_str() {
+        "silent" => drop(heard()),
+        "mute end" => {}
+        "future" => {
+            say(&HELLO.replace("[1]", "[999]")).unwrap();
+            heard();
+        }
+        "early end" => say(HELLO).unwrap(),
+        "failing" => {
+            say(HELLO).unwrap();
+            say(r#"{"failed":{"code":"zzz::no-luck","message":"the die shows \u001b[31m1"}}"#).unwrap();
+            std::process::exit(3);
+        }
+        "obedient" | "stubborn" | "loud" => {
+            say(HELLO).unwrap();
+            assert_eq!(heard().unwrap(), r#"{"welcome":{"protocol":1,"features":[]}}"#);
+            say(r#"{"ready":{"endpoints":[]}}"#).unwrap();
+            arrived();
+            while role == "loud" && say(r#"{"progress":{"phase":"talk","done":1,"of":2}}"#).is_ok() {}
+            let drain = heard().unwrap();
+            assert!(drain.starts_with(r#"{"drain":{"grace_ms":"#), "{drain}");
+            if role == "stubborn" {
+                // Until the host ends us.
+                heard();
+                loop {
+                    std::thread::park();
+                }
+            }
+        }
+        other => panic!("no such role: {other}"),
+    }
+    std::process::exit(0);
+}
+
+/// Requests to stop that a test makes.
+struct Scripted(mpsc::UnboundedReceiver<Stop>);
+
+impl Requests for Scripted {
+    async fn next(&mut self) -> Stop {
+        match self.0.recv().await {
+            Some(stop) => stop,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// A folder, a terminal that remembers, and the triggers to run.
+struct World {
+    folder: tempfile::TempDir,
+    ui: Ui,
+    launches: Vec<Launch>,
+    timing: Timing,
+}
+
+impl World {
+    fn new() -> Self {
+        let timing = Timing { hello: LONG, grace: LONG };
+        Self { folder: tempfile::tempdir().unwrap(), ui: Ui::remembering(), launches: Vec::new(), timing }
+    }
+
+    /// A trigger that is a shell script.
+    fn script(self, promise: Promise, text: &str) -> Self {
+        self.launch("sh", &["-c", text], promise, |_| {})
+    }
+
+    /// A trigger that is the peer above.
+    fn peer(self, role: &'static str) -> Self {
+        let this = std::env::current_exe().unwrap();
+        let args = ["--exact", "supervise::tests::peer", "--include-ignored", "--quiet", "--nocapture"];
+        self.launch(this.to_str().unwrap(), &args, Promise::Hello, |environment| environment.set(ROLE, role))
+    }
+
+    fn launch(mut self, path: &str, args: &[&str], promise: Promise, set: impl Fn(&mut ChildEnvironment)) -> Self {
+        let mut environment = ChildEnvironment::default();
+        environment.set(ARRIVED, self.arrived(self.launches.len()));
+        set(&mut environment);
+        let args = args.iter().map(OsString::from).collect();
+        let program = Program { path: PathBuf::from(path), args, environment, stdin: Stdin::Empty };
+        let name = format!("trigger-{}", self.launches.len());
+        self.launches.push(Launch { name, trigger_type: "zzz".parse().unwrap(), program, promise });
+        self
+    }
+
+    /// The pipe of the `number`th trigger.
+    fn arrived(&self, number: usize) -> PathBuf {
+        let path = self.folder.path().join(format!("arrived-{number}"));
+        if !path.exists() {
+            rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        }
+        path
+    }
+
+    /// Runs the triggers; asks for each stop in turn, after the triggers whose pipes are named beside it arrived.
+    async fn run(&self, stops: &[(&[usize], Stop)]) -> (u8, String) {
+        let (send, receive) = mpsc::unbounded_channel();
+        let sockets = SocketDir::create(&[self.folder.path().to_owned()]).unwrap();
+        let mut requests = Scripted(receive);
+        let ask = async {
+            for (pipes, stop) in stops {
+                for &pipe in *pipes {
+                    tokio::fs::read(self.arrived(pipe)).await.unwrap();
+                }
+                send.send(*stop).unwrap();
+            }
+        };
+        let run = run_all(self.launches.clone(), &sockets, &mut requests, self.timing, &self.ui);
+        let (exit, ()) = tokio::join!(tokio::time::timeout(LONG, run), ask);
+        let exit = exit.expect("the supervisor came to an end").unwrap_or_else(|report| {
+            self.ui.error(&report);
+            report.exit_code()
+        });
+        (exit.code(), self.ui.written())
+    }
+}
+
+#[tokio::test]
+async fn the_exit_code_is_the_triggers() {
+    for (script, code) in [("exit 0", 0), ("exit 7", 7), ("kill -KILL $$", 137)] {
+        let (exit, said) = World::new().script(Promise::Nothing, script).run(&[]).await;
+        assert_eq!(exit, code, "{script}: {said}");
+    }
+}
+
+#[tokio::test]
+async fn a_protocol_0_trigger_gets_one_term() {
+    let script = r#"trap 'exit 5' TERM; echo > $SPIN_TEST_ARRIVED; while :; do read x < /dev/zero & wait; done"#;
+    let (exit, said) = World::new().script(Promise::Nothing, script).run(&[(&[0], Stop::Interrupt)]).await;
+    assert_eq!((exit, said.as_str()), (5, ""));
+}
+
+#[tokio::test]
+async fn a_second_request_kills_what_ignores_the_first() {
+    let script = r#"trap '' TERM INT HUP; echo > $SPIN_TEST_ARRIVED; while :; do :; done"#;
+    let world = World::new().script(Promise::Nothing, script);
+    let (exit, said) = world.run(&[(&[0], Stop::Terminate), (&[], Stop::HangUp), (&[], Stop::Interrupt)]).await;
+    assert_eq!((exit, said.as_str()), (137, ""));
+}
+
+#[tokio::test]
+async fn the_end_of_the_grace_kills_too() {
+    let script = r#"trap '' TERM; echo > $SPIN_TEST_ARRIVED; while :; do :; done"#;
+    let mut world = World::new().script(Promise::Nothing, script);
+    world.timing.grace = Duration::from_millis(50);
+    assert_eq!(world.run(&[(&[0], Stop::HangUp)]).await, (137, String::new()));
+}
+
+#[tokio::test]
+async fn a_protocol_1_trigger_is_drained_through_its_channel() {
+    for stop in [Stop::Interrupt, Stop::Terminate, Stop::HangUp] {
+        assert_eq!(World::new().peer("obedient").run(&[(&[0], stop)]).await, (0, String::new()));
+    }
+}
+
+#[tokio::test]
+async fn a_trigger_that_does_not_drain_is_killed() {
+    let world = World::new().peer("stubborn");
+    assert_eq!(world.run(&[(&[0], Stop::Interrupt), (&[], Stop::Interrupt)]).await, (137, String::new()));
+    let mut world = World::new().peer("stubborn");
+    world.timing.grace = Duration::from_millis(50);
+    assert_eq!(world.run(&[(&[0], Stop::Terminate)]).await, (137, String::new()));
+}
+
+#[tokio::test]
+async fn a_trigger_that_never_stops_talking_can_still_be_stopped() {
+    let world = World::new().peer("loud");
+    assert_eq!(world.run(&[(&[0], Stop::Interrupt), (&[], Stop::Interrupt)]).await, (137, String::new()));
+}
+
+#[tokio::test]
+async fn a_failed_start_is_told_once_with_name_and_code() {
+    let (exit, said) = World::new().peer("failing").run(&[]).await;
+    assert_eq!(exit, 3);
+    assert_eq!(said, "Error: trigger-0: the die shows \\u{1b}[31m1\n  code: zzz::no-luck\n");
+}
+
+#[tokio::test]
+async fn silence_where_hello_is_due_is_an_error() {
+    let scripts = World::new().script(Promise::Hello, "while :; do :; done");
+    for mut world in [scripts, World::new().peer("silent")] {
+        world.timing.hello = Duration::from_millis(50);
+        let (exit, said) = world.run(&[]).await;
+        assert_eq!(exit, 1);
+        assert!(said.starts_with("Error: trigger-0: no hello on the control channel within 0.05 s\n"), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn an_end_before_ready_is_an_error() {
+    for (role, what) in [("early end", "it was ready"), ("mute end", "it said hello")] {
+        let (exit, said) = World::new().peer(role).run(&[]).await;
+        assert_eq!(
+            (exit, said),
+            (1, format!("Error: trigger-0 ended before {what} (exit code 0)\n  code: trigger::ended-early\n"))
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_protocol_of_the_future_is_refused_naming_both_sides() {
+    let (exit, said) = World::new().peer("future").run(&[]).await;
+    assert_eq!(exit, 1);
+    assert!(said.contains("trigger-0") && said.contains("999") && said.contains("this spin speaks 1"), "{said}");
+}
+
+#[tokio::test]
+async fn the_first_exit_drains_the_others() {
+    let last = r#"read x < $SPIN_TEST_ARRIVED; exit 4"#;
+    let world = World::new().peer("obedient").script(Promise::Nothing, last);
+    // The second trigger ends when the first is ready: its pipe is read here and written to there.
+    let pass_on = async {
+        tokio::fs::read(world.arrived(0)).await.unwrap();
+        tokio::fs::write(world.arrived(1), "\n").await.unwrap();
+    };
+    let (ended, ()) = tokio::join!(world.run(&[]), pass_on);
+    assert_eq!(ended, (4, String::new()));
+}
+
+#[tokio::test]
+async fn a_trigger_that_cannot_start_ends_those_that_did() {
+    let world = World::new().script(Promise::Nothing, "while :; do :; done");
+    let world = world.launch("/nowhere/trigger", &[], Promise::Nothing, |_| {});
+    let (exit, said) = world.run(&[]).await;
+    assert_eq!(exit, 1);
+    assert!(said.starts_with("Error: cannot start trigger-1 (\"/nowhere/trigger\")\n"), "{said}");
+}
+
+#[tokio::test]
+async fn nothing_is_left_in_the_folder_of_the_sockets() {
+    let world = World::new().peer("obedient");
+    world.run(&[(&[0], Stop::Interrupt)]).await;
+    let left: Vec<_> = std::fs::read_dir(world.folder.path()).unwrap().flatten().map(|entry| entry.path()).collect();
+    assert_eq!(left, [Path::new(&world.arrived(0)).to_owned()]);
+}

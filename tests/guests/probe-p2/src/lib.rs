@@ -1,0 +1,202 @@
+//! A component for tests that exports `wasi:http/incoming-handler` of WASI 0.2.
+//!
+//! The path chooses what it does; see `tests/guests/README.md`.
+
+#[path = "../../probe-shared/request.rs"]
+mod request;
+
+use request::Behaviour;
+use wasip2::clocks::monotonic_clock::subscribe_duration;
+use wasip2::exports::http::incoming_handler::Guest;
+use wasip2::http::outgoing_handler;
+use wasip2::http::types::{
+    Fields, IncomingBody, IncomingRequest, Method, OutgoingBody, OutgoingRequest, OutgoingResponse, ResponseOutparam,
+    Scheme,
+};
+use wasip2::io::streams::{OutputStream, StreamError};
+
+mod spin {
+    wit_bindgen::generate!({
+        inline: "package probe:p2;
+                 world imports { import fermyon:spin/variables@2.0.0; }",
+        path: ["../../../wit/fermyon-spin-2.0.0"],
+        generate_all,
+    });
+}
+use spin::fermyon::spin::variables;
+
+struct Probe;
+wasip2::http::proxy::export!(Probe);
+
+impl Guest for Probe {
+    fn handle(request: IncomingRequest, outparam: ResponseOutparam) {
+        let path = request.path_with_query().unwrap_or_default();
+        let path_info = request.headers().get("spin-path-info").into_iter().next();
+        let path_info = path_info.map(|value| String::from_utf8_lossy(&value).into_owned());
+        match request::behaviour(&path, path_info.as_deref()) {
+            Behaviour::Headers => answer(outparam, 200, &listing(&request, &path)),
+            Behaviour::Environment(name) => match std::env::var(name) {
+                Ok(value) => answer(outparam, 200, &value),
+                Err(_) => answer(outparam, 404, "not set\n"),
+            },
+            Behaviour::Variable(name) => match variables::get(&name) {
+                Ok(value) => answer(outparam, 200, &value),
+                Err(error) => answer(outparam, 404, &&why_not(error)),
+            },
+            Behaviour::Print { escapes } => {
+                request::print(escapes);
+                answer(outparam, 200, "printed\n");
+            }
+            Behaviour::Sleep { milliseconds } => {
+                sleep(milliseconds);
+                answer(outparam, 200, "slept\n");
+            }
+            Behaviour::Drip { milliseconds, chunks } => {
+                stream(outparam, |body| {
+                    for chunk in 1..=chunks {
+                        if chunk > 1 {
+                            sleep(milliseconds);
+                        }
+                        write(body, format!("chunk {chunk}\n").as_bytes())?;
+                    }
+                    Ok(())
+                });
+            }
+            Behaviour::Loop => loop {
+                std::hint::spin_loop();
+            },
+            Behaviour::Grow => answer(outparam, 200, &request::grow()),
+            Behaviour::Trap => core::arch::wasm32::unreachable(),
+            Behaviour::TrapAfter => stream(outparam, |body| {
+                write(body, b"the response has started\n")?;
+                core::arch::wasm32::unreachable()
+            }),
+            Behaviour::NoResponse => {}
+            Behaviour::Echo => stream(outparam, |body| echo(&request, body)),
+            Behaviour::Status(code) => answer(outparam, code, ""),
+            Behaviour::Count => answer(outparam, 200, &request::count()),
+            Behaviour::Outbound(target) => answer(outparam, 200, &outbound(target)),
+            Behaviour::Hello => answer(outparam, 200, "hello from a component\n"),
+        }
+    }
+}
+
+/// Sends a whole response. A status that the host refuses becomes a 400 that says so.
+fn answer(outparam: ResponseOutparam, status: u16, text: &str) {
+    let mut text = text.to_owned();
+    let response = response();
+    if response.set_status_code(status).is_err() {
+        response.set_status_code(400).expect("400 is a status");
+        text = format!("status {status} refused\n");
+    }
+    let body = response.body().expect("the body is taken once");
+    ResponseOutparam::set(outparam, Ok(response));
+    let writer = body.write().expect("the stream is taken once");
+    // A reader that went away is the reader's business.
+    let _ = write(&writer, text.as_bytes());
+    drop(writer);
+    let _ = OutgoingBody::finish(body, None);
+}
+
+/// Starts a response, then lets `produce` write its body.
+fn stream(outparam: ResponseOutparam, produce: impl FnOnce(&OutputStream) -> Result<(), StreamError>) {
+    let response = response();
+    let body = response.body().expect("the body is taken once");
+    let writer = body.write().expect("the stream is taken once");
+    ResponseOutparam::set(outparam, Ok(response));
+    let outcome = produce(&writer);
+    drop(writer);
+    // Without `finish` the reader sees that the body was cut.
+    if outcome.is_ok() {
+        let _ = OutgoingBody::finish(body, None);
+    }
+}
+
+fn response() -> OutgoingResponse {
+    let headers = Fields::new();
+    headers.set("content-type", &[b"text/plain".to_vec()]).expect("a valid header");
+    OutgoingResponse::new(headers)
+}
+
+fn write(body: &OutputStream, bytes: &[u8]) -> Result<(), StreamError> {
+    // The interface allows no more than 4096 bytes in such a call.
+    bytes.chunks(4096).try_for_each(|part| body.blocking_write_and_flush(part))
+}
+
+fn sleep(milliseconds: u64) {
+    subscribe_duration(milliseconds * 1_000_000).block();
+}
+
+fn echo(request: &IncomingRequest, body: &OutputStream) -> Result<(), StreamError> {
+    let incoming = request.consume().expect("the body is taken once");
+    let reader = incoming.stream().expect("the stream is taken once");
+    loop {
+        match reader.blocking_read(64 * 1024) {
+            Ok(bytes) => write(body, &bytes)?,
+            Err(StreamError::Closed) => break,
+            Err(error) => return Err(error),
+        }
+    }
+    drop(reader);
+    drop(IncomingBody::finish(incoming));
+    Ok(())
+}
+
+fn listing(request: &IncomingRequest, path: &str) -> String {
+    let method = match request.method() {
+        Method::Get => "GET".to_owned(),
+        Method::Head => "HEAD".to_owned(),
+        Method::Post => "POST".to_owned(),
+        Method::Put => "PUT".to_owned(),
+        Method::Delete => "DELETE".to_owned(),
+        Method::Connect => "CONNECT".to_owned(),
+        Method::Options => "OPTIONS".to_owned(),
+        Method::Trace => "TRACE".to_owned(),
+        Method::Patch => "PATCH".to_owned(),
+        Method::Other(name) => name,
+    };
+    let scheme = match request.scheme() {
+        None => "-".to_owned(),
+        Some(Scheme::Http) => "http".to_owned(),
+        Some(Scheme::Https) => "https".to_owned(),
+        Some(Scheme::Other(name)) => name,
+    };
+    let authority = request.authority().unwrap_or_else(|| "-".to_owned());
+    request::listing(&method, path, &scheme, &authority, request.headers().entries())
+}
+
+fn outbound(target: Option<request::Target>) -> String {
+    let Some(target) = target else { return "error: no usable url\n".to_owned() };
+    let request = OutgoingRequest::new(Fields::new());
+    let scheme = match target.scheme.as_str() {
+        "http" => Scheme::Http,
+        "https" => Scheme::Https,
+        other => Scheme::Other(other.to_owned()),
+    };
+    let accepted = request
+        .set_scheme(Some(&scheme))
+        .and_then(|()| request.set_authority(Some(&target.authority)))
+        .and_then(|()| request.set_path_with_query(Some(&target.path_with_query)));
+    if accepted.is_err() {
+        return "error: no usable url\n".to_owned();
+    }
+    let outcome = outgoing_handler::handle(request, None).and_then(|pending| {
+        pending.subscribe().block();
+        pending.get().expect("it is ready").expect("it is taken once")
+    });
+    match outcome {
+        Ok(response) => format!("status {}\n", response.status()),
+        Err(code) => format!("error: {}\n", request::kebab(&format!("{code:?}"))),
+    }
+}
+
+/// The name of the error's case and its text.
+fn why_not(error: variables::Error) -> String {
+    let (case, text) = match error {
+        variables::Error::InvalidName(text) => ("invalid-name", text),
+        variables::Error::Undefined(text) => ("undefined", text),
+        variables::Error::Provider(text) => ("provider", text),
+        variables::Error::Other(text) => ("other", text),
+    };
+    format!("error: {case}: {text}\n")
+}

@@ -1,0 +1,191 @@
+//! A component for tests that exports `wasi:http/handler` of WASI 0.3.
+//!
+//! The path chooses what it does; see `tests/guests/README.md`.
+
+#[path = "../../probe-shared/request.rs"]
+mod request;
+
+use request::Behaviour;
+use wasip3::clocks::monotonic_clock::wait_for;
+use wasip3::exports::http::handler::Guest;
+use wasip3::http::client;
+use wasip3::http::types::{ErrorCode, Fields, Method, Request, Response, Scheme};
+use wasip3::wit_bindgen::{StreamReader, StreamResult, StreamWriter};
+use wasip3::{wit_future, wit_stream};
+
+mod spin {
+    wit_bindgen::generate!({
+        inline: "package probe:p3;
+                 world imports { import spin:variables/variables@3.0.0; }",
+        path: ["../../../wit/spin-variables-3.0.0"],
+        generate_all,
+    });
+}
+use spin::spin::variables::variables;
+
+struct Probe;
+wasip3::http::service::export!(Probe);
+
+impl Guest for Probe {
+    async fn handle(request: Request) -> Result<Response, ErrorCode> {
+        let path = request.get_path_with_query().unwrap_or_default();
+        let path_info = request.get_headers().get("spin-path-info").into_iter().next();
+        let path_info = path_info.map(|value| String::from_utf8_lossy(&value).into_owned());
+        match request::behaviour(&path, path_info.as_deref()) {
+            Behaviour::Headers => answer(200, listing(&request, &path)),
+            Behaviour::Environment(name) => match std::env::var(name) {
+                Ok(value) => answer(200, value),
+                Err(_) => answer(404, "not set\n"),
+            },
+            Behaviour::Variable(name) => match variables::get(name).await {
+                Ok(value) => answer(200, value),
+                Err(error) => answer(404, why_not(error)),
+            },
+            Behaviour::Print { escapes } => {
+                request::print(escapes);
+                answer(200, "printed\n")
+            }
+            Behaviour::Sleep { milliseconds } => {
+                sleep(milliseconds).await;
+                answer(200, "slept\n")
+            }
+            Behaviour::Drip { milliseconds, chunks } => stream(async move |body| {
+                for chunk in 1..=chunks {
+                    if chunk > 1 {
+                        sleep(milliseconds).await;
+                    }
+                    if !body.write_all(format!("chunk {chunk}\n").into_bytes()).await.is_empty() {
+                        break;
+                    }
+                }
+            }),
+            Behaviour::Loop => loop {
+                std::hint::spin_loop();
+            },
+            Behaviour::Grow => answer(200, request::grow()),
+            Behaviour::Trap => core::arch::wasm32::unreachable(),
+            Behaviour::TrapAfter => stream(async move |body| {
+                body.write_all(b"the response has started\n".to_vec()).await;
+                core::arch::wasm32::unreachable()
+            }),
+            Behaviour::NoResponse => Err(ErrorCode::InternalError(Some("the probe gives no response".to_owned()))),
+            Behaviour::Echo => {
+                let (_received, outcome) = wit_future::new(|| Ok(()));
+                let (reader, _trailers) = Request::consume_body(request, outcome);
+                stream(async move |body| echo(reader, body).await)
+            }
+            Behaviour::Status(code) => answer(code, ""),
+            Behaviour::Count => answer(200, request::count()),
+            Behaviour::Outbound(target) => answer(200, outbound(target).await),
+            Behaviour::Hello => answer(200, "hello from a component\n"),
+        }
+    }
+}
+
+/// A whole response. A status that the host refuses becomes a 400 that says so.
+fn answer(status: u16, text: impl Into<String>) -> Result<Response, ErrorCode> {
+    let mut text = text.into();
+    let (response, writer) = response();
+    if response.set_status_code(status).is_err() {
+        response.set_status_code(400).expect("400 is a status");
+        text = format!("status {status} refused\n");
+    }
+    produce(writer, async move |body| {
+        // A reader that went away is the reader's business.
+        body.write_all(text.into_bytes()).await;
+    });
+    Ok(response)
+}
+
+/// A response whose body `write` produces after the head was sent.
+fn stream(write: impl AsyncFnOnce(&mut StreamWriter<u8>) + 'static) -> Result<Response, ErrorCode> {
+    let (response, writer) = response();
+    produce(writer, write);
+    Ok(response)
+}
+
+fn response() -> (Response, StreamWriter<u8>) {
+    let headers = Fields::new();
+    headers.set("content-type", &[b"text/plain".to_vec()]).expect("a valid header");
+    let (writer, reader) = wit_stream::new();
+    let (_no_trailers, trailers) = wit_future::new(|| Ok(None));
+    let (response, _sent) = Response::new(headers, Some(reader), trailers);
+    (response, writer)
+}
+
+/// Runs `write` in a task of its own: a body is read only after the handler has returned.
+fn produce(mut writer: StreamWriter<u8>, write: impl AsyncFnOnce(&mut StreamWriter<u8>) + 'static) {
+    wasip3::wit_bindgen::spawn(async move { write(&mut writer).await });
+}
+
+async fn sleep(milliseconds: u64) {
+    wait_for(milliseconds * 1_000_000).await;
+}
+
+async fn echo(mut reader: StreamReader<u8>, body: &mut StreamWriter<u8>) {
+    loop {
+        let (outcome, bytes) = reader.read(Vec::with_capacity(64 * 1024)).await;
+        if !bytes.is_empty() && !body.write_all(bytes).await.is_empty() {
+            break;
+        }
+        if !matches!(outcome, StreamResult::Complete(_)) {
+            break;
+        }
+    }
+}
+
+fn listing(request: &Request, path: &str) -> String {
+    let method = match request.get_method() {
+        Method::Get => "GET".to_owned(),
+        Method::Head => "HEAD".to_owned(),
+        Method::Post => "POST".to_owned(),
+        Method::Put => "PUT".to_owned(),
+        Method::Delete => "DELETE".to_owned(),
+        Method::Connect => "CONNECT".to_owned(),
+        Method::Options => "OPTIONS".to_owned(),
+        Method::Trace => "TRACE".to_owned(),
+        Method::Patch => "PATCH".to_owned(),
+        Method::Other(name) => name,
+    };
+    let scheme = match request.get_scheme() {
+        None => "-".to_owned(),
+        Some(Scheme::Http) => "http".to_owned(),
+        Some(Scheme::Https) => "https".to_owned(),
+        Some(Scheme::Other(name)) => name,
+    };
+    let authority = request.get_authority().unwrap_or_else(|| "-".to_owned());
+    request::listing(&method, path, &scheme, &authority, request.get_headers().copy_all())
+}
+
+async fn outbound(target: Option<request::Target>) -> String {
+    let Some(target) = target else { return "error: no usable url\n".to_owned() };
+    let (_no_trailers, trailers) = wit_future::new(|| Ok(None));
+    let (request, _sent) = Request::new(Fields::new(), None, trailers, None);
+    let scheme = match target.scheme.as_str() {
+        "http" => Scheme::Http,
+        "https" => Scheme::Https,
+        other => Scheme::Other(other.to_owned()),
+    };
+    let accepted = request
+        .set_scheme(Some(&scheme))
+        .and_then(|()| request.set_authority(Some(&target.authority)))
+        .and_then(|()| request.set_path_with_query(Some(&target.path_with_query)));
+    if accepted.is_err() {
+        return "error: no usable url\n".to_owned();
+    }
+    match client::send(request).await {
+        Ok(response) => format!("status {}\n", response.get_status_code()),
+        Err(code) => format!("error: {}\n", request::kebab(&format!("{code:?}"))),
+    }
+}
+
+/// The name of the error's case and its text.
+fn why_not(error: variables::Error) -> String {
+    let (case, text) = match error {
+        variables::Error::InvalidName(text) => ("invalid-name", text),
+        variables::Error::Undefined(text) => ("undefined", text),
+        variables::Error::Provider(text) => ("provider", text),
+        variables::Error::Other(text) => ("other", text),
+    };
+    format!("error: {case}: {text}\n")
+}

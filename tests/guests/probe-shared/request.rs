@@ -1,0 +1,150 @@
+//! What both probes do with a request before their generations of WASI differ:
+//! choosing the behaviour from the path, and the texts that must be equal in both.
+//!
+//! The table of behaviours is in `tests/guests/README.md`.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A behaviour, chosen by the last part of the request's path.
+pub enum Behaviour {
+    Headers,
+    Environment(String),
+    Variable(String),
+    Print { escapes: bool },
+    Sleep { milliseconds: u64 },
+    Drip { milliseconds: u64, chunks: u64 },
+    Loop,
+    Grow,
+    Trap,
+    TrapAfter,
+    NoResponse,
+    Echo,
+    Status(u16),
+    Count,
+    Outbound(Option<Target>),
+    Hello,
+}
+
+/// Where an outgoing request goes, taken apart as `wasi:http` wants it.
+pub struct Target {
+    pub scheme: String,
+    pub authority: String,
+    pub path_with_query: String,
+}
+
+/// Chooses the behaviour. `path_info` is the value of `spin-path-info`: what is left of the
+/// path behind the route's prefix. It decides unless it is empty or missing.
+pub fn behaviour(path_with_query: &str, path_info: Option<&str>) -> Behaviour {
+    let (whole_path, query) = path_with_query.split_once('?').unwrap_or((path_with_query, ""));
+    let path = path_info.filter(|info| !info.is_empty()).unwrap_or(whole_path);
+    let mut parts = path.split('/').filter(|part| !part.is_empty());
+    let (first, second) = (parts.next().unwrap_or(""), parts.next().unwrap_or(""));
+    match first {
+        "headers" => Behaviour::Headers,
+        "env" => Behaviour::Environment(second.to_owned()),
+        "variable" => Behaviour::Variable(second.to_owned()),
+        "print" => Behaviour::Print { escapes: parameter(query, "esc").is_some() },
+        "sleep" => Behaviour::Sleep { milliseconds: number(query, "ms", 100) },
+        "drip" => Behaviour::Drip { milliseconds: number(query, "ms", 100), chunks: number(query, "n", 3) },
+        "loop" => Behaviour::Loop,
+        "grow" => Behaviour::Grow,
+        "trap" => Behaviour::Trap,
+        "trap-after" => Behaviour::TrapAfter,
+        "no-response" => Behaviour::NoResponse,
+        "echo" => Behaviour::Echo,
+        "status" => Behaviour::Status(second.parse().unwrap_or(0)),
+        "count" => Behaviour::Count,
+        "outbound" => Behaviour::Outbound(parameter(query, "url").and_then(|url| target(&decoded(url)))),
+        _ => Behaviour::Hello,
+    }
+}
+
+/// The body of `/headers`: the request as this component sees it.
+pub fn listing(method: &str, path: &str, scheme: &str, authority: &str, headers: Vec<(String, Vec<u8>)>) -> String {
+    let mut lines: Vec<String> =
+        headers.iter().map(|(name, value)| format!("{name}: {}\n", String::from_utf8_lossy(value))).collect();
+    lines.sort();
+    format!("{method} {path}\nscheme: {scheme}\nauthority: {authority}\n{}", lines.concat())
+}
+
+/// What `/print` writes: a line on each of standard output and standard error.
+pub fn print(escapes: bool) {
+    // Sets the clipboard and the window's title, colours, and moves up a line: what a terminal must not be told.
+    let tail = if escapes { " \x1b]52;c;aGk=\x07\x1b]0;title\x07\x1b[31mred\x1b[0m\x1b[1A" } else { "" };
+    println!("probe: a line on stdout{tail}");
+    eprintln!("probe: a line on stderr{tail}");
+}
+
+/// How often `/count` was called in this instance, this time included.
+pub fn count() -> String {
+    static CALLS: AtomicU64 = AtomicU64::new(0);
+    format!("{}\n", CALLS.fetch_add(1, Ordering::Relaxed) + 1)
+}
+
+/// Allocates and touches memory until no more is to be had. Says how much that was, having given it back.
+pub fn grow() -> String {
+    const STEP: usize = 1 << 20;
+    let mut held: Vec<Vec<u8>> = Vec::new();
+    loop {
+        let mut block = Vec::new();
+        if held.try_reserve(1).is_err() || block.try_reserve_exact(STEP).is_err() {
+            break;
+        }
+        block.resize(STEP, 0xa5);
+        held.push(std::hint::black_box(block));
+    }
+    let reached = held.len();
+    drop(held);
+    format!("memory ended after {reached} MiB\n")
+}
+
+/// The name of an `error-code` in lower case, from the name that the bindings give it:
+/// `HttpRequestBodySize(None)` is `http-request-body-size`.
+pub fn kebab(debug: &str) -> String {
+    let name = debug.rsplit("ErrorCode::").next().unwrap_or(debug);
+    let name = name.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or(name);
+    let mut kebab = String::new();
+    for c in name.chars() {
+        if c.is_ascii_uppercase() && !kebab.is_empty() {
+            kebab.push('-');
+        }
+        kebab.push(c.to_ascii_lowercase());
+    }
+    kebab
+}
+
+/// The value of a query parameter, as it was sent; empty if only its name is there.
+fn parameter<'a>(query: &'a str, name: &str) -> Option<&'a str> {
+    query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, ""))).find(|(key, _)| *key == name).map(|p| p.1)
+}
+
+fn number(query: &str, name: &str, otherwise: u64) -> u64 {
+    parameter(query, name).and_then(|value| value.parse().ok()).unwrap_or(otherwise)
+}
+
+fn decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&first, tail)) = rest.split_first() {
+        let hex = tail.get(..2).and_then(|two| std::str::from_utf8(two).ok());
+        match hex.and_then(|two| u8::from_str_radix(two, 16).ok()) {
+            Some(byte) if first == b'%' => {
+                bytes.push(byte);
+                rest = &tail[2..];
+            }
+            _ => {
+                bytes.push(first);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn target(url: &str) -> Option<Target> {
+    let (scheme, rest) = url.split_once("://")?;
+    let path_at = rest.find(['/', '?']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(path_at);
+    let path_with_query = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
+    Some(Target { scheme: scheme.to_owned(), authority: authority.to_owned(), path_with_query })
+}

@@ -1,0 +1,63 @@
+//! The HTTP trigger, run by the real `spin` as an installed plugin, with real components.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+#[path = "http/headers.rs"]
+mod headers;
+#[path = "http/instances.rs"]
+mod instances;
+#[path = "http/output.rs"]
+mod output;
+#[path = "http/routing.rs"]
+mod routing;
+#[path = "http/server.rs"]
+mod server;
+#[path = "http/variables.rs"]
+mod variables;
+
+use std::net::SocketAddr;
+
+use spin_tests::{App, Running, World};
+
+/// The two generations of probes; most things must hold for both.
+const GENERATIONS: [&str; 2] = ["probe-p2", "probe-p3"];
+
+/// An app that runs.
+struct Served {
+    address: SocketAddr,
+    up: Running,
+    app: App,
+    _world: World,
+}
+
+/// Serves an app of this manifest, below its first two lines, with further flags for the trigger.
+#[track_caller]
+fn serve(manifest: &str, flags: &[&str]) -> Served {
+    serve_in(World::new(), manifest, flags)
+}
+
+#[track_caller]
+fn serve_in(world: World, manifest: &str, flags: &[&str]) -> Served {
+    world.install("trigger-http");
+    let manifest =
+        format!("spin_manifest_version = 2\napplication = {{ name = \"app\", version = \"1.2.3\" }}\n{manifest}");
+    let app = world.app("app", &manifest, &GENERATIONS);
+    let arguments = ["up", "--listen", "127.0.0.1:0"].into_iter().chain(flags.iter().copied());
+    let up = world.spin(arguments).in_dir(app.dir()).start();
+    let address = up.serving();
+    Served { address, up, app, _world: world }
+}
+
+/// Both probes, the older below `/p2`, the newer below `/p3`.
+const BOTH: &str = r#"
+[[trigger.http]]
+route = "/p2/..."
+component = "old"
+[[trigger.http]]
+route = "/p3/..."
+component = "new"
+[component.old]
+source = "probe-p2.wasm"
+[component.new]
+source = "probe-p3.wasm"
+"#;

@@ -1,0 +1,101 @@
+//! Reading of values that have more than one form. By hand, because derived readers for such values forget what was wrong.
+
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, Unexpected, Visitor};
+
+use super::{ExecutorConfig, RouteConfig, WagiConfig};
+
+const DEFAULT_ARGV: &str = "${SCRIPT_NAME} ${ARGS}";
+const WAGI_ENTRYPOINT: &str = "_start";
+
+impl<'de> Deserialize<'de> for RouteConfig {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(RouteVisitor)
+    }
+}
+
+struct RouteVisitor;
+
+impl<'de> Visitor<'de> for RouteVisitor {
+    type Value = RouteConfig;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a route such as \"/users/:id/...\" or { private = true }")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<RouteConfig, E> {
+        Ok(RouteConfig::Path(text.to_owned()))
+    }
+
+    fn visit_string<E: Error>(self, text: String) -> Result<RouteConfig, E> {
+        Ok(RouteConfig::Path(text))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RouteConfig, A::Error> {
+        let mut private = None;
+        while let Some(key) = map.next_key::<String>()? {
+            match key.as_str() {
+                "private" if private.is_some() => return Err(A::Error::duplicate_field("private")),
+                "private" => private = Some(map.next_value::<bool>()?),
+                other => return Err(A::Error::unknown_field(other, &["private"])),
+            }
+        }
+        match private {
+            Some(true) => Ok(RouteConfig::Private),
+            Some(false) => Err(A::Error::custom("`route` is { private = false }: write the route itself instead")),
+            None => Err(A::Error::missing_field("private")),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for ExecutorConfig {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ExecutorVisitor)
+    }
+}
+
+struct ExecutorVisitor;
+
+impl<'de> Visitor<'de> for ExecutorVisitor {
+    type Value = ExecutorConfig;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an executor such as { type = \"http\" }")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<ExecutorConfig, A::Error> {
+        const KEYS: &[&str] = &["type", "argv", "entrypoint"];
+        let (mut kind, mut argv, mut entrypoint) = (None::<String>, None::<String>, None::<String>);
+        while let Some(key) = map.next_key::<String>()? {
+            let (place, name) = match key.as_str() {
+                "type" => (&mut kind, KEYS[0]),
+                "argv" => (&mut argv, KEYS[1]),
+                "entrypoint" => (&mut entrypoint, KEYS[2]),
+                other => {
+                    map.next_value::<IgnoredAny>()?;
+                    return Err(A::Error::unknown_field(other, KEYS));
+                }
+            };
+            if place.replace(map.next_value()?).is_some() {
+                return Err(A::Error::duplicate_field(name));
+            }
+        }
+        match kind.as_deref() {
+            Some("http" | "spin") if argv.is_some() || entrypoint.is_some() => {
+                Err(A::Error::custom("`argv` and `entrypoint` belong to the executor `wagi` only"))
+            }
+            Some("http" | "spin") => Ok(ExecutorConfig::Http),
+            Some("wagi") => match entrypoint.as_deref() {
+                None | Some(WAGI_ENTRYPOINT) => {
+                    Ok(ExecutorConfig::Wagi(WagiConfig { argv: argv.unwrap_or_else(|| DEFAULT_ARGV.to_owned()) }))
+                }
+                Some(other) => Err(A::Error::custom(format!(
+                    "deprecated 'entrypoint': only `{WAGI_ENTRYPOINT}` is possible, not `{other}`; remove the key"
+                ))),
+            },
+            Some(other) => Err(A::Error::invalid_value(Unexpected::Str(other), &"`http`, `spin` or `wagi` as `type`")),
+            None => Err(A::Error::missing_field("type")),
+        }
+    }
+}

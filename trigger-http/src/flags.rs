@@ -1,0 +1,162 @@
+//! The command line of this trigger, beside the flags that every trigger has.
+//!
+//! Each flag says: default · cost · what it interacts with · since when.
+
+use std::time::Duration;
+
+use clap::Args;
+use spin_trigger_kit::durations;
+
+use crate::listen::{ListenAddress, WhenInUse};
+use crate::listing::Format;
+use crate::range::{Range, RangeError};
+
+/// The flags.
+#[derive(Args, Clone, Debug)]
+pub struct HttpFlags {
+    /// Where to listen, as host:port; port 0 lets the system choose.
+    ///
+    /// Default 127.0.0.1:3000 · none · with --find-free-port it is where the search begins · since 0.1.
+    #[arg(long, value_name = "ADDRESS", env = "SPIN_HTTP_LISTEN_ADDR", default_value = "127.0.0.1:3000")]
+    pub listen: ListenAddress,
+
+    /// If the port is taken, try the next ones.
+    ///
+    /// Default off · up to nine more attempts at start · with --listen · since 0.1.
+    #[arg(long)]
+    pub find_free_port: bool,
+
+    /// How the address and the routes are told at start.
+    ///
+    /// Default plain · none · nothing else is written to standard output with json · since 0.1.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+
+    /// How long a component may take until the head of its response, for example 30s, 500ms or 10s..20s.
+    ///
+    /// Default 60s · one timer a request · the body has a limit of its own, and CPU time has another · since 0.1.
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = positive_duration)]
+    pub request_timeout: Range<Duration>,
+
+    /// How many requests an instance serves before it is replaced, for example 128 or 64..129.
+    ///
+    /// Default 128 · fewer: more instances are made · only components that allow reuse · since 0.1.
+    #[arg(long, value_name = "COUNT", default_value = "128", value_parser = count)]
+    pub max_instance_reuse_count: Range<u32>,
+
+    /// How many requests an instance serves at once.
+    ///
+    /// Default 16 · more: one slow or trapping request touches more others · only components that allow reuse · since 0.1.
+    #[arg(long, value_name = "COUNT", default_value = "16", value_parser = count)]
+    pub max_instance_concurrent_reuse_count: Range<u32>,
+
+    /// How long an instance without a request is kept; 0 keeps none.
+    ///
+    /// Default 1s · longer: memory of idle instances · only components that allow reuse · since 0.1.
+    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = duration)]
+    pub idle_instance_timeout: Range<Duration>,
+}
+
+impl HttpFlags {
+    /// What `--find-free-port` says.
+    pub fn when_in_use(&self) -> WhenInUse {
+        match self.find_free_port {
+            true => WhenInUse::TryNext,
+            false => WhenInUse::Fail,
+        }
+    }
+}
+
+fn count(text: &str) -> Result<Range<u32>, RangeError> {
+    let read = |text: &str| match text.bytes().all(|byte| byte.is_ascii_digit()) {
+        true => text.parse::<u32>().map_err(|_invalid| format!("`{text}` is not a number up to {}", u32::MAX)),
+        false => Err(format!("`{text}` is not a whole number")),
+    };
+    Range::parse(text, read, 1, "1")
+}
+
+fn duration(text: &str) -> Result<Range<Duration>, RangeError> {
+    Range::parse(text, durations::parse, Duration::ZERO, "0")
+}
+
+fn positive_duration(text: &str) -> Result<Range<Duration>, RangeError> {
+    Range::parse(text, durations::parse, Duration::from_nanos(1), "1ns")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        flags: HttpFlags,
+    }
+
+    fn parse(args: &[&str]) -> Result<HttpFlags, String> {
+        let args = std::iter::once("trigger-http").chain(args.iter().copied());
+        Cli::try_parse_from(args).map(|cli| cli.flags).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_command_is_well_formed() {
+        <Cli as clap::CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn defaults() {
+        let flags = parse(&[]).unwrap();
+        assert_eq!(flags.listen.to_string(), "127.0.0.1:3000");
+        assert_eq!(flags.when_in_use(), WhenInUse::Fail);
+        assert_eq!(flags.format, Format::Plain);
+        assert_eq!(flags.request_timeout, Range::Fixed(Duration::from_secs(60)));
+        assert_eq!(flags.max_instance_reuse_count, Range::Fixed(128));
+        assert_eq!(flags.max_instance_concurrent_reuse_count, Range::Fixed(16));
+        assert_eq!(flags.idle_instance_timeout, Range::Fixed(Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn all_of_them() {
+        let flags = parse(&[
+            "--listen=localhost:0",
+            "--find-free-port",
+            "--format=json",
+            "--request-timeout=250ms..2",
+            "--max-instance-reuse-count=1",
+            "--max-instance-concurrent-reuse-count",
+            "2..5",
+            "--idle-instance-timeout=0",
+        ])
+        .unwrap();
+        assert_eq!(flags.listen.to_string(), "localhost:0");
+        assert_eq!(flags.when_in_use(), WhenInUse::TryNext);
+        assert_eq!(flags.format, Format::Json);
+        let timeout = Range::Between { start: Duration::from_millis(250), end: Duration::from_secs(2) };
+        assert_eq!(flags.request_timeout, timeout);
+        assert_eq!(flags.max_instance_reuse_count, Range::Fixed(1));
+        assert_eq!(flags.max_instance_concurrent_reuse_count, Range::Between { start: 2, end: 5 });
+        assert_eq!(flags.idle_instance_timeout, Range::Fixed(Duration::ZERO));
+    }
+
+    #[test]
+    fn wrong_values_name_the_flag_and_the_value() {
+        let table = [
+            ("--listen=3000", "`3000` is not an address to listen on"),
+            ("--request-timeout=0", "must be at least 1ns, not `0`"),
+            ("--request-timeout=1h", "`1h` is not a duration"),
+            ("--max-instance-reuse-count=0", "must be at least 1, not `0`"),
+            ("--max-instance-reuse-count=-1", "`-1` is not a whole number"),
+            ("--max-instance-concurrent-reuse-count=4..4", "nothing is in the range `4..4`"),
+            ("--format=xml", "possible values: plain, json"),
+        ];
+        for (arg, expected) in table {
+            let message = parse(&[arg]).unwrap_err();
+            let flag = arg.split('=').next().unwrap();
+            assert!(message.contains(expected) && message.contains(flag), "{arg}: {message}");
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! The HTTP trigger of spin: serves the `[[trigger.http]]` entries of an app.
+//!
+//! | Module | Responsible for |
+//! |---|---|
+//! | [`config`] | what the manifest says |
+//! | [`flags`], [`range`], [`listen`] | what the command line says |
+//! | [`route`] | which entry serves a path |
+//! | [`authority`], [`headers`] | what a component is told about a request, and what a client may not claim |
+//! | [`static_response`], [`well_known`] | answers that need no component |
+//! | [`listing`] | what is told at start |
+//! | [`server`], [`dispatch`], [`body`] | from a connection to a response |
+//! | [`trigger`] | the whole, as the kit runs it |
+//!
+//! It owns no files on disk.
+
+pub mod authority;
+pub mod body;
+pub mod config;
+pub mod dispatch;
+pub mod flags;
+pub mod headers;
+pub mod listen;
+pub mod listing;
+pub mod range;
+pub mod route;
+pub mod server;
+pub mod static_response;
+pub mod trigger;
+pub mod well_known;
+
+pub use trigger::HttpTrigger;

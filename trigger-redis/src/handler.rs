@@ -1,0 +1,128 @@
+//! One message, one fresh instance of a component.
+
+use std::sync::Arc;
+
+use redis::Msg;
+use spin_trigger_kit::{Component, Error, InvokeError, tracing, wasmtime};
+
+use crate::dispatch::Handle;
+use bindings::RedisTrigger as Bindings;
+
+/// What a component exports to be called.
+const EXPORT: &str = "fermyon:spin/inbound-redis";
+
+/// The package whose components are called in a way that this trigger doesn't know yet.
+const LATER_EXPORT: &str = "spin:redis/inbound-redis@";
+
+#[allow(missing_docs, reason = "generated; the WIT files carry the documentation")]
+mod bindings {
+    spin_trigger_kit::bindgen!({
+        path: "wit",
+        inline: "
+            package trigger:redis;
+            world redis-trigger {
+                export fermyon:spin/inbound-redis;
+            }
+        ",
+        world: "trigger:redis/redis-trigger",
+        exports: { default: async },
+    });
+}
+
+/// Gives messages to a component.
+pub struct ComponentHandler {
+    component: Arc<Component>,
+}
+
+/// Why a message was not handled.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HandlerError {
+    /// There was no instance.
+    #[error(transparent)]
+    Invoke(#[from] InvokeError),
+    /// The component trapped, or used up what it may use.
+    #[error("{0:#}")]
+    Trap(wasmtime::Error),
+    /// The component says so.
+    #[error("it returned an error")]
+    Returned,
+}
+
+impl ComponentHandler {
+    /// A handler for `component`.
+    ///
+    /// # Errors
+    /// When the component doesn't export what is called; names what it exports instead.
+    pub fn new(component: Arc<Component>) -> Result<Self, Error> {
+        match check_exports(&component.exports()) {
+            Ok(()) => Ok(Self { component }),
+            Err(why) => {
+                let message = format!("component \"{}\" {why}", component.id());
+                Err(Error::new("redis::no-handler", message))
+            }
+        }
+    }
+
+    async fn call(&self, payload: &[u8]) -> Result<(), HandlerError> {
+        let (event, permit) = self.component.instantiate().await?;
+        // Declared last, so that the instance is gone before its place is given back.
+        let _permit = permit;
+        let mut event = event;
+        let guest = Bindings::new(&mut event.store, &event.instance).map_err(HandlerError::Trap)?;
+        let guest = guest.fermyon_spin_inbound_redis();
+        let meter = event.meter();
+        match meter.run(guest.call_handle_message(&mut event.store, payload)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(HandlerError::Returned),
+            Err(trap) => Err(HandlerError::Trap(trap)),
+        }
+    }
+}
+
+impl Handle for ComponentHandler {
+    async fn handle(&self, message: &Msg) {
+        if let Err(error) = self.call(message.get_payload_bytes()).await {
+            let component = self.component.id().as_str();
+            let channel = message.get_channel_name();
+            tracing::error!(component, channel, "message not handled: {error}");
+        }
+    }
+}
+
+fn check_exports(exports: &[String]) -> Result<(), String> {
+    if exports.iter().any(|name| name == EXPORT) {
+        return Ok(());
+    }
+    if let Some(later) = exports.iter().find(|name| name.starts_with(LATER_EXPORT)) {
+        return Err(format!(
+            "exports {later}, which this version of trigger-redis does not call yet; \
+             build it with an SDK for Spin 3, which exports {EXPORT}"
+        ));
+    }
+    let found = match exports {
+        [] => "nothing".to_owned(),
+        names => names.join(", "),
+    };
+    Err(format!("does not export {EXPORT}, which handles messages of Redis; it exports {found}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(exports: &[&str]) -> Result<(), String> {
+        check_exports(&exports.iter().map(|&name| name.to_owned()).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn a_component_that_can_not_be_called_is_told_what_is_missing() {
+        assert_eq!(check(&["wasi:cli/run@0.2.0", EXPORT]), Ok(()));
+        let message = check(&["wasi:http/handler@0.3.0"]).expect_err("no export");
+        assert!(message.contains(EXPORT) && message.contains("it exports wasi:http/handler@0.3.0"), "{message}");
+        let message = check(&[]).expect_err("no export");
+        assert!(message.ends_with("it exports nothing"), "{message}");
+        let message = check(&["spin:redis/inbound-redis@3.0.0"]).expect_err("a later generation");
+        assert!(message.contains("spin:redis/inbound-redis@3.0.0, which this version"), "{message}");
+    }
+}

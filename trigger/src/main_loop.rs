@@ -1,0 +1,219 @@
+//! The life of a trigger process, from its arguments to its exit code.
+//!
+//! Only this file and the start-up listings of triggers write to the terminal.
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{CommandFactory, FromArgMatches, Parser};
+use spin_app_model::ComponentId;
+use spin_app_model::TriggerType;
+use spin_app_model::launch::env::{LOCAL_APP_DIR, LOCKED_URL};
+use spin_app_model::lock::LockedApp;
+use spin_component_runtime::AppOptions;
+use spin_component_runtime::variables::Variables;
+
+use crate::app::App;
+use crate::control::{self, Control};
+use crate::declared::Declared;
+use crate::error::Error;
+use crate::flags::CommonFlags;
+use crate::help;
+use crate::stdio::{ComponentLogs, Shown};
+use crate::stop::{self, Stop};
+use crate::telemetry;
+use crate::trigger::Trigger;
+
+/// The command line of a trigger: its own flags and those of every trigger.
+#[derive(Parser)]
+#[command(disable_version_flag = true)]
+struct Arguments<F: clap::Args> {
+    #[command(flatten)]
+    own: F,
+    #[command(flatten)]
+    common: CommonFlags,
+}
+
+/// Runs a trigger: the whole of an author's `main`.
+///
+/// ```no_run
+/// # use spin_trigger_kit::*;
+/// # struct Timer;
+/// # impl Trigger for Timer {
+/// #     const TYPE: &'static str = "timer";
+/// #     const VERSION: &'static str = "1.0.0";
+/// #     type Config = ();
+/// #     type Settings = ();
+/// #     type Flags = NoFlags;
+/// #     fn new(_: NoFlags, _: Declared<Self>) -> Result<Self, Error> { Ok(Timer) }
+/// #     async fn run(self, _: App, _: Stop) -> Result<(), Error> { Ok(()) }
+/// # }
+/// fn main() -> std::process::ExitCode {
+///     spin_trigger_kit::main::<Timer>()
+/// }
+/// ```
+///
+/// The exit code is 0 when the trigger ended as asked, 1 when it failed, 2 for arguments that it doesn't know.
+pub fn main<T: Trigger>() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let heading = format!("{} Trigger Options", T::display_name());
+    let command = Arguments::<T::Flags>::command()
+        .name(format!("trigger-{}", T::TYPE))
+        .mut_args(move |argument| argument.help_heading(heading.clone()));
+    if arguments.iter().skip(1).any(|argument| argument == help::HELP_ARGS_ONLY) {
+        return say(&help::args_only(command));
+    }
+    if arguments.iter().skip(1).any(|argument| argument == help::LAUNCH_METADATA_ONLY) {
+        let metadata = help::launch_metadata(&command);
+        // Hosts of the public ecosystem read it from standard error.
+        let _ = writeln!(std::io::stderr(), "{metadata}");
+        return say(&metadata);
+    }
+    let parsed = command
+        .try_get_matches_from(arguments)
+        .and_then(|matches| Arguments::<T::Flags>::from_arg_matches(&matches));
+    let arguments = match parsed {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    telemetry::install();
+    match serve::<T>(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err((error, control)) => {
+            if control.has_host() {
+                // The host shows it, once, with the trigger's name.
+                control.failed(&error);
+            } else {
+                let _ = writeln!(std::io::stderr(), "Error: {error}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn say(text: &str) -> ExitCode {
+    match writeln!(std::io::stdout(), "{}", text.trim_end()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+fn serve<T: Trigger>(arguments: Arguments<T::Flags>) -> Result<(), (Error, Control)> {
+    let trigger_type: TriggerType =
+        T::TYPE.parse().map_err(|error| (Error::new("trigger::type", error), Control::default()))?;
+    let (control, channel) =
+        Control::connect(trigger_type, T::VERSION).map_err(|error| (error, Control::default()))?;
+    let stop = Stop::default();
+    let start = || -> Result<(), Error> {
+        let threads = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| Error::new("trigger::threads", format!("the executor can't be started: {error}")))?;
+        let signals = |error: std::io::Error| Error::new("trigger::signals", error);
+        threads.block_on(async {
+            match channel {
+                Some(channel) => {
+                    stop::obey_signals_under_a_host(&stop).map_err(signals)?;
+                    control::obey(channel, &stop).map_err(signals)?;
+                }
+                None => stop::obey_signals_alone(&stop).map_err(signals)?,
+            }
+            serve_app::<T>(arguments, &control, &stop).await
+        })?;
+        // Guests that went on after their events must not keep the process.
+        threads.shutdown_background();
+        Ok(())
+    };
+    start().map_err(|error| (error, control.clone()))
+}
+
+async fn serve_app<T: Trigger>(
+    arguments: Arguments<T::Flags>,
+    control: &Control,
+    stop: &Stop,
+) -> Result<(), Error> {
+    let locked = read_lock()?;
+    let supported = T::host_requirements();
+    locked.require_only(T::TYPE, supported).map_err(|error| Error::new("trigger::requirement", error))?;
+    let declared = Declared::<T>::read(&locked)?;
+    let ids = declared.components();
+    let common = arguments.common;
+    let variables = Variables::resolve(&locked, &common.variables()?)?;
+    let options = options(&common, &locked, &ids)?;
+    let trigger = T::new(arguments.own, declared)?;
+    let preparing = {
+        let control = control.clone();
+        tokio::task::spawn_blocking(move || {
+            let progress = |done, of| control.progress("compile", done, of);
+            let components = spin_component_runtime::App::prepare(&locked, &ids, &variables, &options, &progress)?;
+            Ok::<_, Error>((components, variables))
+        })
+    };
+    let (components, variables) = tokio::select! {
+        prepared = preparing => prepared.map_err(|error| Error::new("trigger::prepare", error))??,
+        // Compiling can't be interrupted; the process ends with it.
+        () = stop.requested() => return Ok(()),
+    };
+    let app = App::new(components, variables, control.clone());
+    let running = trigger.run(app, stop.clone());
+    tokio::select! {
+        result = running => result,
+        () = async {
+            stop.requested().await;
+            tokio::time::sleep(stop.grace()).await;
+        } => {
+            tracing::warn!("events still in flight after {} s are cut", stop.grace().as_secs_f32());
+            Ok(())
+        }
+    }
+}
+
+fn read_lock() -> Result<LockedApp, Error> {
+    let url = std::env::var(LOCKED_URL).map_err(|_| {
+        let advice = "a trigger is started by `spin up`, which sets it";
+        Error::new("trigger::environment", format!("environment variable {LOCKED_URL} not found; {advice}"))
+    })?;
+    let path: PathBuf = url::Url::parse(&url)
+        .ok()
+        .and_then(|url| url.to_file_path().ok())
+        .ok_or_else(|| Error::new("trigger::environment", format!("{LOCKED_URL}={url} is not a file URL")))?;
+    LockedApp::read(&path).map_err(|error| Error::new(error.code(), error))
+}
+
+fn options(common: &CommonFlags, locked: &LockedApp, ids: &[ComponentId]) -> Result<AppOptions, Error> {
+    let app_folder = std::env::var_os(LOCAL_APP_DIR).map(PathBuf::from);
+    let folders = common.folders(app_folder.as_deref());
+    let logs = ComponentLogs::open(ids, folders.logs.as_deref(), common.truncate_logs, &shown(common, locked)?)?;
+    if let (Some(folder), false) = (&folders.logs, common.quiet) {
+        let _ = writeln!(std::io::stderr(), "Logging component stdio to \"{}/\"", folder.display());
+    }
+    let mut options = AppOptions::new(Arc::new(logs));
+    options.engine = common.engine();
+    options.limits = common.limits();
+    options.cache = !common.disable_cache;
+    Ok(options)
+}
+
+fn shown(common: &CommonFlags, locked: &LockedApp) -> Result<Shown, Error> {
+    if common.quiet {
+        return Ok(Shown::None);
+    }
+    if common.follow.is_empty() {
+        return Ok(Shown::All);
+    }
+    let known = || locked.components.iter().map(|component| component.id.to_string()).collect::<Vec<_>>().join(", ");
+    let ids = common.follow.iter().map(|given| match given.parse::<ComponentId>() {
+        Ok(id) if locked.component(&id).is_some() => Ok(id),
+        _ => {
+            let message = format!("--follow {given}: the application has no such component; it has {}", known());
+            Err(Error::new("trigger::follow", message))
+        }
+    });
+    Ok(Shown::Only(ids.collect::<Result<_, _>>()?))
+}

@@ -1,0 +1,91 @@
+//! The end of a trigger: who asks for it, and how long events in flight may still take.
+
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use spin_app_model::launch::DEFAULT_GRACE;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+/// Two signals closer together than this count as one: a terminal's Ctrl-C may arrive twice, from the
+/// terminal and from a parent.
+const ONE_KEYSTROKE: Duration = Duration::from_millis(300);
+
+/// Asks a trigger to end in order. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Stop {
+    token: CancellationToken,
+    grace: Arc<OnceLock<Duration>>,
+}
+
+impl Stop {
+    /// Waits until the end is asked for: take no new events from then on, finish those in flight, return.
+    pub async fn requested(&self) {
+        self.token.cancelled().await;
+    }
+
+    /// Whether the end has been asked for.
+    pub fn is_requested(&self) -> bool {
+        self.token.is_cancelled()
+    }
+
+    /// How long events in flight may take after the end was asked for.
+    pub fn grace(&self) -> Duration {
+        self.grace.get().copied().unwrap_or(DEFAULT_GRACE)
+    }
+
+    /// Asks for the end. Only the first call counts.
+    pub(crate) fn request(&self, grace: Duration) {
+        // A later request doesn't move the deadline that an earlier one set.
+        let _ = self.grace.set(grace);
+        self.token.cancel();
+    }
+}
+
+/// Signals of a trigger with a control channel: the host decides, so a terminal's Ctrl-C and hang-up are
+/// ignored; TERM begins draining, however often it comes.
+///
+/// # Errors
+/// When the handlers can't be installed.
+pub(crate) fn obey_signals_under_a_host(stop: &Stop) -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let (mut interrupt, mut hang_up) = (signal(SignalKind::interrupt())?, signal(SignalKind::hangup())?);
+    let stop = stop.clone();
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => stop.request(DEFAULT_GRACE),
+                _ = interrupt.recv() => {}
+                _ = hang_up.recv() => {}
+            }
+        }
+    });
+    Ok(())
+}
+
+/// Signals of a trigger that was started by hand: the first drains, a second one ends at once.
+///
+/// # Errors
+/// When the handlers can't be installed.
+pub(crate) fn obey_signals_alone(stop: &Stop) -> std::io::Result<()> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let stop = stop.clone();
+    tokio::spawn(async move {
+        let mut first: Option<Instant> = None;
+        loop {
+            let number = tokio::select! {
+                _ = terminate.recv() => 15,
+                _ = interrupt.recv() => 2,
+            };
+            match first {
+                Some(first) if first.elapsed() >= ONE_KEYSTROKE => std::process::exit(128 + number),
+                Some(_) => {}
+                None => {
+                    first = Some(Instant::now());
+                    stop.request(DEFAULT_GRACE);
+                }
+            }
+        }
+    });
+    Ok(())
+}

@@ -1,0 +1,60 @@
+//! The one trait that a trigger implements.
+
+use serde::de::DeserializeOwned;
+
+use crate::app::App;
+use crate::declared::Declared;
+use crate::error::Error;
+use crate::stop::Stop;
+
+/// A trigger: a source of events and what they call in components.
+///
+/// A process of the trigger serves one app. The kit reads the command line and the app, speaks with the host, compiles
+/// the components and keeps their limits; the trigger says what its configuration looks like and turns events into
+/// calls.
+pub trait Trigger: Sized + Send + 'static {
+    /// The type: the `T` in `[[trigger.T]]`; the plugin is named `trigger-T`.
+    const TYPE: &'static str;
+
+    /// The version shown to the host; normally `env!("CARGO_PKG_VERSION")`.
+    const VERSION: &'static str;
+
+    /// One `[[trigger.T]]` entry. The component, if the entry names one, is in its field `component`.
+    type Config: DeserializeOwned + Send + Sync + 'static;
+
+    /// The app's settings of the trigger, `[application.trigger.T]`; the default if there are none.
+    type Settings: DeserializeOwned + Default + Send + Sync + 'static;
+
+    /// Flags of the trigger's own; [`NoFlags`] if it has none.
+    type Flags: clap::Args + Send + 'static;
+
+    /// The host requirements that this trigger meets. An app that needs another is refused with its name.
+    fn host_requirements() -> &'static [&'static str] {
+        &[]
+    }
+
+    /// How the trigger is called in help texts: the type with a capital letter.
+    fn display_name() -> String {
+        let mut letters = Self::TYPE.chars();
+        letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+    }
+
+    /// Looks at the flags and the configuration, before anything is compiled.
+    ///
+    /// # Errors
+    /// Whatever makes it pointless to start.
+    fn new(flags: Self::Flags, declared: Declared<Self>) -> Result<Self, Error>;
+
+    /// Serves events until the end is asked for.
+    ///
+    /// Call [`App::ready`] once events are taken. When `stop` is requested, take no new events, finish those in
+    /// flight and return; what has not returned within the grace is cut.
+    ///
+    /// # Errors
+    /// When the trigger can't go on; the host ends the app then.
+    fn run(self, app: App, stop: Stop) -> impl Future<Output = Result<(), Error>> + Send;
+}
+
+/// The flags of a trigger that has none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::Args)]
+pub struct NoFlags {}

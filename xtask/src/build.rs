@@ -1,0 +1,109 @@
+//! Building the programs once, and packing the triggers into a catalogue folder.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use spin_catalogue::Platform;
+use spin_plugin_manager::pack::{PackRequest, pack};
+
+/// The programs that tests, demo and packages need.
+const PACKAGES: [&str; 4] = ["spin-cli", "trigger-http", "trigger-redis", "spin-trigger-conformance"];
+const PROGRAMS: [&str; 4] = ["spin", "trigger-http", "trigger-redis", "spin-trigger-conformance"];
+
+/// The triggers among them, with what their packages say.
+const TRIGGERS: [(&str, &str); 2] = [
+    ("trigger-http", "Serves HTTP requests with the components of an application"),
+    ("trigger-redis", "Calls the components of an application for messages of Redis channels"),
+];
+
+/// The folder of the workspace.
+pub fn workspace() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the workspace")
+}
+
+/// Where everything is built: beside the user's other caches, so that a fresh clone builds little.
+pub fn target_dir() -> Result<PathBuf> {
+    if let Some(chosen) = std::env::var_os("CARGO_TARGET_DIR") {
+        return Ok(workspace().join(chosen));
+    }
+    let cache = match std::env::var_os("XDG_CACHE_HOME") {
+        Some(cache) if Path::new(&cache).is_absolute() => PathBuf::from(cache),
+        _ => PathBuf::from(std::env::var_os("HOME").context("HOME is not set")?).join(".cache"),
+    };
+    Ok(cache.join("spin-build"))
+}
+
+/// Cargo, as it is to be run for every chore.
+pub fn cargo() -> Result<Command> {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(workspace()).env("CARGO_TARGET_DIR", target_dir()?);
+    Ok(cargo)
+}
+
+/// Runs a command and fails with its name if it fails.
+pub fn run(command: &mut Command) -> Result<()> {
+    let status = command.status().with_context(|| format!("can't start {}", command.get_program().display()))?;
+    ensure!(status.success(), "{} {}", command.get_program().display(), status);
+    Ok(())
+}
+
+/// The built programs.
+pub struct Built {
+    /// A folder `bin/` with the programs, and after [`Built::pack`] a folder `catalogue/`.
+    pub folder: PathBuf,
+}
+
+/// Builds all programs with a profile.
+pub fn binaries(profile: &str) -> Result<Built> {
+    let mut cargo = cargo()?;
+    cargo.args(["build", "--locked", "--profile", profile]);
+    for package in PACKAGES {
+        cargo.args(["--package", package]);
+    }
+    run(&mut cargo)?;
+    let target = target_dir()?;
+    let folder = target.join(format!("spin-{profile}"));
+    let bin = folder.join("bin");
+    std::fs::create_dir_all(&bin).with_context(|| format!("can't make {}", bin.display()))?;
+    for program in PROGRAMS {
+        let from = target.join(profile).join(program);
+        let to = bin.join(program);
+        // A new file, not an overwritten one: the old one may still be running.
+        let _ = std::fs::remove_file(&to);
+        std::fs::copy(&from, &to).with_context(|| format!("can't copy {}", from.display()))?;
+    }
+    Ok(Built { folder })
+}
+
+impl Built {
+    /// The path of a program.
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.folder.join("bin").join(name)
+    }
+
+    /// Packs the triggers into the folder `catalogue/`, made anew; gives its path.
+    pub fn pack(&self) -> Result<PathBuf> {
+        let catalogue = self.folder.join("catalogue");
+        if catalogue.exists() {
+            std::fs::remove_dir_all(&catalogue).with_context(|| format!("can't empty {}", catalogue.display()))?;
+        }
+        for (name, description) in TRIGGERS {
+            let packed = pack(&PackRequest {
+                name: name.parse()?,
+                version: env!("CARGO_PKG_VERSION").parse()?,
+                executable: &self.program(name),
+                description,
+                homepage: None,
+                license: "Apache-2.0 WITH LLVM-exception",
+                spin_compatibility: ">=4.0, <5",
+                protocols: &[1],
+                platform: Platform::current().context("plugins can't be packed for this platform")?,
+                catalogue_dir: &catalogue,
+            })
+            .with_context(|| format!("can't pack {name}"))?;
+            eprintln!("packed {}", packed.archive.display());
+        }
+        Ok(catalogue)
+    }
+}
