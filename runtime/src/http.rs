@@ -192,7 +192,7 @@ impl Handler {
             Ok(Err(error)) => Err(explain(error, &record)),
             Ok(Ok(response)) => {
                 record.responded();
-                Ok(response.map(|body| EventBody { body, record, _permit: permit }.boxed_unsync()))
+                Ok(response.map(|body| EventBody { body, record, broken: false, _permit: permit }.boxed_unsync()))
             }
         }
     }
@@ -242,6 +242,7 @@ fn generation(export: &str) -> Option<Generation> {
 struct EventBody {
     body: WasiBody,
     record: Arc<EventRecord>,
+    broken: bool,
     _permit: Permit,
 }
 
@@ -255,6 +256,11 @@ impl Body for EventBody {
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         let frame = std::task::ready!(Pin::new(&mut self.body).poll_frame(context));
         if frame.is_none() && self.record.instance_is_broken() {
+            // A server forgets what it hasn't sent when a body fails: it gets a turn to send it first.
+            if !std::mem::replace(&mut self.broken, true) {
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             return Poll::Ready(Some(Err(wasmtime_wasi_http::Error::HttpResponseIncomplete)));
         }
         Poll::Ready(frame)

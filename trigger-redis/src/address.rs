@@ -5,6 +5,7 @@
 use std::fmt;
 use std::io;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use redis::aio::PubSub;
 use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisResult};
@@ -12,7 +13,7 @@ use spin_trigger_kit::tokio::net::{TcpStream, UnixStream};
 
 use crate::backpressure::{Gate, Gated};
 
-/// The address of a Redis server.
+/// The address of a Redis server. Cheap to clone.
 ///
 /// ```
 /// use trigger_redis::address::Address;
@@ -24,8 +25,8 @@ use crate::backpressure::{Gate, Gated};
 #[derive(Clone)]
 pub struct Address {
     /// As it was written; two addresses are the same if this is.
-    text: String,
-    info: ConnectionInfo,
+    text: Arc<str>,
+    info: Arc<ConnectionInfo>,
 }
 
 /// Why a text is no address of a server. Never quotes it: there may be a password in it.
@@ -45,7 +46,9 @@ pub enum AddressError {
         scheme: &'static str,
     },
     /// Anything else.
-    #[error("not the address of a Redis server ({why}): write redis://[user:password@]host[:port] or redis+unix:///path")]
+    #[error(
+        "not the address of a Redis server ({why}): write redis://[user:password@]host[:port] or redis+unix:///path"
+    )]
     Malformed {
         /// What is wrong with it.
         why: String,
@@ -72,7 +75,7 @@ impl FromStr for Address {
             let why = description.split(" - ").next().unwrap_or("malformed").to_owned();
             AddressError::Malformed { why }
         })?;
-        Ok(Self { text: text.to_owned(), info })
+        Ok(Self { text: text.into(), info: Arc::new(info) })
     }
 }
 

@@ -97,14 +97,16 @@ impl RedisSettings {
             if name.is_empty() {
                 return Err(no_channel(id));
             }
-            let source = position_or_push(&mut sources, |source| source.address == address, || Source {
-                address: address.clone(),
-                channels: Vec::new(),
-            });
-            let channel = position_or_push(&mut source.channels, |channel| channel.name == name, || Channel {
-                name: name.clone(),
-                components: Vec::new(),
-            });
+            let source = position_or_push(
+                &mut sources,
+                |source| source.address == address,
+                || Source { address: address.clone(), channels: Vec::new() },
+            );
+            let channel = position_or_push(
+                &mut source.channels,
+                |channel| channel.name == name,
+                || Channel { name: name.clone(), components: Vec::new() },
+            );
             channel.components.push(entry.component.clone());
         }
         Ok(sources)
@@ -121,9 +123,7 @@ impl RedisSettings {
 }
 
 fn parse(address: &str, place: &str) -> Result<Address, Error> {
-    address
-        .parse()
-        .map_err(|error: AddressError| Error::new("redis::address", format!("{place}: {error}")))
+    address.parse().map_err(|error: AddressError| Error::new("redis::address", format!("{place}: {error}")))
 }
 
 fn no_channel(id: &str) -> Error {
@@ -184,9 +184,7 @@ mod tests {
             entry("one", "returns", Some("redis://{{ host }}")),
             entry("one", "orders-test", None),
         ];
-        let sources = settings("redis://localhost")
-            .sources(entries.iter().map(|entry| ("id", entry)), expand)
-            .unwrap();
+        let sources = settings("redis://localhost").sources(entries.iter().map(|entry| ("id", entry)), expand).unwrap();
         let listing: String = sources.iter().map(Source::listing).collect();
         assert_eq!(
             listing,

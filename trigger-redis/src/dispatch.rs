@@ -2,14 +2,22 @@
 
 use std::sync::Arc;
 
-use redis::Msg;
 use spin_trigger_kit::tokio;
 use spin_trigger_kit::tokio::sync::Semaphore;
+
+/// A message of a channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// The channel's name.
+    pub channel: String,
+    /// The bytes that were published.
+    pub payload: Vec<u8>,
+}
 
 /// What happens with a message.
 pub trait Handle: Send + Sync + 'static {
     /// Handles one message to its end. Failures are the handler's to tell.
-    fn handle(&self, message: &Msg) -> impl Future<Output = ()> + Send;
+    fn handle(&self, message: &Message) -> impl Future<Output = ()> + Send;
 }
 
 /// The places for running handlers, of all connections together.
@@ -27,7 +35,7 @@ impl Dispatcher {
     }
 
     /// Starts a handler for `message`, as soon as there is a place.
-    pub async fn dispatch<H: Handle>(&self, handler: &Arc<H>, message: &Arc<Msg>) {
+    pub async fn dispatch<H: Handle>(&self, handler: &Arc<H>, message: &Arc<Message>) {
         let place = Arc::clone(&self.places).acquire_owned().await.expect("the semaphore is never closed");
         let (handler, message) = (Arc::clone(handler), Arc::clone(message));
         tokio::spawn(async move {
@@ -50,7 +58,6 @@ const MOST_PLACES: u32 = 1 << 20;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use redis::Value;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use tokio::sync::Notify;
 
@@ -63,7 +70,7 @@ mod tests {
     }
 
     impl Handle for Slow {
-        async fn handle(&self, _: &Msg) {
+        async fn handle(&self, _: &Message) {
             let running = self.running.fetch_add(1, Ordering::SeqCst) + 1;
             self.most.fetch_max(running, Ordering::SeqCst);
             self.go_on.notified().await;
@@ -72,9 +79,8 @@ mod tests {
         }
     }
 
-    fn message() -> Arc<Msg> {
-        let parts = [&b"message"[..], b"channel", b"payload"].map(|part| Value::BulkString(part.to_vec()));
-        Arc::new(Msg::from_owned_value(Value::Array(parts.to_vec())).expect("a message of Redis"))
+    fn message() -> Arc<Message> {
+        Arc::new(Message { channel: "channel".to_owned(), payload: b"payload".to_vec() })
     }
 
     #[tokio::test]

@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use redis::Msg;
 use spin_trigger_kit::{Component, Error, InvokeError, tracing, wasmtime};
 
-use crate::dispatch::Handle;
+use crate::dispatch::{Handle, Message};
 use bindings::RedisTrigger as Bindings;
 
 /// What a component exports to be called.
@@ -64,7 +63,9 @@ impl ComponentHandler {
         }
     }
 
-    async fn call(&self, payload: &[u8]) -> Result<(), HandlerError> {
+    // The generated binding wants the vector itself.
+    #[allow(clippy::ptr_arg, reason = "so is the parameter of the binding")]
+    async fn call(&self, payload: &Vec<u8>) -> Result<(), HandlerError> {
         let (event, permit) = self.component.instantiate().await?;
         // Declared last, so that the instance is gone before its place is given back.
         let _permit = permit;
@@ -81,11 +82,10 @@ impl ComponentHandler {
 }
 
 impl Handle for ComponentHandler {
-    async fn handle(&self, message: &Msg) {
-        if let Err(error) = self.call(message.get_payload_bytes()).await {
+    async fn handle(&self, message: &Message) {
+        if let Err(error) = self.call(&message.payload).await {
             let component = self.component.id().as_str();
-            let channel = message.get_channel_name();
-            tracing::error!(component, channel, "message not handled: {error}");
+            tracing::error!(component, channel = message.channel, "message not handled: {error}");
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::address::Address;
 use crate::backoff::{self, Backoff};
 use crate::backpressure::Gate;
 use crate::config::Source;
-use crate::dispatch::{Dispatcher, Handle};
+use crate::dispatch::{Dispatcher, Handle, Message};
 
 /// How long a server may take to let a client in and confirm its channels.
 const CONNECTING: Duration = Duration::from_secs(10);
@@ -132,13 +132,7 @@ impl<H: Handle> Subscriber<H> {
             };
             match connected {
                 Ok(connection) => {
-                    if !std::mem::replace(&mut subscribed_before, true) {
-                        // The receiver goes away only with the whole trigger.
-                        let _ = self.subscribed.send(self.index);
-                    } else if let Some(outage) = outage.take() {
-                        let seconds = outage.since.elapsed().as_secs_f32();
-                        tracing::warn!("{}: subscribed again after {seconds:.1} s", self.source.address);
-                    }
+                    self.connected(&mut subscribed_before, outage.take());
                     let since = Instant::now();
                     match self.serve(connection, &stop).await {
                         Ended::Stopped => return Ok(()),
@@ -156,6 +150,16 @@ impl<H: Handle> Subscriber<H> {
                 () = stop.requested() => return Ok(()),
                 () = sleep(backoff.wait()) => {}
             }
+        }
+    }
+
+    fn connected(&self, subscribed_before: &mut bool, outage: Option<Outage>) {
+        if !std::mem::replace(subscribed_before, true) {
+            // The receiver goes away only with the whole trigger.
+            let _ = self.subscribed.send(self.index);
+        } else if let Some(outage) = outage {
+            let seconds = outage.since.elapsed().as_secs_f32();
+            tracing::warn!("{}: subscribed again after {seconds:.1} s", self.source.address);
         }
     }
 
@@ -262,7 +266,13 @@ impl<H: Handle> Subscriber<H> {
             tracing::warn!("{}: a message of the channel {name:?}, which was not asked for", self.source.address);
             return;
         };
-        let message = Arc::new(message);
+        let message = match message.get_payload() {
+            Ok(payload) => Arc::new(Message { channel: name.to_owned(), payload }),
+            Err(error) => {
+                tracing::warn!("{}: a message of the channel {name:?} can't be read: {error}", self.source.address);
+                return;
+            }
+        };
         for handler in &self.handlers[channel] {
             self.dispatcher.dispatch(handler, &message).await;
         }
@@ -293,8 +303,7 @@ struct ConnectFailure {
 
 /// Whether the server answered, and won't change its mind.
 fn is_refusal(error: &RedisError) -> bool {
-    error.kind() == ErrorKind::AuthenticationFailed
-        || matches!(error.code(), Some("NOAUTH" | "WRONGPASS" | "NOPERM"))
+    error.kind() == ErrorKind::AuthenticationFailed || matches!(error.code(), Some("NOAUTH" | "WRONGPASS" | "NOPERM"))
 }
 
 #[cfg(test)]

@@ -57,9 +57,8 @@ impl Trigger for RedisTrigger {
                 index,
             };
             let stop = stop.clone();
-            subscribers.spawn(async move {
-                subscriber.run(stop).await.map_err(|error| Error::new(error.code(), error))
-            });
+            subscribers
+                .spawn(async move { subscriber.run(stop).await.map_err(|error| Error::new(error.code(), error)) });
         }
         drop(subscribed);
         serve(&app, &sources, subscribers, first_subscribed, &stop).await?;

@@ -89,10 +89,11 @@ pub use {clap, serde, tokio, tracing};
 /// Generates bindings for a trigger's own WIT world.
 ///
 /// Takes what `wasmtime::component::bindgen!` takes in its form with braces. The plain macro expands to paths into
-/// `::wasmtime`, which a crate that depends on this kit alone doesn't have; this one goes through the kit.
+/// `::wasmtime`, which a crate that depends on this kit alone doesn't have; this one goes through the kit, which must be
+/// known by its name `spin_trigger_kit`.
 #[macro_export]
 macro_rules! bindgen {
     ({ $($options:tt)* }) => {
-        $crate::wasmtime::component::bindgen!({ wasmtime_crate: $crate::wasmtime, $($options)* });
+        $crate::wasmtime::component::bindgen!({ wasmtime_crate: ::spin_trigger_kit::wasmtime, $($options)* });
     };
 }

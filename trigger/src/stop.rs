@@ -34,8 +34,8 @@ impl Stop {
         self.grace.get().copied().unwrap_or(DEFAULT_GRACE)
     }
 
-    /// Asks for the end. Only the first call counts.
-    pub(crate) fn request(&self, grace: Duration) {
+    /// Asks for the end. Only the first call counts. The kit does it; a trigger's tests may.
+    pub fn request(&self, grace: Duration) {
         // A later request doesn't move the deadline that an earlier one set.
         let _ = self.grace.set(grace);
         self.token.cancel();

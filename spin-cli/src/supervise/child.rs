@@ -187,10 +187,9 @@ impl Trigger {
             Heard::Hello(welcome) => {
                 self.overdue = None;
                 self.stage = Stage::Greeted;
-                if let Control::Open(channel) = &mut self.control
-                    && channel.welcome(welcome).await.is_err()
-                {
-                    self.control = Control::Closed;
+                if let Control::Open(channel) = &mut self.control {
+                    // A trigger that is gone already may have left its last words: reading goes on to their end.
+                    drop(channel.welcome(welcome).await);
                 }
                 if self.order == Order::Drain {
                     self.drain().await;
@@ -231,7 +230,6 @@ impl Trigger {
             (Control::Waiting(_), _) if self.launch.promise == Promise::Hello => {}
             (Control::Open(channel), _) => {
                 if channel.drain(self.timing.grace).await.is_err() {
-                    self.control = Control::Closed;
                     self.terminate();
                 }
             }

@@ -32,14 +32,23 @@ pub struct Target {
     pub path_with_query: String,
 }
 
-/// Chooses the behaviour. `path_info` is the value of `spin-path-info`: what is left of the
-/// path behind the route's prefix. It decides unless it is empty or missing.
+/// Chooses the behaviour by the first part of the path that names one. `path_info` is the value of
+/// `spin-path-info`: what is left of the path behind the route's prefix. It decides unless it is empty or missing.
 pub fn behaviour(path_with_query: &str, path_info: Option<&str>) -> Behaviour {
     let (whole_path, query) = path_with_query.split_once('?').unwrap_or((path_with_query, ""));
     let path = path_info.filter(|info| !info.is_empty()).unwrap_or(whole_path);
-    let mut parts = path.split('/').filter(|part| !part.is_empty());
-    let (first, second) = (parts.next().unwrap_or(""), parts.next().unwrap_or(""));
-    match first {
+    let mut parts = path.split('/').filter(|part| !part.is_empty()).peekable();
+    while let Some(part) = parts.next() {
+        if let Some(behaviour) = named(part, parts.peek().copied().unwrap_or(""), query) {
+            return behaviour;
+        }
+    }
+    Behaviour::Hello
+}
+
+/// The behaviour of this name; `second` is the part of the path after it.
+fn named(name: &str, second: &str, query: &str) -> Option<Behaviour> {
+    Some(match name {
         "headers" => Behaviour::Headers,
         "env" => Behaviour::Environment(second.to_owned()),
         "variable" => Behaviour::Variable(second.to_owned()),
@@ -55,8 +64,8 @@ pub fn behaviour(path_with_query: &str, path_info: Option<&str>) -> Behaviour {
         "status" => Behaviour::Status(second.parse().unwrap_or(0)),
         "count" => Behaviour::Count,
         "outbound" => Behaviour::Outbound(parameter(query, "url").and_then(|url| target(&decoded(url)))),
-        _ => Behaviour::Hello,
-    }
+        _ => return None,
+    })
 }
 
 /// The body of `/headers`: the request as this component sees it.

@@ -92,10 +92,15 @@ fn an_outbound_request_without_permission_is_denied() {
 
 #[test]
 fn the_listing_is_json_on_demand() {
-    let served = serve(BOTH, &["--format", "json"]);
-    served.up.stdout().wait_for("]");
-    served.up.stdout().wait_for("}");
-    let listing: serde_json::Value = serde_json::from_str(&served.up.stdout().text()).unwrap();
-    assert_eq!(listing["base_url"], format!("http://{}", served.address));
+    let world = World::new();
+    world.install("trigger-http");
+    let manifest = format!("spin_manifest_version = 2\napplication.name = \"app\"\n{BOTH}");
+    let app = world.app("app", &manifest, &super::GENERATIONS);
+    let up = world.spin(["up", "--listen", "127.0.0.1:0", "--format", "json"]).in_dir(app.dir()).start();
+    let last = up.stdout().line_within(std::time::Duration::from_secs(60), |line| line == "}");
+    assert!(last.is_ok(), "{last:?}");
+    let listing: serde_json::Value = serde_json::from_str(&up.stdout().text()).unwrap();
     assert_eq!(listing["routes"][0], serde_json::json!({"id": "old", "route": "/p2", "wildcard": true}));
+    let address = listing["base_url"].as_str().unwrap().strip_prefix("http://").unwrap().parse().unwrap();
+    assert_eq!(http::get(address, "/p3/other").status, 200);
 }

@@ -1,0 +1,223 @@
+//! The host's side of the control channel: a trigger that runs an app, and what the two say to each other.
+
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rustix::fd::AsFd;
+use spin_app_model::launch::{
+    ControlAddress, Drain, HELLO_DEADLINE, Hello, HostMessage, LineReader, PROTOCOL, Ready, TriggerMessage, Welcome,
+    env,
+};
+use tempfile::TempDir;
+
+use crate::process::{Process, describe, readable, seconds};
+use crate::subject::Subject;
+
+/// A trigger that runs an app, and its control channel.
+#[derive(Debug)]
+pub(crate) struct Session {
+    // Ended before its folder is deleted: fields are dropped in order.
+    process: Process,
+    stream: UnixStream,
+    lines: LineReader,
+    hello: Hello,
+    _folder: TempDir,
+}
+
+impl Session {
+    /// Starts the trigger with the app of `lock` and hears its hello.
+    pub(crate) fn start(subject: &Subject, lock: &str) -> Result<Self, String> {
+        let folder = app_folder(lock)?;
+        let socket = folder.path().join("0.sock");
+        let listener = UnixListener::bind(&socket).map_err(|error| format!("no control socket: {error}"))?;
+        let mut command = subject.command_for_app(folder.path(), &lock_file(folder.path()));
+        command.env(env::CONTROL, address(&socket)?);
+        let mut process = Process::start(command, folder.path())?;
+        let deadline = process.started() + HELLO_DEADLINE;
+        let stream = accept(&listener, &mut process, deadline)?;
+        // As a host does: one connection, ever.
+        drop(listener);
+        let _ = std::fs::remove_file(&socket);
+        let mut lines = LineReader::new();
+        let hello = match receive(&stream, &mut lines, deadline, "hello")? {
+            Received::Message(TriggerMessage::Hello(hello)) => hello,
+            Received::Message(other) => return Err(format!("its first message is {}, not hello", other.name())),
+            Received::Unknown => return Err("its first message is of an unknown name, not hello".to_owned()),
+            Received::End => {
+                return Err(format!("it closed the channel without a hello{}", process.complaint()));
+            }
+        };
+        Ok(Self { process, stream, lines, hello, _folder: folder })
+    }
+
+    /// Starts the trigger, welcomes it and waits until it is ready.
+    pub(crate) fn start_and_be_ready(subject: &Subject) -> Result<Self, String> {
+        let mut session = Self::start(subject, &subject.lock)?;
+        session.welcome()?;
+        session.ready(subject)?;
+        Ok(session)
+    }
+
+    /// What it said first.
+    pub(crate) fn hello(&self) -> &Hello {
+        &self.hello
+    }
+
+    /// The process.
+    pub(crate) fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+
+    /// Welcomes it.
+    pub(crate) fn welcome(&mut self) -> Result<(), String> {
+        self.send(&HostMessage::Welcome(Welcome::new(PROTOCOL)).encode())
+    }
+
+    /// Asks it to end within `grace`.
+    pub(crate) fn drain(&mut self, grace: Duration) -> Result<(), String> {
+        self.send(&HostMessage::Drain(Drain::new(grace)).encode())
+    }
+
+    /// Sends lines as they are.
+    pub(crate) fn send(&mut self, lines: &str) -> Result<(), String> {
+        self.stream.write_all(lines.as_bytes()).map_err(|error| format!("it does not listen to its host: {error}"))
+    }
+
+    /// Waits until it is ready.
+    pub(crate) fn ready(&mut self, subject: &Subject) -> Result<Ready, String> {
+        let deadline = Instant::now() + subject.patience;
+        loop {
+            match self.receive(deadline, "ready")? {
+                Received::Message(TriggerMessage::Ready(ready)) => return Ok(ready),
+                Received::Message(TriggerMessage::Failed(failed)) => {
+                    let advice = match subject.lock_given {
+                        true => "",
+                        false => "; an app without triggers was given, name another one with --lock",
+                    };
+                    return Err(format!("it failed with {}: {}{advice}", failed.code, failed.message));
+                }
+                Received::Message(TriggerMessage::Hello(_)) => return Err("it said hello twice".to_owned()),
+                Received::Message(_) | Received::Unknown => {}
+                Received::End => {
+                    return Err(format!("it closed the channel before ready{}", self.process.complaint()));
+                }
+            }
+        }
+    }
+
+    /// The next thing it says until `deadline`; `what` is waited for.
+    pub(crate) fn receive(&mut self, deadline: Instant, what: &str) -> Result<Received, String> {
+        receive(&self.stream, &mut self.lines, deadline, what)
+    }
+
+    /// Closes the channel, as the end of a host does, and leaves the process.
+    pub(crate) fn hang_up(&mut self) -> Result<(), String> {
+        let closed = self.stream.shutdown(std::net::Shutdown::Both);
+        closed.map_err(|error| format!("the channel can't be closed: {error}"))
+    }
+}
+
+/// What a trigger said.
+#[derive(Debug)]
+pub(crate) enum Received {
+    /// A message.
+    Message(TriggerMessage),
+    /// A message of a name that isn't known, to be ignored.
+    Unknown,
+    /// Nothing more, ever.
+    End,
+}
+
+/// A new folder with the app of `lock` in it.
+pub(crate) fn app_folder(lock: &str) -> Result<TempDir, String> {
+    let folder = tempfile::Builder::new().prefix("spin-conformance-").tempdir();
+    let folder = folder.map_err(|error| format!("no temporary folder: {error}"))?;
+    std::fs::write(lock_file(folder.path()), lock).map_err(|error| format!("the app can't be written: {error}"))?;
+    Ok(folder)
+}
+
+/// Where the app of `folder` is.
+pub(crate) fn lock_file(folder: &Path) -> PathBuf {
+    folder.join("spin.lock")
+}
+
+/// The value of the variable that names the channel.
+pub(crate) fn address(socket: &Path) -> Result<String, String> {
+    Ok(ControlAddress::unix(socket).map_err(|error| error.to_string())?.to_string())
+}
+
+fn accept(listener: &UnixListener, process: &mut Process, deadline: Instant) -> Result<UnixStream, String> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    let [connecting, ended] = readable(&[listener.as_fd(), process.handle()], left);
+    // One that connected and has ended since is heard all the same.
+    if connecting {
+        return listener.accept().map(|(stream, _)| stream).map_err(|error| format!("it does not connect: {error}"));
+    }
+    match process.ended_within(Duration::ZERO) {
+        Some(status) if ended => {
+            Err(format!("{} without connecting to the control channel{}", describe(status), process.complaint()))
+        }
+        _ => Err(format!(
+            "it did not connect to the control channel within {} of its start{}",
+            seconds(HELLO_DEADLINE),
+            process.complaint()
+        )),
+    }
+}
+
+fn receive(mut stream: &UnixStream, lines: &mut LineReader, deadline: Instant, what: &str) -> Result<Received, String> {
+    let mut bytes = [0; 4096];
+    let late = || format!("no {what} in time");
+    loop {
+        if let Some(line) = lines.next_line().map_err(|error| error.to_string())? {
+            let message = TriggerMessage::decode(&line).map_err(|error| error.to_string())?;
+            return Ok(message.map_or(Received::Unknown, Received::Message));
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(late());
+        }
+        stream.set_read_timeout(Some(left)).map_err(|error| error.to_string())?;
+        match stream.read(&mut bytes) {
+            Ok(0) if lines.has_partial_line() => return Err("its last line has no end".to_owned()),
+            Ok(0) => return Ok(Received::End),
+            Ok(count) => lines.push(&bytes[..count]),
+            Err(error) => match error.kind() {
+                ErrorKind::Interrupted => {}
+                ErrorKind::WouldBlock | ErrorKind::TimedOut => return Err(late()),
+                ErrorKind::ConnectionReset => return Ok(Received::End),
+                _ => return Err(format!("the channel can't be read: {error}")),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::subject::tests::script;
+
+    #[test]
+    fn a_trigger_that_does_not_connect_is_told_apart() {
+        let subject = script("echo 'no idea' >&2; exit 4");
+        let why = Session::start(&subject, &subject.lock).unwrap_err();
+        assert_eq!(why, "exit 4 without connecting to the control channel; its standard error ends with: no idea");
+    }
+
+    #[test]
+    fn what_comes_over_the_channel_is_read_until_the_deadline() {
+        let (host, mut trigger) = UnixStream::pair().unwrap();
+        let mut lines = LineReader::new();
+        let mut next = |patience| receive(&host, &mut lines, Instant::now() + patience, "hello");
+        trigger.write_all(b"{\"news\":{}}\n{\"ready\":{}}\n{\"hel").unwrap();
+        assert!(matches!(next(Duration::from_secs(5)), Ok(Received::Unknown)));
+        assert!(matches!(next(Duration::from_secs(5)), Ok(Received::Message(TriggerMessage::Ready(_)))));
+        assert_eq!(next(Duration::from_millis(1)).unwrap_err(), "no hello in time");
+        drop(trigger);
+        assert_eq!(next(Duration::from_secs(5)).unwrap_err(), "its last line has no end");
+    }
+}
