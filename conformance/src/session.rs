@@ -55,7 +55,7 @@ impl Session {
     /// Starts the trigger, welcomes it and waits until it is ready.
     pub(crate) fn start_and_be_ready(subject: &Subject) -> Result<Self, String> {
         let mut session = Self::start(subject, &subject.lock)?;
-        session.welcome()?;
+        session.welcome();
         session.ready(subject)?;
         Ok(session)
     }
@@ -71,8 +71,9 @@ impl Session {
     }
 
     /// Welcomes it.
-    pub(crate) fn welcome(&mut self) -> Result<(), String> {
-        self.send(&HostMessage::Welcome(Welcome::new(PROTOCOL)).encode())
+    pub(crate) fn welcome(&mut self) {
+        // Nothing waits for it: one that can't start may be gone already, and what it said can still be read.
+        let _ = self.send(&HostMessage::Welcome(Welcome::new(PROTOCOL)).encode());
     }
 
     /// Asks it to end within `grace`.

@@ -273,7 +273,7 @@ fn fits_text(name: &PluginName, fits: Option<&ReleaseVersion>) -> String {
 
 fn looked_text(catalogues: &[String]) -> String {
     if catalogues.is_empty() {
-        return "no catalogue is configured".to_owned();
+        return "no catalogue is configured; SPIN_CATALOGUES names catalogue folders".to_owned();
     }
     let names: Vec<_> = catalogues.iter().map(|name| format!("'{name}'")).collect();
     let noun = if names.len() == 1 { "catalogue" } else { "catalogues" };

@@ -102,6 +102,8 @@ impl Drop for Workspace {
     fn drop(&mut self) {
         // Best effort: the next installation removes what is left.
         let _ = fs::remove_dir_all(&self.0);
+        // The plugin's folder too, if there is no release in it. We still hold the lock.
+        let _ = self.0.parent().map(fs::remove_dir);
     }
 }
 

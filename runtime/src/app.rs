@@ -171,7 +171,8 @@ impl Compiler<'_> {
     ) -> Vec<Result<Component, PrepareError>> {
         let next = AtomicUsize::new(0);
         let done = AtomicUsize::new(0);
-        let results: Vec<Mutex<Option<Result<Component, PrepareError>>>> = jobs.iter().map(|_| Mutex::default()).collect();
+        let results: Vec<Mutex<Option<Result<Component, PrepareError>>>> =
+            jobs.iter().map(|_| Mutex::default()).collect();
         let workers = std::thread::available_parallelism().map_or(1, usize::from).min(jobs.len());
         std::thread::scope(|scope| {
             for _ in 0..workers {
@@ -200,8 +201,11 @@ impl Compiler<'_> {
         let locked = job.component;
         let id = || locked.id.clone();
         let values = self.variables.of_component(locked)?;
-        let bytes = std::fs::read(&job.path)
-            .map_err(|source| PrepareError::Read { id: id(), path: job.path.clone(), source })?;
+        let bytes = std::fs::read(&job.path).map_err(|source| PrepareError::Read {
+            id: id(),
+            path: job.path.clone(),
+            source,
+        })?;
         if let Some(what) = not_a_component(&bytes) {
             return Err(PrepareError::Kind { id: id(), path: job.path.clone(), what });
         }

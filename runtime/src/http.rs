@@ -153,10 +153,8 @@ impl Handler {
     pub(crate) fn new(component: &Arc<Component>, options: HandlerOptions) -> Result<Self, NotAHandler> {
         let exports = component.exports();
         let id = || component.id().clone();
-        let handlers: Vec<(Generation, &String)> = exports
-            .iter()
-            .filter_map(|name| generation(name).map(|generation| (generation, name)))
-            .collect();
+        let handlers: Vec<(Generation, &String)> =
+            exports.iter().filter_map(|name| generation(name).map(|generation| (generation, name))).collect();
         let generation = match handlers.as_slice() {
             [] => return Err(NotAHandler::None { component: id(), exports }),
             [(generation, _)] => *generation,

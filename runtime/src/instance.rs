@@ -2,7 +2,6 @@
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
 
 use wasmtime::component::{Instance, ResourceTable};
 use wasmtime::{Engine, Store, StoreContextMut};
@@ -50,7 +49,7 @@ impl Meter {
         let mut call = pin!(call);
         std::future::poll_fn(|context| {
             let polled = call.as_mut().poll(context);
-            if let Poll::Pending = polled {
+            if polled.is_pending() {
                 self.0.returned();
             }
             polled

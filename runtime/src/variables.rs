@@ -102,8 +102,8 @@ impl Variables {
     /// # Errors
     /// For a malformed template and for a variable that the app doesn't declare.
     pub fn expand(&self, template: &str, place: &str) -> Result<String, VariableError> {
-        let template = Template::parse(template)
-            .map_err(|source| VariableError::Template { place: place.to_owned(), source })?;
+        let template =
+            Template::parse(template).map_err(|source| VariableError::Template { place: place.to_owned(), source })?;
         template.resolve(|name| {
             let unknown = || VariableError::Unknown { name: name.to_owned(), place: place.to_owned() };
             self.app.get(name).cloned().ok_or_else(unknown)

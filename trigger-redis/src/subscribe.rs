@@ -246,8 +246,9 @@ impl<H: Handle> Subscriber<H> {
     }
 
     /// Asks the server for no more messages, and handles those that it sent before.
+    ///
+    /// The gate stays as it is: behind a backlog the confirmation doesn't come in time, and nothing more is read for it.
     async fn drain(&self, mut connection: Connection) {
-        connection.gate.queue_is_empty();
         let unsubscribing = connection.sink.unsubscribe(self.source.channel_names());
         match timeout(UNSUBSCRIBING, unsubscribing).await {
             Ok(Ok(())) => {}

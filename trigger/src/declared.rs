@@ -37,9 +37,8 @@ pub struct Entry<C> {
 
 impl<T: Trigger> Declared<T> {
     pub(crate) fn read(locked: &LockedApp) -> Result<Self, Error> {
-        let config_error = |place: String, error: serde_json::Error| {
-            Error::new("trigger::config", format!("{place}: {error}"))
-        };
+        let config_error =
+            |place: String, error: serde_json::Error| Error::new("trigger::config", format!("{place}: {error}"));
         let settings = match locked.trigger_settings(T::TYPE) {
             // An empty table says nothing, also to a trigger that has no settings.
             Some(serde_json::Value::Object(settings)) if settings.is_empty() => T::Settings::default(),

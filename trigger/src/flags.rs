@@ -39,7 +39,7 @@ pub(crate) struct CommonFlags {
     pub(crate) allow_transient_write: bool,
 
     /// Give a variable a value: NAME=VALUE, NAME=@FILE, @FILE.json or @FILE.toml. Visible to other users of
-    /// this machine: put secrets into a file or the environment (SPIN_VARIABLE_<NAME>)
+    /// this machine: put secrets into a file or the environment (SPIN_VARIABLE_NAME)
     #[arg(long, value_name = "NAME=VALUE", action = ArgAction::Append)]
     variable: Vec<String>,
 

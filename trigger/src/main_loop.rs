@@ -72,9 +72,8 @@ pub fn main<T: Trigger>() -> ExitCode {
         let _ = writeln!(std::io::stderr(), "{metadata}");
         return say(&metadata);
     }
-    let parsed = command
-        .try_get_matches_from(arguments)
-        .and_then(|matches| Arguments::<T::Flags>::from_arg_matches(&matches));
+    let parsed =
+        command.try_get_matches_from(arguments).and_then(|matches| Arguments::<T::Flags>::from_arg_matches(&matches));
     let arguments = match parsed {
         Ok(arguments) => arguments,
         Err(error) => {
@@ -107,8 +106,7 @@ fn say(text: &str) -> ExitCode {
 fn serve<T: Trigger>(arguments: Arguments<T::Flags>) -> Result<(), (Error, Control)> {
     let trigger_type: TriggerType =
         T::TYPE.parse().map_err(|error| (Error::new("trigger::type", error), Control::default()))?;
-    let (control, channel) =
-        Control::connect(trigger_type, T::VERSION).map_err(|error| (error, Control::default()))?;
+    let (control, channel) = Control::connect(trigger_type, T::VERSION).map_err(|error| (error, Control::default()))?;
     let stop = Stop::default();
     let start = || -> Result<(), Error> {
         let threads = tokio::runtime::Builder::new_multi_thread()
@@ -133,11 +131,7 @@ fn serve<T: Trigger>(arguments: Arguments<T::Flags>) -> Result<(), (Error, Contr
     start().map_err(|error| (error, control.clone()))
 }
 
-async fn serve_app<T: Trigger>(
-    arguments: Arguments<T::Flags>,
-    control: &Control,
-    stop: &Stop,
-) -> Result<(), Error> {
+async fn serve_app<T: Trigger>(arguments: Arguments<T::Flags>, control: &Control, stop: &Stop) -> Result<(), Error> {
     let locked = read_lock()?;
     let supported = T::host_requirements();
     locked.require_only(T::TYPE, supported).map_err(|error| Error::new("trigger::requirement", error))?;

@@ -137,8 +137,8 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("spin-kit-logs-{}", std::process::id()));
         let id: ComponentId = "one".parse().expect("an id");
         let write = |truncate, text: &[u8]| {
-            let logs = ComponentLogs::open(std::slice::from_ref(&id), Some(&folder), truncate, &Shown::None)
-                .expect("opened");
+            let logs =
+                ComponentLogs::open(std::slice::from_ref(&id), Some(&folder), truncate, &Shown::None).expect("opened");
             logs.stream(&id, OutputKind::Stdout).write(text);
         };
         write(false, b"first\n");

@@ -60,7 +60,7 @@ pub(super) fn must_understand(subject: &Subject) -> Outcome {
 /// Hello, `failed` with `name` in its message, exit 1.
 fn refused(subject: &Subject, lock: &str, name: &str) -> Outcome {
     let mut session = Session::start(subject, lock)?;
-    session.welcome()?;
+    session.welcome();
     let deadline = Instant::now() + REFUSAL;
     let failed = loop {
         match session.receive(deadline, "failed")? {

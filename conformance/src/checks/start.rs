@@ -29,7 +29,7 @@ pub(super) fn hello(subject: &Subject) -> Outcome {
 /// The message that events are taken, and whether they are.
 pub(super) fn ready(subject: &Subject) -> Outcome {
     let mut session = Session::start(subject, &subject.lock)?;
-    session.welcome()?;
+    session.welcome();
     let ready = session.ready(subject)?;
     ready.endpoints.iter().try_for_each(connect)
 }

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use tokio::time::Sleep;
 use wasmtime::component::GuestTaskId;
 use wasmtime::{Store, StoreContextMut};
+use wasmtime_wasi_http::WasiHttpView;
 use wasmtime_wasi_http::handler::{
     HandlerState, Instance, ProxyPre, ShouldAccept, WorkerExpiration, WorkerState, WorkerStatus,
 };
-use wasmtime_wasi_http::WasiHttpView;
 
 use super::{Generation, HandlerOptions, InstancePolicy};
 use crate::component::Component;
@@ -59,12 +59,7 @@ impl HandlerState for Workers {
             Generation::P3 => (self.options.policy)(),
         };
         let expiration = Expiration { meter: Arc::clone(&meter), idle: policy.idle, clock: None };
-        let state = Policy {
-            component: Arc::clone(component),
-            meter,
-            policy,
-            _permit: permit,
-        };
+        let state = Policy { component: Arc::clone(component), meter, policy, _permit: permit };
         Ok(Instance { store, proxy, view: HostState::http, expiration, state })
     }
 }

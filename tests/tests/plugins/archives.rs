@@ -20,6 +20,9 @@ fn file(archive: &mut Builder<GzEncoder<Vec<u8>>>, name: &str, kind: EntryType, 
     header.as_ustar_mut().unwrap().linkname[..link.len()].copy_from_slice(link.as_bytes());
     header.set_entry_type(kind);
     header.set_mode(mode);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_mtime(0);
     let size = if kind == EntryType::Regular { content.len() } else { 0 };
     header.set_size(size as u64);
     header.set_cksum();

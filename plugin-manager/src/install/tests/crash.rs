@@ -12,7 +12,6 @@ const FOLDER: &str = "SPIN_TEST_FOLDER";
 
 /// Not a test by itself: what the processes below run.
 #[test]
-#[ignore = "run by the other tests, in a process of its own"]
 fn child() {
     let Some(folder) = std::env::var_os(FOLDER) else { return };
     let manager = crate::PluginManager::new(testing::settings(Path::new(&folder)));
@@ -21,7 +20,7 @@ fn child() {
 
 fn start(world: &World, kill_at: Option<Step>) -> Child {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "install::tests::crash::child", "--ignored", "--quiet"]).env(FOLDER, world.path(""));
+    command.args(["--exact", "install::tests::crash::child", "--quiet"]).env(FOLDER, world.path(""));
     if let Some(step) = kill_at {
         command.env("SPIN_TEST_KILL_AT", format!("{step:?}"));
     }
