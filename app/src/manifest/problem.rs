@@ -218,6 +218,8 @@ pub(super) fn error_of(path: &Path, mut problems: Vec<Problem>, omitted: usize) 
         return None;
     }
     problems.sort_by_key(|problem| (problem.line, problem.column));
+    // The TOML parser sometimes says the same of one place twice.
+    problems.dedup();
     Some(ManifestError::Invalid { path: path.to_owned(), problems, omitted })
 }
 

@@ -1,0 +1,180 @@
+//! The command line of `spin`: its words, its exit codes, and where it finds an app.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::os::unix::fs::PermissionsExt;
+
+use insta::assert_snapshot;
+use spin_tests::{App, World, http};
+
+/// A trigger that prints its arguments and what it was given, and ends.
+const ECHO: &str = r#"#!/bin/sh
+case "$1" in
+  --help-args-only) echo "Echo Trigger Options:"; echo "      --own <VALUE>"; exit 0;;
+  --launch-metadata-only) echo '{"all_flags": [{"long": "--own"}]}' >&2; exit 0;;
+esac
+for argument in "$@"; do echo "argument: $argument"; done
+echo "lock: $(cat "${SPIN_LOCKED_URL#file://}" | tr -d ' \n')"
+echo "local: $SPIN_LOCAL_APP_DIR"
+echo "version: $SPIN_VERSION $SPIN_VERSION_MAJOR.$SPIN_VERSION_MINOR.$SPIN_VERSION_PATCH"
+exit ${EXIT_WITH:-0}
+"#;
+
+const MANIFEST: &str = r#"
+spin_manifest_version = 2
+application = { name = "app", version = "1.0.0" }
+[[trigger.echo]]
+component = "probe"
+[component.probe]
+source = "probe-p3.wasm"
+environment = { A = "manifest", B = "manifest" }
+"#;
+
+/// A world with the echo trigger as a development override, and an app for it.
+fn world() -> (World, App, String) {
+    let world = World::new();
+    let script = world.write("trigger-echo", ECHO);
+    std::fs::set_permissions(&script, PermissionsExt::from_mode(0o755)).unwrap();
+    let app = world.app("app", MANIFEST, &["probe-p3"]);
+    (world, app, format!("trigger-echo={}", script.display()))
+}
+
+#[test]
+fn arguments_are_split_between_spin_and_the_trigger() {
+    let (world, app, plugin) = world();
+    let arguments = ["up", "--own", "value", "-eA=flag", "--env", "C=flag", "-x", "--plugin-path", &plugin, "--", "-e", "B=no"];
+    let up = world.spin(arguments).in_dir(app.dir()).run().success();
+    let passed: Vec<&str> = up.stdout.lines().filter_map(|line| line.strip_prefix("argument: ")).collect();
+    assert_eq!(passed, ["--own", "value", "-x", "-e", "B=no"]);
+    assert!(up.stdout.contains(r#""env":{"A":"flag","B":"manifest","C":"flag"}"#), "{}", up.snapshot());
+    assert!(up.stdout.contains("version: 4.0.2 4.0.2"), "{}", up.snapshot());
+}
+
+#[test]
+fn the_app_is_found_where_the_user_says() {
+    let (world, app, plugin) = world();
+    let folder = app.dir().to_str().unwrap().to_owned();
+    let file = app.manifest().to_str().unwrap().to_owned();
+    let below = app.dir().join("a/b");
+    std::fs::create_dir_all(&below).unwrap();
+    let cases: [(&[&str], &std::path::Path); 5] = [
+        (&["--from", &folder], &world.home()),
+        (&["-f", &file], &world.home()),
+        (&[&format!("-f{file}")], &world.home()),
+        (&[], app.dir()),
+        // Searched upwards.
+        (&[], &below),
+    ];
+    for (arguments, here) in cases {
+        let arguments = ["up", "--plugin-path", &plugin].into_iter().chain(arguments.iter().copied());
+        let up = world.spin(arguments).in_dir(here).run().success();
+        assert!(up.stdout.contains(r#""name":"app""#), "{}", up.snapshot());
+        let local = up.stdout.lines().find_map(|line| line.strip_prefix("local: ")).unwrap();
+        assert_eq!(here.join(local).canonicalize().unwrap(), app.dir().canonicalize().unwrap(), "{}", up.snapshot());
+    }
+}
+
+#[test]
+fn the_exit_code_is_the_triggers() {
+    let (world, app, plugin) = world();
+    for code in [0, 1, 7] {
+        let up = world.spin(["up", "--plugin-path", &plugin]).env("EXIT_WITH", code.to_string()).in_dir(app.dir()).run();
+        assert_eq!(up.code, Some(code), "{}", up.snapshot());
+    }
+}
+
+#[test]
+fn help_holds_the_triggers_options() {
+    let (world, app, plugin) = world();
+    let help = world.spin(["up", "--plugin-path", &plugin, "--help"]).in_dir(app.dir()).run().success();
+    assert!(help.stdout.contains("--env") && help.stdout.contains("Echo Trigger Options:"), "{}", help.snapshot());
+}
+
+#[test]
+fn a_bare_component_is_served_as_an_app() {
+    let world = World::new();
+    world.install("trigger-http");
+    let app = world.app("app", "", &["probe-p2"]);
+    let up = world.spin(["up", "-f", "probe-p2.wasm", "--listen", "127.0.0.1:0"]).in_dir(app.dir()).start();
+    let response = http::get(up.serving(), "/any/path");
+    assert_eq!((response.status, response.text().as_str()), (200, "hello from a component\n"));
+    up.stop().success();
+    assert!(!app.dir().join(".spin").exists(), "without a manifest there is no place for state");
+}
+
+#[test]
+fn the_example_of_the_readme_serves() {
+    let world = World::new();
+    world.install("trigger-http");
+    let example = spin_tests::repository().join("examples/hello");
+    let arguments = ["up", "--from", example.to_str().unwrap(), "--listen", "127.0.0.1:0", "--state-dir", ""];
+    let up = world.spin(arguments).start();
+    let response = http::get(up.serving(), "/");
+    assert_eq!((response.status, response.text().as_str()), (200, "hello from a component\n"));
+    up.stop().success();
+}
+
+#[test]
+fn a_manifest_with_mistakes_starts_nothing_and_names_all_of_them() {
+    let world = World::new();
+    let manifest = r#"spin_manifest_version = 2
+application = { name = "app", verison = "1" }
+[[trigger.http]]
+route = "/..."
+component = "prob"
+[component.probe]
+source = "missing.wasm"
+variables = { text = "{{ nobody }}" }
+"#;
+    let app = world.app("app", manifest, &[]);
+    let refused = world.spin(["up"]).in_dir(app.dir()).run();
+    assert_snapshot!(refused.snapshot());
+}
+
+#[test]
+fn words_that_spin_does_not_know() {
+    let world = World::new();
+    let runs = [
+        world.spin(["no-such-command"]).run(),
+        world.spin(["plugin", "lsit"]).run(),
+        world.spin(["upp"]).run(),
+        world.spin(["new"]).run(),
+        world.spin(["up", "--build"]).run(),
+        world.spin(["up"]).run(),
+        world.spin(["up", "-f", "nowhere"]).run(),
+    ];
+    assert_snapshot!(runs.map(|run| run.snapshot()).join("\n"));
+}
+
+#[test]
+fn a_plugin_can_be_run_by_hand() {
+    let world = World::new();
+    world.install("trigger-http");
+    for arguments in [&["trigger-http", "--help-args-only"][..], &["trigger", "http", "--help-args-only"]] {
+        let help = world.spin(arguments).run().success();
+        assert!(help.stdout.contains("HTTP Trigger Options") && help.stdout.contains("--listen"), "{}", help.snapshot());
+    }
+    let metadata = world.spin(["trigger-http", "--launch-metadata-only"]).run().success();
+    let metadata: serde_json::Value = serde_json::from_str(&metadata.stderr).unwrap();
+    let flags = metadata["all_flags"].as_array().unwrap();
+    assert!(flags.iter().any(|flag| flag["short"] == "-q" && flag["long"] == "--quiet"), "{metadata}");
+    assert!(flags.iter().any(|flag| flag["long"] == "--listen" && flag["takes_value"] == true), "{metadata}");
+}
+
+#[test]
+fn the_private_folder_is_private() {
+    let (world, app, _) = world();
+    let script = world.write(
+        "trigger-look",
+        "#!/bin/sh\nstat -c '%a %n' \"$SPIN_WORKING_DIR\" \"$SPIN_WORKING_DIR/..\" \"${SPIN_LOCKED_URL#file://}\"\n",
+    );
+    std::fs::set_permissions(&script, PermissionsExt::from_mode(0o755)).unwrap();
+    let plugin = format!("trigger-echo={}", script.display());
+    let kept = world.path("kept");
+    for arguments in [&["up", "--plugin-path", &plugin][..], &["up", "--plugin-path", &plugin, "--temp", kept.to_str().unwrap()]] {
+        let up = world.spin(arguments).in_dir(app.dir()).run().success();
+        let modes: Vec<&str> = up.stdout.lines().filter_map(|line| line.split(' ').next()).collect();
+        assert_eq!(modes, ["700", "700", "600"], "{}", up.snapshot());
+    }
+    assert!(kept.join("spin.lock").exists(), "a folder that was named is kept");
+}

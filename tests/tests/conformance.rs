@@ -1,0 +1,28 @@
+//! Our triggers keep to the protocol, as the conformance program says; and it can say no.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::os::unix::fs::PermissionsExt;
+
+use spin_tests::World;
+
+#[test]
+fn our_triggers_keep_to_the_protocol() {
+    for trigger in ["trigger-http", "trigger-redis"] {
+        let world = World::new();
+        let executable = world.dist().bin(trigger);
+        let run = world.program("spin-trigger-conformance").args([executable]).run();
+        assert_eq!(run.code, Some(0), "{trigger}\n{}", run.snapshot());
+    }
+}
+
+#[test]
+fn a_program_that_knows_nothing_of_it_fails() {
+    let world = World::new();
+    let script = world.write("trigger-none", "#!/bin/sh\nexit 0\n");
+    std::fs::set_permissions(&script, PermissionsExt::from_mode(0o755)).unwrap();
+    let run = world.program("spin-trigger-conformance").args([script.to_str().unwrap(), "--json"]).run();
+    assert_eq!(run.code, Some(1), "{}", run.snapshot());
+    let report: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    assert!(report.to_string().contains("hello"), "{report}");
+}
