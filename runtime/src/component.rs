@@ -15,7 +15,7 @@ use crate::http::Handler;
 use crate::instance::{EventInstance, HostState, new_store};
 use crate::limits::Limits;
 use crate::output::Output;
-use crate::permits::{Full, Permit, Permits};
+use crate::permits::{Full, Permits};
 
 /// Why a component can't be made ready.
 #[derive(Debug, thiserror::Error)]
@@ -150,16 +150,21 @@ impl Component {
         Handler::new(self, options)
     }
 
-    /// A fresh instance for one event; the permit is to be held as long as the instance.
+    /// What an instance is made from: generated bindings check their exports against it, once, before any event.
+    pub fn pre(&self) -> &InstancePre<HostState> {
+        &self.pre
+    }
+
+    /// A fresh instance for one event; it keeps its place among all instances until it is dropped.
     ///
     /// # Errors
     /// [`InvokeError::Full`] when too many instances live already, else what instantiation trapped with.
-    pub async fn instantiate(&self) -> Result<(EventInstance, Permit), InvokeError> {
+    pub async fn instantiate(&self) -> Result<EventInstance, InvokeError> {
         let permit = self.instances.acquire().await?;
         let mut store = new_store(&self.engine, &self.template, &self.limits);
         let meter = crate::instance::Meter(Arc::clone(&store.data().meter));
         let instance = meter.run(self.pre.instantiate_async(&mut store)).await.map_err(InvokeError::Instantiate)?;
-        Ok((EventInstance { store, instance }, permit))
+        Ok(EventInstance { store, instance, _permit: permit })
     }
 }
 

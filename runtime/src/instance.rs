@@ -12,6 +12,7 @@ use crate::component::Template;
 use crate::host::http::OutboundHttp;
 use crate::host::variables::ComponentVariables;
 use crate::limits::{CpuMeter, Limits, MemoryMeter, MeterState};
+use crate::permits::Permit;
 
 /// What the host keeps for one instance: the data of its store.
 pub struct HostState {
@@ -30,6 +31,8 @@ pub struct EventInstance {
     pub store: Store<HostState>,
     /// The instance, from which generated bindings take their exports.
     pub instance: Instance,
+    // Given back last: when the place is free, the instance is gone.
+    pub(crate) _permit: Permit,
 }
 
 impl EventInstance {

@@ -42,7 +42,8 @@ fn world() -> (World, App, String) {
 #[test]
 fn arguments_are_split_between_spin_and_the_trigger() {
     let (world, app, plugin) = world();
-    let arguments = ["up", "--own", "value", "-eA=flag", "--env", "C=flag", "-x", "--plugin-path", &plugin, "--", "-e", "B=no"];
+    let arguments =
+        ["up", "--own", "value", "-eA=flag", "--env", "C=flag", "-x", "--plugin-path", &plugin, "--", "-e", "B=no"];
     let up = world.spin(arguments).in_dir(app.dir()).run().success();
     let passed: Vec<&str> = up.stdout.lines().filter_map(|line| line.strip_prefix("argument: ")).collect();
     assert_eq!(passed, ["--own", "value", "-x", "-e", "B=no"]);
@@ -78,7 +79,8 @@ fn the_app_is_found_where_the_user_says() {
 fn the_exit_code_is_the_triggers() {
     let (world, app, plugin) = world();
     for code in [0, 1, 7] {
-        let up = world.spin(["up", "--plugin-path", &plugin]).env("EXIT_WITH", code.to_string()).in_dir(app.dir()).run();
+        let up =
+            world.spin(["up", "--plugin-path", &plugin]).env("EXIT_WITH", code.to_string()).in_dir(app.dir()).run();
         assert_eq!(up.code, Some(code), "{}", up.snapshot());
     }
 }
@@ -152,7 +154,11 @@ fn a_plugin_can_be_run_by_hand() {
     world.install("trigger-http");
     for arguments in [&["trigger-http", "--help-args-only"][..], &["trigger", "http", "--help-args-only"]] {
         let help = world.spin(arguments).run().success();
-        assert!(help.stdout.contains("HTTP Trigger Options") && help.stdout.contains("--listen"), "{}", help.snapshot());
+        assert!(
+            help.stdout.contains("HTTP Trigger Options") && help.stdout.contains("--listen"),
+            "{}",
+            help.snapshot()
+        );
     }
     let metadata = world.spin(["trigger-http", "--launch-metadata-only"]).run().success();
     let metadata: serde_json::Value = serde_json::from_str(&metadata.stderr).unwrap();
@@ -171,7 +177,9 @@ fn the_private_folder_is_private() {
     std::fs::set_permissions(&script, PermissionsExt::from_mode(0o755)).unwrap();
     let plugin = format!("trigger-echo={}", script.display());
     let kept = world.path("kept");
-    for arguments in [&["up", "--plugin-path", &plugin][..], &["up", "--plugin-path", &plugin, "--temp", kept.to_str().unwrap()]] {
+    for arguments in
+        [&["up", "--plugin-path", &plugin][..], &["up", "--plugin-path", &plugin, "--temp", kept.to_str().unwrap()]]
+    {
         let up = world.spin(arguments).in_dir(app.dir()).run().success();
         let modes: Vec<&str> = up.stdout.lines().filter_map(|line| line.split(' ').next()).collect();
         assert_eq!(modes, ["700", "700", "600"], "{}", up.snapshot());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use spin_trigger_kit::{Component, Error, InvokeError, tracing, wasmtime};
 
 use crate::dispatch::{Handle, Message};
-use bindings::RedisTrigger as Bindings;
+use bindings::RedisTriggerIndices as Exports;
 
 /// What a component exports to be called.
 const EXPORT: &str = "fermyon:spin/inbound-redis";
@@ -31,6 +31,7 @@ mod bindings {
 /// Gives messages to a component.
 pub struct ComponentHandler {
     component: Arc<Component>,
+    exports: Exports,
 }
 
 /// Why a message was not handled.
@@ -54,23 +55,21 @@ impl ComponentHandler {
     /// # Errors
     /// When the component doesn't export what is called; names what it exports instead.
     pub fn new(component: Arc<Component>) -> Result<Self, Error> {
-        match check_exports(&component.exports()) {
-            Ok(()) => Ok(Self { component }),
-            Err(why) => {
-                let message = format!("component \"{}\" {why}", component.id());
-                Err(Error::new("redis::no-handler", message))
-            }
-        }
+        let refused = |why: String| {
+            let message = format!("component \"{}\" {why}", component.id());
+            Error::new("redis::no-handler", message)
+        };
+        check_exports(&component.exports()).map_err(refused)?;
+        let exports =
+            Exports::new(component.pre()).map_err(|error| refused(format!("has a wrong {EXPORT}: {error:#}")))?;
+        Ok(Self { component, exports })
     }
 
     // The generated binding wants the vector itself.
     #[allow(clippy::ptr_arg, reason = "so is the parameter of the binding")]
     async fn call(&self, payload: &Vec<u8>) -> Result<(), HandlerError> {
-        let (event, permit) = self.component.instantiate().await?;
-        // Declared last, so that the instance is gone before its place is given back.
-        let _permit = permit;
-        let mut event = event;
-        let guest = Bindings::new(&mut event.store, &event.instance).map_err(HandlerError::Trap)?;
+        let mut event = self.component.instantiate().await?;
+        let guest = self.exports.load(&mut event.store, &event.instance).map_err(HandlerError::Trap)?;
         let guest = guest.fermyon_spin_inbound_redis();
         let meter = event.meter();
         match meter.run(guest.call_handle_message(&mut event.store, payload)).await {

@@ -39,7 +39,7 @@
 //! }
 //!
 //! async fn fire(component: &Arc<Component>) -> Result<(), Error> {
-//!     let (mut event, _permit) = component.instantiate().await?;
+//!     let mut event = component.instantiate().await?;
 //!     let handle = event.instance.get_func(&mut event.store, "handle-timer-request");
 //!     # let _ = handle;
 //!     // … call it under `event.meter().run(…)`
