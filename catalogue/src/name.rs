@@ -10,24 +10,35 @@ use serde::{Deserialize, Serialize};
 /// The longest name, in bytes.
 pub const MAX_LEN: usize = 64;
 
-/// Names of `spin`'s own commands. A plugin of such a name could never be reached, so it is not installed.
+/// Names of `spin`'s own commands, present and planned. A plugin of such a name could never be reached, so it is not
+/// installed.
 const RESERVED: &[&str] = &[
-    "template",
-    "templates",
-    "up",
-    "new",
+    "a",
     "add",
-    "login",
-    "deploy",
+    "b",
     "build",
+    "check",
+    "d",
+    "deploy",
+    "doctor",
+    "external",
+    "help",
+    "login",
+    "maintenance",
+    "n",
+    "new",
+    "oci",
     "plugin",
     "plugins",
-    "trigger",
-    "external",
-    "doctor",
     "registry",
+    "template",
+    "templates",
+    "trigger",
+    "u",
+    "up",
+    "version",
+    "w",
     "watch",
-    "oci",
 ];
 
 /// Names that open a device instead of a file on Windows, whatever their extension.

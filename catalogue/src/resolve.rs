@@ -7,6 +7,7 @@ use std::fmt;
 use semver::{Version, VersionReq};
 
 use crate::compat::{self, Compatibility};
+use crate::name::shown;
 use crate::{Platform, Release, ReleaseVersion};
 
 /// Whether `spinCompatibility` is obeyed.
@@ -109,7 +110,7 @@ impl fmt::Display for Reason {
                 write!(f, "has no package for {wanted}, nor for any other platform")
             }
             Self::Platform { wanted, offered } => {
-                write!(f, "has no package for {wanted}, only for {}", offered.join(", "))
+                write!(f, "has no package for {wanted}, only for {}", shown(&offered.join(", ")))
             }
             Self::Protocol { offered, supported } => {
                 write!(f, "speaks trigger protocol {}, this spin speaks {}", list(offered), list(supported))
@@ -175,7 +176,7 @@ pub fn refuse(release: &Release, query: &Query<'_>) -> Option<Reason> {
         return Some(Reason::Yanked);
     }
     let wanted = query.host.platform;
-    if !release.platforms.contains(&wanted.to_string()) {
+    if !release.supports(wanted) {
         return Some(Reason::Platform { wanted, offered: release.platforms.clone() });
     }
     obstacle(&release.spin_compatibility, &release.protocols, &query.host)

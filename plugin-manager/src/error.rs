@@ -8,6 +8,7 @@ use spin_catalogue::location::LocationError;
 use spin_catalogue::{PluginName, Reason, ReleaseVersion, Sha256};
 
 use crate::fetch::FetchError;
+use crate::installed::Origin;
 use crate::store::StoreError;
 use crate::unpack::UnpackError;
 
@@ -53,27 +54,33 @@ pub enum ResolveError {
     /// The executable is not what was installed.
     #[error(
         "{} is not the file that was installed as '{name}' {version}; it was changed or damaged, \
-         run `spin plugins install {name}` to repair it",
-        path.display()
+         run `{}` to repair it",
+        path.display(),
+        again_text(name, version, origin)
     )]
     Tampered {
         /// The plugin.
         name: PluginName,
         /// The version.
         version: ReleaseVersion,
+        /// Where it came from.
+        origin: Origin,
         /// The executable.
         path: PathBuf,
     },
     /// The executable is gone.
     #[error(
-        "{} is missing, the executable of '{name}' {version}; run `spin plugins install {name}` to repair it",
-        path.display()
+        "{} is missing, the executable of '{name}' {version}; run `{}` to repair it",
+        path.display(),
+        again_text(name, version, origin)
     )]
     Missing {
         /// The plugin.
         name: PluginName,
         /// The version.
         version: ReleaseVersion,
+        /// Where it came from.
+        origin: Origin,
         /// The executable.
         path: PathBuf,
     },
@@ -268,6 +275,15 @@ fn fits_text(name: &PluginName, fits: Option<&ReleaseVersion>) -> String {
     match fits {
         Some(version) => format!("; version {version} fits: run `spin plugins install {name}`"),
         None => "; no other version that fits was found".to_owned(),
+    }
+}
+
+/// What installs the very same version again: the highest one of a catalogue may be lower by now, and would change
+/// nothing.
+fn again_text(name: &PluginName, version: &ReleaseVersion, origin: &Origin) -> String {
+    match origin {
+        Origin::ManifestFile(path) => format!("spin plugins install --file \"{}\"", path.display()),
+        _ => format!("spin plugins install {name}@{version}"),
     }
 }
 

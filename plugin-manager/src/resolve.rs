@@ -80,13 +80,11 @@ fn start_from_store(
     release: &Release,
     verification: Verification,
 ) -> Result<Executable, ResolveError> {
-    let (name, version) = (name.clone(), release.version.clone());
+    let (name, version, origin) = (name.clone(), release.version.clone(), release.origin.clone());
     match manager.store.verify(&name, release, verification) {
-        Ok(path) => {
-            Ok(Executable { name, version, path, protocols: release.protocols.clone(), origin: release.origin.clone() })
-        }
-        Err(VerifyError::Missing(path)) => Err(ResolveError::Missing { name, version, path }),
-        Err(VerifyError::Differs(path)) => Err(ResolveError::Tampered { name, version, path }),
+        Ok(path) => Ok(Executable { name, version, path, protocols: release.protocols.clone(), origin }),
+        Err(VerifyError::Missing(path)) => Err(ResolveError::Missing { name, version, origin, path }),
+        Err(VerifyError::Differs(path)) => Err(ResolveError::Tampered { name, version, origin, path }),
         Err(VerifyError::Store(error)) => Err(error.into()),
     }
 }

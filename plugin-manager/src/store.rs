@@ -16,6 +16,7 @@ mod record;
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use spin_catalogue::{Platform, PluginName, ReleaseVersion, Sha256};
@@ -147,9 +148,10 @@ impl Store {
     }
 }
 
-/// Makes a folder of the store, and those above it.
+/// Makes a folder of the store, and those above it. Whatever the umask is, nobody else may write in them.
 pub(crate) fn make_dir(path: &Path) -> Result<(), StoreError> {
-    fs::create_dir_all(path).map_err(|source| StoreError::io("make", path, source))
+    let made = fs::DirBuilder::new().recursive(true).mode(0o755).create(path);
+    made.map_err(|source| StoreError::io("make", path, source))
 }
 
 /// Why the executable of a release must not be started.

@@ -99,6 +99,8 @@ impl CompiledCode {
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
         let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(&self.folder)?;
         file.write_all(&component.serialize()?)?;
+        // Nobody notices a hole in machine code: after a power cut the name must not be there without the contents.
+        file.as_file().sync_data()?;
         file.persist(path)?;
         Ok(())
     }
@@ -120,11 +122,13 @@ fn judge_file(opened: &Metadata) -> Result<(), Distrust> {
     Ok(())
 }
 
-/// Every folder on the way must be ours or root's. One that all may write to is fine only if its sticky
-/// bit keeps them from replacing what isn't theirs (the temporary folder).
+/// Every folder on the way must be ours or root's, also on the way to what a link stands for. One that all may write
+/// to is fine only if its sticky bit keeps them from replacing what isn't theirs (the temporary folder).
 fn judge_folders(path: &Path) -> Result<(), Distrust> {
     let us = rustix::process::geteuid().as_raw();
-    for folder in path.ancestors().skip(1).filter(|folder| !folder.as_os_str().is_empty()) {
+    let real = path.canonicalize().map_err(|error| Distrust::Unreadable(error.to_string()))?;
+    let folders = path.ancestors().skip(1).chain(real.ancestors().skip(1));
+    for folder in folders.filter(|folder| !folder.as_os_str().is_empty()) {
         let distrust = || Distrust::Folder(folder.to_owned());
         let found = std::fs::metadata(folder).map_err(|_| distrust())?;
         let replaceable = found.mode() & 0o022 != 0 && found.mode() & 0o1000 == 0;
@@ -167,7 +171,7 @@ mod tests {
     use std::os::unix::fs::{PermissionsExt, symlink};
 
     struct Fixture {
-        _home: tempfile::TempDir,
+        home: tempfile::TempDir,
         engine: Engine,
         cache: CompiledCode,
         bytes: Vec<u8>,
@@ -181,7 +185,7 @@ mod tests {
         let bytes = wat::parse_str("(component)").expect("a component");
         cache.load_or_compile(&engine, &bytes).expect("it compiles");
         let path = std::fs::read_dir(&cache.folder).expect("filled").next().expect("one").expect("entry").path();
-        Fixture { _home: home, engine, cache, bytes, path }
+        Fixture { home, engine, cache, bytes, path }
     }
 
     #[test]
@@ -218,6 +222,19 @@ mod tests {
             assert!(fixture.cache.load(&fixture.engine, &fixture.path).is_err(), "{what}: refused");
             fixture.cache.load_or_compile(&fixture.engine, &fixture.bytes).expect("compiled again");
         }
+    }
+
+    #[test]
+    fn a_link_does_not_hide_a_folder_that_all_may_write_to() {
+        let fixture = fixture();
+        let home = fixture.home.path();
+        let open = home.join("open");
+        std::fs::create_dir(&open).expect("a folder");
+        std::fs::set_permissions(&open, PermissionsExt::from_mode(0o777)).expect("chmod");
+        std::fs::rename(home.join("aot"), open.join("aot")).expect("rename");
+        symlink(open.join("aot"), home.join("aot")).expect("symlink");
+        let loaded = fixture.cache.load(&fixture.engine, &fixture.path);
+        assert_eq!(loaded.err(), Some(Distrust::Folder(open)));
     }
 
     #[test]

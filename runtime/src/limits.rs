@@ -154,8 +154,8 @@ impl ResourceLimiter for MemoryMeter {
 /// Meters the processor time of one instance's events.
 ///
 /// The engine's epoch calls [`CpuMeter::tick`] on the guest's thread about every [`EPOCH_TICK`] while the guest
-/// runs. Between a yield and the next call the guest may have waited behind others, so the first call after
-/// a pause only starts a measurement, and the second reads the thread's own clock and yields.
+/// runs. The first call after a pause starts a measurement by the thread's own clock. The second ends it, and makes
+/// the guest yield; a guest that waits before that ends it too, by [`MeterState::returned`].
 #[derive(Debug)]
 pub(crate) struct CpuMeter {
     limit: Duration,
@@ -165,8 +165,6 @@ pub(crate) struct CpuMeter {
 #[derive(Debug, Default)]
 pub(crate) struct MeterState {
     fate: Arc<Fate>,
-    /// The guest has returned to the executor because it waits, not because it was made to yield.
-    paused: AtomicBool,
     tasks: Mutex<Tasks>,
 }
 
@@ -180,14 +178,25 @@ struct Tasks {
 
 #[derive(Debug, Default)]
 enum Slice {
-    /// Nothing is being measured; since when, if the guest was made to yield.
+    /// Nothing is being measured.
     #[default]
     Idle,
-    Yielded(Instant),
-    Running {
-        thread: ThreadId,
-        cpu: Duration,
-    },
+    /// The guest was made to yield, and has perhaps returned to the executor for that.
+    Yielded { since: Instant, returned: bool },
+    /// The guest runs, since the thread's clock showed `cpu`; `task` is the event that ran then.
+    Running { thread: ThreadId, cpu: Duration, task: Option<GuestTaskId> },
+}
+
+impl Tasks {
+    /// Adds to what `task` has used, and returns that.
+    fn charge(&mut self, task: Option<GuestTaskId>, used: Duration) -> Duration {
+        let total = match task.and_then(|task| self.events.get_mut(&task)) {
+            Some((_, total)) => total,
+            None => &mut self.unclaimed,
+        };
+        *total += used;
+        *total
+    }
 }
 
 impl CpuMeter {
@@ -204,37 +213,34 @@ impl CpuMeter {
     /// # Errors
     /// [`CpuTimeExceeded`], as a trap that ends the instance.
     pub(crate) fn tick(&self, call_stack: impl Iterator<Item = GuestTaskId>) -> wasmtime::Result<UpdateDeadline> {
-        let paused = self.state.paused.swap(false, Ordering::AcqRel);
         let mut tasks = self.state.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         let cpu = thread_cpu_time();
         let thread = std::thread::current().id();
-        let used = match (&tasks.slice, paused) {
-            (Slice::Running { thread: measured, cpu: since }, false) if *measured == thread => {
-                cpu.saturating_sub(*since)
+        let used = match tasks.slice {
+            Slice::Running { thread: measured, cpu: since, .. } if measured == thread => {
+                Some(cpu.saturating_sub(since))
             }
             // Made to yield and back within a tick and a half: nobody else ran in between for long.
-            (Slice::Yielded(since), false) if since.elapsed() < EPOCH_TICK * 3 / 2 => since.elapsed().min(EPOCH_TICK),
-            _ => {
-                tasks.slice = Slice::Running { thread, cpu };
-                return Ok(UpdateDeadline::Continue(1));
+            Slice::Yielded { since, .. } if since.elapsed() < EPOCH_TICK * 3 / 2 => {
+                Some(since.elapsed().min(EPOCH_TICK))
             }
+            _ => None,
         };
-        let limit = self.limit;
-        let claimed = call_stack.into_iter().find(|task| tasks.events.contains_key(task));
-        let total = match claimed.and_then(|task| tasks.events.get_mut(&task)) {
-            Some((_, total)) => total,
-            None => &mut tasks.unclaimed,
-        };
-        *total += used;
-        if *total > limit {
-            if let Some((record, _)) = claimed.and_then(|task| tasks.events.get(&task)) {
+        let task = call_stack.into_iter().find(|task| tasks.events.contains_key(task));
+        if tasks.charge(task, used.unwrap_or_default()) > self.limit {
+            if let Some((record, _)) = task.and_then(|task| tasks.events.get(&task)) {
                 record.culprit.store(true, Ordering::Release);
             }
             self.state.fate.end(Fate::CPU_TIME_EXCEEDED);
-            return Err(CpuTimeExceeded { limit }.into());
+            return Err(CpuTimeExceeded { limit: self.limit }.into());
         }
-        tasks.slice = Slice::Yielded(Instant::now());
-        Ok(UpdateDeadline::Yield(1))
+        if used.is_some() {
+            tasks.slice = Slice::Yielded { since: Instant::now(), returned: false };
+            Ok(UpdateDeadline::Yield(1))
+        } else {
+            tasks.slice = Slice::Running { thread, cpu, task };
+            Ok(UpdateDeadline::Continue(1))
+        }
     }
 }
 
@@ -267,12 +273,19 @@ impl MeterState {
         tasks.events.values().any(|(record, _)| record.has_responded() && Arc::strong_count(record) > 1)
     }
 
-    /// The guest has returned to the executor. Called after every poll of its instance.
+    /// The guest has returned to the executor. Called after every poll of its instance, on the same thread.
     pub(crate) fn returned(&self) {
-        let tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
-        if !matches!(tasks.slice, Slice::Yielded(_)) {
-            self.paused.store(true, Ordering::Release);
-        }
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        tasks.slice = match tasks.slice {
+            // That was the yield. When it returns once more, it waits.
+            Slice::Yielded { since, returned: false } => Slice::Yielded { since, returned: true },
+            Slice::Running { cpu, task, .. } => {
+                // Whether that is too much is looked at when the guest runs again.
+                tasks.charge(task, thread_cpu_time().saturating_sub(cpu));
+                Slice::Idle
+            }
+            Slice::Idle | Slice::Yielded { returned: true, .. } => Slice::Idle,
+        };
     }
 }
 
@@ -294,19 +307,53 @@ mod tests {
         assert!(!meter.table_growing(50, 51, None).expect("no trap"));
     }
 
-    #[test]
-    fn a_busy_guest_is_ended_and_a_waiting_one_is_not() {
-        let meter = CpuMeter::new(&Limits { cpu_time: Duration::ZERO, ..Limits::default() });
-        // The first look only starts a measurement.
-        assert!(matches!(meter.tick(std::iter::empty()), Ok(UpdateDeadline::Continue(1))));
-        meter.state.returned();
-        assert!(matches!(meter.tick(std::iter::empty()), Ok(UpdateDeadline::Continue(1))), "it had waited");
-        let spin = Instant::now();
-        while spin.elapsed() < Duration::from_millis(2) {
+    fn tick(meter: &CpuMeter) -> wasmtime::Result<UpdateDeadline> {
+        meter.tick(std::iter::empty())
+    }
+
+    fn run(time: Duration) {
+        let began = thread_cpu_time();
+        while thread_cpu_time().saturating_sub(began) < time {
             std::hint::spin_loop();
         }
-        let error = meter.tick(std::iter::empty()).err().expect("it has run without a pause");
+    }
+
+    #[test]
+    fn a_busy_guest_is_ended_and_a_waiting_one_is_not() {
+        let meter = CpuMeter::new(&Limits { cpu_time: Duration::from_millis(50), ..Limits::default() });
+        // The first look only starts a measurement.
+        assert!(matches!(tick(&meter), Ok(UpdateDeadline::Continue(1))));
+        meter.state.returned();
+        std::thread::sleep(Duration::from_millis(60));
+        assert!(matches!(tick(&meter), Ok(UpdateDeadline::Continue(1))), "it had waited");
+        run(Duration::from_millis(60));
+        let error = tick(&meter).err().expect("it has run without a pause");
         assert!(error.downcast_ref::<CpuTimeExceeded>().is_some());
         assert!(meter.state.fate.is(Fate::CPU_TIME_EXCEEDED));
+    }
+
+    #[test]
+    fn a_guest_that_waits_before_it_must_yield_is_metered_too() {
+        let meter = CpuMeter::new(&Limits { cpu_time: Duration::from_millis(10), ..Limits::default() });
+        for _ in 0..3 {
+            assert!(matches!(tick(&meter), Ok(UpdateDeadline::Continue(1))));
+            run(Duration::from_millis(4));
+            meter.state.returned();
+        }
+        assert!(tick(&meter).is_err(), "three times four milliseconds");
+    }
+
+    #[test]
+    fn a_guest_that_yielded_once_and_waits_from_then_on_uses_nothing() {
+        let meter = CpuMeter::new(&Limits { cpu_time: Duration::from_millis(50), ..Limits::default() });
+        assert!(matches!(tick(&meter), Ok(UpdateDeadline::Continue(1))));
+        assert!(matches!(tick(&meter), Ok(UpdateDeadline::Yield(1))));
+        meter.state.returned();
+        for _ in 0..20 {
+            // It runs for a moment and waits for a bit less than a tick.
+            meter.state.returned();
+            std::thread::sleep(Duration::from_millis(5));
+            assert!(matches!(tick(&meter), Ok(UpdateDeadline::Continue(1))));
+        }
     }
 }

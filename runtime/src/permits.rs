@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::futures::OwnedNotified;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 /// A bounded number of places with a bounded queue before them.
 #[derive(Debug)]
@@ -11,6 +12,7 @@ pub struct Permits {
     places: Arc<Semaphore>,
     waiting: AtomicUsize,
     max_waiting: usize,
+    wanted: Arc<Notify>,
 }
 
 /// A place; given back when dropped.
@@ -27,7 +29,8 @@ pub struct Full;
 impl Permits {
     /// `places` events at once, `max_waiting` more in the queue.
     pub fn new(places: usize, max_waiting: usize) -> Self {
-        Self { places: Arc::new(Semaphore::new(places)), waiting: AtomicUsize::new(0), max_waiting }
+        let places = Arc::new(Semaphore::new(places));
+        Self { places, waiting: AtomicUsize::new(0), max_waiting, wanted: Arc::default() }
     }
 
     /// Waits for a place, first come first served.
@@ -39,6 +42,7 @@ impl Permits {
             return Ok(Permit { _place: place });
         }
         let _queued = self.queue()?;
+        self.wanted.notify_one();
         let place = Arc::clone(&self.places).acquire_owned().await.expect("the semaphore is never closed");
         Ok(Permit { _place: place })
     }
@@ -46,6 +50,16 @@ impl Permits {
     /// How many places are free.
     pub fn free(&self) -> usize {
         self.places.available_permits()
+    }
+
+    /// Whether somebody waits for a place.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) > 0
+    }
+
+    /// Waits until somebody waits for a place: of all that hold one and could do without, one is told.
+    pub(crate) fn wanted(&self) -> OwnedNotified {
+        Arc::clone(&self.wanted).notified_owned()
     }
 
     fn queue(&self) -> Result<Queued<'_>, Full> {
@@ -87,6 +101,17 @@ mod tests {
         drop(first);
         let Poll::Ready(Ok(_second)) = poll(second.as_mut()) else { panic!("the place was handed on") };
         assert_eq!(permits.free(), 0);
+    }
+
+    #[test]
+    fn who_could_do_without_a_place_is_told_that_it_is_wanted() {
+        let permits = Permits::new(1, 1);
+        let Poll::Ready(Ok(_first)) = poll(pin!(permits.acquire())) else { panic!("the first place is free") };
+        let mut wanted = pin!(permits.wanted());
+        assert!(poll(wanted.as_mut()).is_pending() && !permits.is_wanted());
+        let mut second = pin!(permits.acquire());
+        assert!(poll(second.as_mut()).is_pending());
+        assert!(poll(wanted.as_mut()).is_ready() && permits.is_wanted());
     }
 
     #[test]

@@ -186,6 +186,16 @@ mod tests {
         }
     }
 
+    /// A plugin of such a name would be installed in vain.
+    #[test]
+    fn no_plugin_can_have_the_name_of_a_command() {
+        let line = Line::command();
+        let table = line.get_subcommands().flat_map(|one| one.get_all_aliases().chain([one.get_name()]));
+        for word in table.chain(NAMES.iter().copied()).chain(LATER.iter().copied()).chain(["trigger"]) {
+            assert!(word.parse::<spin_catalogue::PluginName>().unwrap().is_reserved(), "{word}");
+        }
+    }
+
     #[test]
     fn arguments_of_others_arrive_as_they_were_written() {
         let Ok(Command::External(external)) = parse("trigger-zzz -- --x -y --") else { panic!("not a plugin") };

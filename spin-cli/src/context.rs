@@ -129,12 +129,13 @@ fn bundled_catalogue(executable: &Path) -> Option<CatalogueSource> {
     Some(CatalogueSource { name: "bundled".to_owned(), path })
 }
 
-/// Reads `30s`, `500ms` or plain seconds.
+/// Reads `30s`, `500ms` or plain seconds. The numbers have 32 bits, so that adding to a clock cannot overflow.
 fn duration(text: &str) -> Option<Duration> {
     let text = text.trim();
+    let number = |text: &str| text.parse::<u32>().ok().map(u64::from);
     match text.strip_suffix("ms") {
-        Some(milliseconds) => milliseconds.parse().ok().map(Duration::from_millis),
-        None => text.strip_suffix('s').unwrap_or(text).parse().ok().map(Duration::from_secs),
+        Some(milliseconds) => number(milliseconds).map(Duration::from_millis),
+        None => number(text.strip_suffix('s').unwrap_or(text)).map(Duration::from_secs),
     }
 }
 
@@ -158,6 +159,7 @@ mod tests {
         assert_eq!(duration("7"), Some(Duration::from_secs(7)));
         assert_eq!(duration("soon"), None);
         assert_eq!(duration("-1s"), None);
+        assert_eq!(duration("18446744073709551615"), None, "no clock goes so far");
     }
 
     #[test]

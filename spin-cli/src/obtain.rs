@@ -96,9 +96,31 @@ pub(crate) async fn install(plugins: &PluginManager, plan: &InstallPlan, ui: &Ui
 
 /// What a person needs to know before agreeing to a plan.
 pub(crate) fn describe(plan: &InstallPlan) -> String {
-    let description = plan.description.as_deref().map(|text| format!("\n  about:    {text}")).unwrap_or_default();
+    let InstallPlan { name, version, description, license, package, origin, sha256, .. } = plan;
+    let about = description.as_deref().map(|text| format!("\n  about:    {}", one_line(text))).unwrap_or_default();
+    let (license, package, origin) = (one_line(license), one_line(&package.to_string()), one_line(&origin.to_string()));
     format!(
-        "  plugin:   {} {}{description}\n  license:  {}\n  from:     {} ({})\n  sha256:   {}",
-        plan.name, plan.version, plan.license, plan.package, plan.origin, plan.sha256
+        "  plugin:   {name} {version}{about}\n  license:  {license}\n  from:     {package} ({origin})\n  sha256:   {sha256}"
     )
+}
+
+/// An author's words on one line and cut, so that they cannot pass for lines of ours or push those off the screen.
+pub(crate) fn one_line(text: &str) -> String {
+    const SHOWN: usize = 200;
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(SHOWN) {
+        Some((at, _)) => format!("{}…", &line[..at]),
+        None => line,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_author_says_stays_on_its_line() {
+        assert_eq!(one_line("Fires\n  sha256:   0\u{2028}\tetc. "), "Fires sha256: 0 etc.");
+        assert_eq!(one_line(&"x".repeat(1000)), format!("{}…", "x".repeat(200)));
+    }
 }

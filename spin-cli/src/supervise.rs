@@ -2,7 +2,8 @@
 //!
 //! There is one life cycle, whatever the number of triggers: all are started; the first exit, or the first request
 //! to stop, drains all; a second request, or the end of the grace, kills all; nothing returns before every process
-//! has ended. The exit code is that of the trigger that ended first.
+//! has ended, those included that triggers started and left behind. The exit code is that of the trigger that ended
+//! first.
 //!
 //! | module | what |
 //! |---|---|
@@ -26,6 +27,7 @@ use tokio::time::Instant;
 use crate::report::{Exit, Report};
 use crate::ui::Ui;
 use child::{Ended, Order};
+use process::Orphans;
 use signal::{Stop, StopSignals};
 use socket::SocketDir;
 
@@ -69,9 +71,9 @@ pub(crate) async fn run(
     timing: Timing,
     ui: &Ui,
 ) -> Result<Exit, Report> {
-    process::adopt_orphans();
-    let exit = run_all(launches, sockets, signals, timing, ui).await;
-    process::kill_orphans();
+    let mut orphans = Orphans::adopt();
+    let exit = run_all(launches, sockets, signals, &mut orphans, timing, ui).await;
+    orphans.kill();
     exit
 }
 
@@ -79,6 +81,7 @@ async fn run_all(
     launches: Vec<Launch>,
     sockets: &SocketDir,
     requests: &mut impl Requests,
+    orphans: &mut Orphans,
     timing: Timing,
     ui: &Ui,
 ) -> Result<Exit, Report> {
@@ -87,7 +90,10 @@ async fn run_all(
     for (number, launch) in launches.into_iter().enumerate() {
         let started = sockets.bind(number).map_err(Report::from);
         match started.and_then(|socket| launch.start(socket, timing).map_err(Report::from)) {
-            Ok(trigger) => drop(running.spawn(trigger.supervise(listening.clone(), ui.clone()))),
+            Ok(trigger) => {
+                orphans.except(trigger.pid());
+                running.spawn(trigger.supervise(listening.clone(), ui.clone()));
+            }
             Err(report) => {
                 orders.send_replace(Order::Kill);
                 while running.join_next().await.is_some() {}
@@ -114,7 +120,16 @@ async fn run_all(
                     kill_at = Some(drain(&orders, timing));
                 }
             }
+            () = orphans.bury() => {}
             () = passed(kill_at), if *orders.borrow() < Order::Kill => drop(orders.send_replace(Order::Kill)),
+        }
+    }
+    // A trigger may have been a script around the real program, which nobody has asked to end yet.
+    if *orders.borrow() < Order::Kill {
+        tokio::select! {
+            () = orphans.drain() => {}
+            () = async { while requests.next().await == Stop::HangUp {} } => {}
+            () = passed(kill_at) => {}
         }
     }
     Ok(first.unwrap_or(Exit::OK))

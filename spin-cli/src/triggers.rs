@@ -4,7 +4,7 @@
 //! the plugin manager decides. Nothing here depends on which type it is.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use spin_app_model::TriggerType;
 use spin_catalogue::PluginName;
@@ -52,7 +52,7 @@ pub(crate) async fn resolve(
 }
 
 /// A development override, checked and announced.
-fn overridden(plugin: &PluginName, overrides: &Overrides, ctx: &Context) -> Result<Option<PathBuf>, Report> {
+pub(crate) fn overridden(plugin: &PluginName, overrides: &Overrides, ctx: &Context) -> Result<Option<PathBuf>, Report> {
     let named = overrides.get(plugin).map(|path| ("--plugin-path".to_owned(), path.clone()));
     let Some((origin, path)) = named.or_else(|| ctx.plugin_override(plugin)) else { return Ok(None) };
     // Collected from its parts, so that `./x` is announced without the dot.
@@ -61,12 +61,8 @@ fn overridden(plugin: &PluginName, overrides: &Overrides, ctx: &Context) -> Resu
         let message = format!("{origin} names \"{}\" for {plugin}, which is not a file", path.display());
         return Err(Report::new(message).code("plugin::override-missing"));
     }
-    ctx.ui.notice(&announcement(plugin, &path, &origin));
+    ctx.ui.notice(&format!("Using {plugin} from \"{}\" ({origin})", path.display()));
     Ok(Some(path))
-}
-
-fn announcement(plugin: &PluginName, path: &Path, origin: &str) -> String {
-    format!("Using {plugin} from \"{}\" ({origin})", path.display())
 }
 
 async fn installed(

@@ -1,15 +1,19 @@
 //! The only writer to the terminal: results, remarks, warnings, errors, questions, progress.
 //!
-//! Two rules hold for everything that is written here. A stream that is closed or full never ends the program: what
-//! cannot be written is dropped, because the triggers must still be drained. And text that came from outside (a
-//! plugin's message, a file name) cannot steer the terminal: control characters are shown, not sent.
+//! Two rules hold for everything that is written here. A stream that is closed never ends the program, and standard
+//! error that is full (a pipe nobody reads) never stops it: what cannot be written is dropped, because the triggers
+//! must still be drained. And text that came from outside (a plugin's message, a file name) cannot steer the terminal:
+//! control characters are shown, not sent.
 
 use std::borrow::Cow;
 use std::io::{IsTerminal, Write};
+use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use indicatif::ProgressBar;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::report::Report;
 
@@ -19,6 +23,9 @@ const ERROR: Style = AnsiColor::Red.on_default().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 const NOTICE: Style = AnsiColor::Cyan.on_default().bold();
 const FAINT: Style = Style::new().dimmed();
+
+/// How long somebody may take to read what is on standard error already.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The terminal, shared by everything that has something to say.
 #[derive(Clone)]
@@ -133,7 +140,7 @@ impl Ui {
         let write = || match (&self.inner.sink, stream) {
             // A closed terminal or pipe is not our failure, and there is nobody left to tell.
             (Sink::Terminal, Stream::Out) => drop(all(&mut anstream::stdout(), text)),
-            (Sink::Terminal, Stream::Err) => drop(all(&mut anstream::stderr(), text)),
+            (Sink::Terminal, Stream::Err) => drop(all(&mut Patient(std::io::stderr(), PATIENCE), &colours(text))),
             #[cfg(test)]
             (Sink::Memory(written), _) => {
                 written
@@ -165,6 +172,31 @@ impl Ui {
     }
 }
 
+/// The text as standard error shall have it: with colours or without.
+fn colours(text: &str) -> Cow<'_, str> {
+    match anstream::AutoStream::choice(&std::io::stderr()) {
+        anstream::ColorChoice::Never => Cow::Owned(anstream::adapter::strip_str(text).to_string()),
+        _ => Cow::Borrowed(text),
+    }
+}
+
+/// A stream that waits for a full pipe or a stopped terminal only so long.
+struct Patient<S>(S, Duration);
+
+impl<S: Write + AsFd> Write for Patient<S> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        // A pipe that is ready takes this much without waiting.
+        let bytes = &bytes[..bytes.len().min(4096)];
+        let patience = Timespec::try_from(self.1).ok();
+        let ready = rustix::io::retry_on_intr(|| poll(&mut [PollFd::new(&self.0, PollFlags::OUT)], patience.as_ref()))?;
+        if ready == 0 { Err(std::io::ErrorKind::TimedOut.into()) } else { self.0.write(bytes) }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.0.flush()
+    }
+}
+
 fn all(stream: &mut dyn Write, text: &str) -> std::io::Result<()> {
     stream.write_all(text.as_bytes())?;
     stream.flush()
@@ -182,9 +214,11 @@ async fn read_line() -> Option<String> {
     tokio::task::spawn_blocking(read).await.ok().flatten()
 }
 
-/// The text with its control characters made visible. Line ends and tabs stay.
+/// The text with its control characters made visible. Line ends and tabs stay. Characters that turn the direction of
+/// writing around count as control characters here: with them, a line reads otherwise than it is.
 fn plain(text: &str) -> Cow<'_, str> {
-    let harmless = |c: char| !c.is_control() || c == '\n' || c == '\t';
+    let turns = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let harmless = |c: char| c == '\n' || c == '\t' || !(c.is_control() || turns(c));
     if text.chars().all(harmless) {
         return Cow::Borrowed(text);
     }
@@ -202,13 +236,39 @@ fn indented(text: &str, by: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
     use super::*;
+
+    const LONG: Duration = Duration::from_secs(60);
 
     #[test]
     fn text_from_outside_cannot_steer_the_terminal() {
         assert_eq!(plain("a\tb\nc"), "a\tb\nc");
         assert_eq!(plain("\u{1b}]52;c;aGk=\u{7}"), "\\u{1b}]52;c;aGk=\\u{7}");
         assert_eq!(plain("over\rwritten\u{9b}2J"), "over\\u{d}written\\u{9b}2J");
+        assert_eq!(plain("a\u{202e}b\u{2066}c"), "a\\u{202e}b\\u{2066}c");
+    }
+
+    #[test]
+    fn a_pipe_that_nobody_reads_is_given_up() {
+        let (reader, writer) = std::io::pipe().unwrap();
+        let text = "x".repeat(1 << 20);
+        let error = all(&mut Patient(&writer, Duration::from_millis(10)), &text).unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::TimedOut);
+        drop(reader);
+        assert!(all(&mut Patient(&writer, LONG), &text).is_err(), "a closed one is given up too");
+    }
+
+    #[test]
+    fn a_pipe_that_somebody_reads_gets_everything() {
+        let (mut reader, writer) = std::io::pipe().unwrap();
+        let text = "x".repeat(1 << 20);
+        std::thread::scope(|scope| {
+            let read = scope.spawn(move || std::io::read_to_string(&mut reader).unwrap().len());
+            all(&mut Patient(writer, LONG), &text).unwrap();
+            assert_eq!(read.join().unwrap(), text.len());
+        });
     }
 
     #[test]

@@ -96,11 +96,10 @@ impl Invocation {
     /// If it cannot be started.
     #[track_caller]
     pub fn start(self) -> Running {
-        let mut command = self.command(&self.program);
-        command.args(&self.arguments);
+        let mut command = self.command(&[]);
         command.stdin(if self.input.is_some() { Stdio::piped() } else { Stdio::null() });
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = spawn(command, &self.program);
+        let mut child = spawn(command, Path::new("env (package coreutils)"));
         let mut input = child.stdin.take();
         if let (Some(bytes), Some(mut pipe)) = (self.input.clone(), input.take()) {
             // A program that does not read would block us; a thread may wait for it instead.
@@ -120,15 +119,20 @@ impl Invocation {
     pub fn start_on_terminal(self) -> Terminal {
         // `setsid --ctty` makes its standard input the controlling terminal of a new session and
         // becomes the program: the same process, and no unsafe code here between fork and exec.
-        let mut command = self.command(Path::new("setsid"));
-        command.arg("--ctty").arg(&self.program).args(&self.arguments);
+        let mut command = self.command(&["setsid", "--ctty"]);
         command.env("TERM", "xterm-256color");
         let line = self.line();
         Terminal::start(command, line, self.redactions)
     }
 
-    fn command(&self, program: &Path) -> Command {
-        let mut command = Command::new(program);
+    /// The program behind `wrapper`, which becomes the program: the same process.
+    ///
+    /// `env` (package coreutils) gives it the signals as a login shell would: a test run that was started in the
+    /// background ignores INT, and so would everything that it starts.
+    fn command(&self, wrapper: &[&str]) -> Command {
+        assert!(self.program.is_file(), "{} cannot be started: there is no such file", self.program.display());
+        let mut command = Command::new("env");
+        command.arg("--default-signal").args(wrapper).arg(&self.program).args(&self.arguments);
         command.env_clear().envs(self.environment.iter().cloned()).current_dir(&self.folder);
         command
     }

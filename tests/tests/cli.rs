@@ -186,3 +186,49 @@ fn the_private_folder_is_private() {
     }
     assert!(kept.join("spin.lock").exists(), "a folder that was named is kept");
 }
+
+/// Texts that are no names, and would be somewhere else as part of a path.
+const HOSTILE: [&str; 9] = ["..", "../x", "../../bin/sh", "/abs", "a/b", "a\\\\b", "", "x.", "\\u0000x"];
+
+#[test]
+fn names_in_a_manifest_never_become_paths() {
+    let long = "x".repeat(300);
+    for name in HOSTILE.into_iter().chain([long.as_str()]) {
+        for manifest in [
+            format!(
+                "spin_manifest_version = 2\napplication.name = \"app\"\ntrigger = {{}}\n[component.\"{name}\"]\nsource = \"a.wasm\"\n"
+            ),
+            format!("spin_manifest_version = 2\napplication.name = \"app\"\n[[trigger.\"{name}\"]]\nroute = \"/\"\n"),
+            format!(
+                "spin_manifest_version = 2\napplication.name = \"app\"\n[[trigger.http]]\ncomponent = \"{name}\"\n"
+            ),
+        ] {
+            let world = World::new();
+            let app = world.app("app", &manifest, &[]);
+            let refused = world.spin(["up", "--yes"]).in_dir(app.dir()).run();
+            assert_eq!(refused.code, Some(1), "{manifest}\n{}", refused.snapshot());
+            assert!(refused.stderr.contains("spin.toml:"), "{manifest}\n{}", refused.snapshot());
+        }
+    }
+}
+
+#[test]
+fn names_in_a_lock_never_become_paths() {
+    for name in HOSTILE {
+        let world = World::new();
+        let lock = format!(
+            r#"{{"spin_lock_version":0,"metadata":{{"name":"app"}},"triggers":[{{"id":"t","trigger_type":"http",
+            "trigger_config":{{"component":"{name}","route":"/"}}}}],"components":[{{"id":"{name}","source":
+            {{"content_type":"application/wasm","source":"file:///nowhere.wasm"}}}}]}}"#
+        );
+        let path = world.write("lock.json", lock);
+        let trigger = world
+            .program("trigger-http")
+            .args(["--listen", "127.0.0.1:0", "--log-dir", world.path("a/b/logs").to_str().unwrap()])
+            .env("SPIN_LOCKED_URL", format!("file://{}", path.display()))
+            .env("SPIN_WORKING_DIR", world.path(""))
+            .run();
+        assert_eq!(trigger.code, Some(1), "{name}\n{}", trigger.snapshot());
+        assert!(!world.path("a").exists(), "{name}: nothing was made");
+    }
+}

@@ -49,7 +49,7 @@ fn the_environment_is_the_worlds_alone() {
 #[test]
 fn a_background_program_is_heard_and_signalled() {
     let world = World::bare();
-    let script = "trap 'echo stopping; exit 7' TERM; echo ready; while :; do sleep 600 & wait $!; done";
+    let script = "trap 'echo stopping; exit 7' TERM; sleep 600 & echo ready; while :; do wait $!; done";
     let running = world.command("/bin/sh").args(["-c", script]).start();
     assert_eq!(running.stdout().wait_for("rea"), "ready");
     // The sleep in its background outlives the shell: the guard's business, tested below.

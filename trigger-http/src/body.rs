@@ -25,6 +25,8 @@ pub struct Progressing {
     limit: Duration,
     // Made when the guest first lets us wait: most bodies come at once.
     clock: Option<Pin<Box<Sleep>>>,
+    // The guest lets us wait, and the clock runs.
+    waiting: bool,
 }
 
 /// The component sent nothing for too long.
@@ -35,7 +37,7 @@ pub struct Stalled(Duration);
 impl Progressing {
     /// Limits the time between two frames of `body`.
     pub fn new(body: WasiBody, limit: Duration) -> Self {
-        Self { body, limit, clock: None }
+        Self { body, limit, clock: None, waiting: false }
     }
 }
 
@@ -49,13 +51,15 @@ impl Body for Progressing {
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         let this = &mut *self;
         if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(context) {
-            if let Some(clock) = &mut this.clock {
-                clock.as_mut().reset(Instant::now() + this.limit);
-            }
+            this.waiting = false;
             return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
         }
         let limit = this.limit;
         let clock = this.clock.get_or_insert_with(|| Box::pin(sleep(limit)));
+        // The time in which nobody asked was the client's, not the guest's.
+        if !std::mem::replace(&mut this.waiting, true) {
+            clock.as_mut().reset(Instant::now() + limit);
+        }
         clock.as_mut().poll(context).map(|()| Some(Err(Stalled(limit).into())))
     }
 
@@ -65,5 +69,62 @@ impl Body for Progressing {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::task::Waker;
+
+    use spin_trigger_kit::tokio::runtime::Runtime;
+
+    use super::*;
+
+    /// A guest that answers one piece at a time, and not at once.
+    struct InPieces(bool);
+
+    impl Body for InPieces {
+        type Data = Bytes;
+        type Error = Error;
+
+        fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+            self.0 = !self.0;
+            if self.0 { Poll::Pending } else { Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"x"))))) }
+        }
+    }
+
+    struct Silent;
+
+    impl Body for Silent {
+        type Data = Bytes;
+        type Error = Error;
+
+        fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+            Poll::Pending
+        }
+    }
+
+    #[test]
+    fn the_clients_time_is_not_the_guests() {
+        const LIMIT: Duration = Duration::from_millis(500);
+        Runtime::new().unwrap().block_on(async {
+            let mut body = Progressing::new(InPieces(false).boxed_unsync(), LIMIT);
+            let mut poll = || Pin::new(&mut body).poll_frame(&mut Context::from_waker(Waker::noop()));
+            assert!(poll().is_pending());
+            assert!(poll().is_ready());
+            sleep(LIMIT * 2).await;
+            assert!(poll().is_pending(), "the guest had no time yet");
+        });
+    }
+
+    #[test]
+    fn a_guest_that_forgets_its_response_is_cut() {
+        const LIMIT: Duration = Duration::from_millis(20);
+        Runtime::new().unwrap().block_on(async {
+            let error = Progressing::new(Silent.boxed_unsync(), LIMIT).frame().await.unwrap().unwrap_err();
+            assert!(error.downcast_ref::<Stalled>().is_some(), "{error}");
+        });
     }
 }

@@ -8,11 +8,12 @@
 //! | [`authority`], [`headers`] | what a component is told about a request, and what a client may not claim |
 //! | [`static_response`], [`well_known`] | answers that need no component |
 //! | [`listing`] | what is told at start |
-//! | [`server`], [`dispatch`], [`body`] | from a connection to a response |
+//! | [`server`], [`activity`], [`dispatch`], [`body`] | from a connection to a response |
 //! | [`trigger`] | the whole, as the kit runs it |
 //!
 //! It owns no files on disk.
 
+pub mod activity;
 pub mod authority;
 pub mod body;
 pub mod config;

@@ -30,8 +30,8 @@ pub(crate) struct ComponentLogs {
 struct Stream {
     file: Option<File>,
     shown: bool,
-    // Remembers where in an escape sequence the last write ended; none when standard error is no terminal.
-    strip: Option<Mutex<StripBytes>>,
+    // None when standard error is no terminal.
+    plain: Option<Mutex<PlainText>>,
 }
 
 impl ComponentLogs {
@@ -68,8 +68,8 @@ impl ComponentLogs {
                     Shown::Only(ids) => ids.contains(id),
                     Shown::None => false,
                 };
-                let strip = terminal.then(|| Mutex::new(StripBytes::new()));
-                streams.insert((id.clone(), kind), Arc::new(Stream { file, shown, strip }));
+                let plain = terminal.then(Mutex::default);
+                streams.insert((id.clone(), kind), Arc::new(Stream { file, shown, plain }));
             }
         }
         Ok(Self { streams })
@@ -88,7 +88,7 @@ impl Output for ComponentLogs {
     fn stream(&self, component: &ComponentId, kind: OutputKind) -> Arc<dyn OutputSink> {
         match self.streams.get(&(component.clone(), kind)) {
             Some(stream) => Arc::clone(stream) as Arc<dyn OutputSink>,
-            None => Arc::new(Stream { file: None, shown: false, strip: None }),
+            None => Arc::new(Stream { file: None, shown: false, plain: None }),
         }
     }
 }
@@ -103,29 +103,52 @@ impl OutputSink for Stream {
             return;
         }
         // Both streams go to standard error: standard output is the trigger's own.
-        match &self.strip {
-            // A guest's output is only text: it may not move the cursor, set the title or fill the clipboard.
-            Some(strip) => {
-                let mut strip = strip.lock().unwrap_or_else(PoisonError::into_inner);
-                let clean: Vec<u8> = strip.strip_next(bytes).flat_map(without_controls).collect();
-                let _ = std::io::stderr().lock().write_all(&clean);
+        match &self.plain {
+            Some(plain) => {
+                let mut plain = plain.lock().unwrap_or_else(PoisonError::into_inner);
+                let _ = std::io::stderr().lock().write_all(&plain.of(bytes));
             }
             None => drop(std::io::stderr().lock().write_all(bytes)),
         }
     }
 }
 
-/// What stripping leaves: control characters that are no white space become visible.
-fn without_controls(bytes: &[u8]) -> Vec<u8> {
-    let mut clean = Vec::with_capacity(bytes.len());
-    for &byte in bytes {
-        match byte {
-            b'\n' | b'\t' | b'\r' => clean.push(byte),
-            0x00..=0x1f | 0x7f => clean.extend_from_slice(b"\xef\xbf\xbd"),
-            _ => clean.push(byte),
+/// Makes text of a guest's output: it may not move the cursor, set the title or fill the clipboard. Remembers where
+/// in an escape sequence or a character the last write ended.
+#[derive(Default)]
+struct PlainText {
+    strip: StripBytes,
+    /// The last byte was 0xc2, which begins the characters from U+0080 to U+00BF; it is still to be written.
+    lead: bool,
+}
+
+impl PlainText {
+    const LEAD: u8 = 0xc2;
+    const REPLACEMENT: &[u8] = "\u{fffd}".as_bytes();
+
+    /// What escape sequences leave. Control characters that are no white space become visible, also those from U+0080
+    /// to U+009F, with which terminals begin the same sequences.
+    fn of(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let mut clean = Vec::with_capacity(bytes.len());
+        for &byte in self.strip.strip_next(bytes).flatten() {
+            let led = std::mem::replace(&mut self.lead, byte == Self::LEAD);
+            match byte {
+                0x80..=0x9f if led => {
+                    clean.extend_from_slice(Self::REPLACEMENT);
+                    continue;
+                }
+                _ if led => clean.push(Self::LEAD),
+                _ => {}
+            }
+            match byte {
+                Self::LEAD => {}
+                b'\n' | b'\t' | b'\r' => clean.push(byte),
+                0x00..=0x1f | 0x7f => clean.extend_from_slice(Self::REPLACEMENT),
+                _ => clean.push(byte),
+            }
         }
+        clean
     }
-    clean
 }
 
 #[cfg(test)]
@@ -150,17 +173,24 @@ mod tests {
         std::fs::remove_dir_all(&folder).expect("removed");
     }
 
+    fn shown(pieces: &[&[u8]]) -> String {
+        let mut plain = PlainText::default();
+        let shown = pieces.iter().flat_map(|piece| plain.of(piece)).collect();
+        String::from_utf8(shown).expect("text")
+    }
+
     #[test]
     fn escapes_do_not_reach_a_terminal() {
-        let mut strip = StripBytes::new();
-        let mut shown = Vec::new();
-        for piece in [&b"a\x1b]52;c;aGk="[..], b"=\x07b\x1b[2J", b"c\x08d\n"] {
-            for text in strip.strip_next(piece) {
-                shown.extend(without_controls(text));
-            }
-        }
-        let shown = String::from_utf8(shown).expect("text");
+        let shown = shown(&[b"a\x1b]52;c;aGk=", b"=\x07b\x1b[2J", b"c\x08d\n"]);
         assert!(!shown.contains(['\x1b', '\x07', '\x08']), "{shown:?}");
         assert!(shown.ends_with("d\n"), "{shown:?}");
+    }
+
+    #[test]
+    fn nor_do_the_control_characters_beyond_ascii() {
+        // U+009D is OSC and U+009B is CSI; both also in two writes, which end in the middle of them.
+        let shown = shown(&["a\u{9d}52;c;aGk=\u{9c}".as_bytes(), b"b\xc2", b"\x9b2J", "c\u{a7}\u{e9}\n".as_bytes()]);
+        assert!(!shown.contains(|c: char| c.is_control() && c != '\n'), "{shown:?}");
+        assert!(shown.ends_with("c\u{a7}\u{e9}\n"), "{shown:?}");
     }
 }

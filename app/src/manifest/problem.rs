@@ -143,6 +143,9 @@ pub(super) struct Report<'t> {
     text: &'t str,
     /// The byte offset at which each line starts.
     lines: Vec<usize>,
+    /// The last offset that was asked for, and its place: a text is mostly asked about from its beginning to its end,
+    /// and counting the characters of a long line anew for each of its values would take time beyond all measure.
+    last: Cell<(usize, Position)>,
     problems: RefCell<Vec<Problem>>,
     omitted: Cell<usize>,
 }
@@ -154,6 +157,7 @@ impl<'t> Report<'t> {
         Self {
             text,
             lines: std::iter::once(0).chain(starts).collect(),
+            last: Cell::new((0, Position::START)),
             problems: RefCell::default(),
             omitted: Cell::new(0),
         }
@@ -162,9 +166,14 @@ impl<'t> Report<'t> {
     /// The line and column of a byte offset.
     pub(super) fn position(&self, offset: usize) -> Position {
         let line = self.lines.partition_point(|&start| start <= offset);
-        let start = self.lines[line - 1];
         let end = self.text.floor_char_boundary(offset);
-        Position { line, column: self.text[start..end].chars().count() + 1 }
+        let (from, before) = match self.last.get() {
+            (last, at) if at.line == line && last <= end => (last, at.column),
+            _ => (self.lines[line - 1], 1),
+        };
+        let at = Position { line, column: before + self.text[from..end].chars().count() };
+        self.last.set((end, at));
+        at
     }
 
     /// The text at a span.
@@ -288,6 +297,25 @@ mod tests {
         assert_eq!(at(8), (4, 1));
         assert_eq!(at(11), (4, 4), "the end of the text is a place too");
         assert_eq!(Report::new("").position(0), Position::START);
+    }
+
+    #[test]
+    fn positions_do_not_depend_on_what_was_asked_before() {
+        let text = "aü\nbéc\n\nd";
+        let asked = Report::new(text);
+        for offset in (0..=text.len()).chain((0..=text.len()).rev()) {
+            assert_eq!(asked.position(offset), Report::new(text).position(offset), "byte {offset}");
+        }
+    }
+
+    #[test]
+    fn a_long_line_is_counted_once() {
+        // Minutes, if every place were counted from the beginning of the line.
+        let text = "x".repeat(1 << 20);
+        let report = Report::new(&text);
+        for offset in 0..=text.len() {
+            assert_eq!(report.position(offset).column, offset + 1);
+        }
     }
 
     #[test]

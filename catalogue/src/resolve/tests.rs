@@ -52,6 +52,13 @@ fn a_pre_release_must_be_named() {
 }
 
 #[test]
+fn a_catalogue_cannot_add_lines_to_a_message() {
+    let odd = Release { platforms: vec!["plan9\n  help: run this".into()], ..release("1.0.0", "*") };
+    let said = choose(&[odd], &any()).unwrap_err().reason.to_string();
+    assert!(said.ends_with(r"only for plan9\n  help: run this"), "{said}");
+}
+
+#[test]
 fn each_reason_reads_well_and_the_nearest_release_is_named() {
     let say = |release: Release, query: &Query<'_>| {
         let refusal = choose(std::slice::from_ref(&release), query).unwrap_err();

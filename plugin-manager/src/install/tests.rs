@@ -152,6 +152,23 @@ fn a_changed_executable_is_found_and_repaired() {
 }
 
 #[test]
+fn the_advice_repairs_the_version_that_is_damaged() {
+    let world = World::new();
+    let advice = || world.manager().resolve(&name("trigger-demo")).unwrap_err().to_string();
+    let packed = world.pack("trigger-demo", "1.0.0", "*", &[]);
+    let path = world.install("trigger-demo").unwrap().executable;
+    fs::write(&path, "damaged").unwrap();
+    assert!(advice().contains("run `spin plugins install trigger-demo@1.0.0`"), "{}", advice());
+    fs::remove_file(&path).unwrap();
+    assert!(advice().contains("run `spin plugins install trigger-demo@1.0.0`"), "{}", advice());
+
+    world.carry_out(&InstallRequest::manifest_file(&packed.manifest)).unwrap();
+    fs::remove_file(&path).unwrap();
+    let file = format!("run `spin plugins install --file \"{}\"`", packed.manifest.display());
+    assert!(advice().contains(&file), "{}", advice());
+}
+
+#[test]
 fn always_verifying_trusts_no_times() {
     let world = World::new();
     world.pack("trigger-demo", "1.0.0", "*", &[]);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
+use tokio::sync::futures::OwnedNotified;
 use tokio::time::Sleep;
 use wasmtime::component::GuestTaskId;
 use wasmtime::{Store, StoreContextMut};
@@ -17,7 +18,7 @@ use super::{Generation, HandlerOptions, InstancePolicy};
 use crate::component::Component;
 use crate::instance::{HostState, Meter, new_store};
 use crate::limits::{CpuTimeExceeded, EventRecord, MeterState};
-use crate::permits::Permit;
+use crate::permits::{Permit, Permits};
 
 /// How long a guest may go on working after its responses, and how much later than the deadline of its events an
 /// instance is ended whose worker can't look at its own clock.
@@ -58,7 +59,14 @@ impl HandlerState for Workers {
             Generation::P2 => InstancePolicy::FRESH,
             Generation::P3 => (self.options.policy)(),
         };
-        let expiration = Expiration { meter: Arc::clone(&meter), idle: policy.idle, clock: None };
+        let expiration = Expiration {
+            meter: Arc::clone(&meter),
+            idle: policy.idle,
+            clock: None,
+            status: WorkerStatus::Idle,
+            instances: Arc::clone(&component.instances),
+            wanted: None,
+        };
         let state = Policy { component: Arc::clone(component), meter, policy, _permit: permit };
         Ok(Instance { store, proxy, view: HostState::http, expiration, state })
     }
@@ -122,6 +130,11 @@ pub(super) struct Expiration {
     meter: Arc<MeterState>,
     idle: Duration,
     clock: Option<Pin<Box<Sleep>>>,
+    // What the clock was set for.
+    status: WorkerStatus,
+    instances: Arc<Permits>,
+    // While the instance is idle: somebody else needs its place.
+    wanted: Option<Pin<Box<OwnedNotified>>>,
 }
 
 impl Expiration {
@@ -142,15 +155,21 @@ impl WorkerExpiration for Expiration {
         // The worker asks this after every turn of its instance, so this is where a guest that waits is told
         // from one that runs.
         this.meter.returned();
+        if status == WorkerStatus::Idle {
+            // The place of an instance that does nothing must not keep another component's requests waiting.
+            let wanted = this.wanted.get_or_insert_with(|| Box::pin(this.instances.wanted()));
+            if wanted.as_mut().poll(context).is_ready() || this.instances.is_wanted() {
+                return Poll::Ready(());
+            }
+        } else {
+            this.wanted = None;
+        }
         let due = tokio::time::Instant::from_std(this.due(status, since));
         let clock = this.clock.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due)));
-        if clock.deadline() < due {
+        if std::mem::replace(&mut this.status, status) != status || clock.deadline() < due {
             clock.as_mut().reset(due);
         }
         loop {
-            if clock.deadline() > due && status == WorkerStatus::Idle {
-                clock.as_mut().reset(due);
-            }
             ready!(clock.as_mut().poll(context));
             // A body that somebody still reads keeps its instance.
             if status == WorkerStatus::Idle || !this.meter.is_streaming() {

@@ -14,6 +14,7 @@ use crate::report::{Exit, Report};
 use crate::supervise::pass_through;
 use crate::supervise::signal::StopSignals;
 use crate::supervise::spawn::{Program, Stdin};
+use crate::triggers::{self, Overrides};
 
 /// This one is ours, wherever it stands; the plugin never sees it.
 const OVERRIDE: &str = "--override-compatibility-check";
@@ -29,11 +30,8 @@ pub(crate) async fn run(args: Args, ctx: &Context) -> Result<Exit, Report> {
     let shown = args.name.to_string_lossy().into_owned();
     let Ok(name) = shown.parse::<PluginName>() else { return Err(unknown(&shown, ctx)) };
     let overridden = args.args.iter().any(|arg| arg == OVERRIDE);
-    let found = match ctx.plugin_override(&name) {
-        Some((variable, path)) => {
-            ctx.ui.notice(&format!("Using {name} from \"{}\" ({variable})", path.display()));
-            Some(path)
-        }
+    let found = match triggers::overridden(&name, &Overrides::new(), ctx)? {
+        Some(path) => Some(path),
         None => plugin(&name, overridden, ctx).await?,
     };
     // The question was answered with no.

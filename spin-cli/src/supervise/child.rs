@@ -146,6 +146,11 @@ impl From<StartError> for Report {
 }
 
 impl Trigger {
+    /// The number of its process.
+    pub(super) fn pid(&self) -> Pid {
+        self.pid
+    }
+
     /// Stays with the trigger until its process has ended.
     pub(super) async fn supervise(mut self, mut orders: watch::Receiver<Order>, ui: Ui) -> Ended {
         let status = loop {
@@ -160,10 +165,12 @@ impl Trigger {
                 () = passed(self.overdue) => self.give_up(&ui),
             }
         };
+        // The newest order, heard or not: a Ctrl-C may end the process before we got to tell it to.
+        let asked = *orders.borrow() > Order::Run;
         self.last_words(&ui).await;
         ui.clear_progress();
-        let Self { launch, stage, order, failed, fault, .. } = self;
-        Ended { name: launch.name, promise: launch.promise, status, stage, asked: order > Order::Run, failed, fault }
+        let Self { launch, stage, failed, fault, .. } = self;
+        Ended { name: launch.name, promise: launch.promise, status, stage, asked, failed, fault }
     }
 
     async fn take(&mut self, step: Result<Step, ChannelError>, ui: &Ui) {
@@ -251,13 +258,14 @@ impl Trigger {
         self.control = Control::Closed;
         self.overdue = None;
         self.fault = true;
+        // Before anything is said: whoever reads what we say may be slow.
+        self.kill();
         ui.clear_progress();
         ui.error(
             &Report::new(format!("{}: {error}", self.launch.name)).code(error.code()).help(
                 "the plugin does not keep to the trigger protocol; try another version of it, or tell its author",
             ),
         );
-        self.kill();
     }
 
     /// What the trigger said before it ended and is still on its way to us.

@@ -6,6 +6,7 @@
 use std::fs;
 
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+use tokio::signal::unix::SignalKind;
 
 /// A chain of parents longer than this is not one that a trigger makes.
 const DEEPEST: usize = 64;
@@ -15,26 +16,114 @@ pub(super) fn descends_from(process: Pid, ancestor: Pid) -> bool {
     std::iter::successors(Some(process), |&process| parent(process)).take(DEEPEST).any(|process| process == ancestor)
 }
 
-/// Makes the processes whose parent ends our children, so that they can be found.
-pub(super) fn adopt_orphans() {
-    // Best effort: without it (a kernel older than 3.4) only grandchildren of a trigger that ends can be missed.
-    _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
+/// What the triggers leave behind: processes whose parent has ended, and that are our children since.
+#[derive(Debug)]
+pub(super) struct Orphans {
+    /// Whose children they are: ours. `None` if there are none to look for.
+    parent: Option<Pid>,
+    /// Children that are none of ours: `server & exec spin up` hands the server down.
+    strangers: Vec<Pid>,
+    /// The triggers themselves, which are waited for elsewhere.
+    triggers: Vec<Pid>,
+    /// Tells that a child has ended; `None` if that cannot be heard.
+    ended: Option<tokio::signal::unix::Signal>,
 }
 
-/// Kills what the triggers left: every process that is our child now, and theirs, until there is none.
-///
-/// Only for when all triggers have ended. Each child is killed and then waited for, so its number cannot belong to
-/// another process; its own children then become ours.
-pub(super) fn kill_orphans() {
-    loop {
-        let orphans = children_of(rustix::process::getpid());
-        if orphans.is_empty() {
-            return;
+impl Orphans {
+    /// From now on the processes whose parent ends become our children, so that they can be found.
+    pub(super) fn adopt() -> Self {
+        let this = rustix::process::getpid();
+        let strangers = children_of(this);
+        // Best effort: without it (a kernel older than 3.4) only grandchildren of a trigger that ends can be missed.
+        _ = rustix::process::set_child_subreaper(Some(this));
+        // Without this one, dead orphans stay in the table of processes until we end.
+        let ended = tokio::signal::unix::signal(SignalKind::child()).ok();
+        Self { parent: Some(this), strangers, triggers: Vec::new(), ended }
+    }
+
+    /// For tests, many of which share this process and its children.
+    #[cfg(test)]
+    pub(super) fn nobodys() -> Self {
+        Self { parent: None, strangers: Vec::new(), triggers: Vec::new(), ended: None }
+    }
+
+    /// Notes a child that is no orphan but a trigger.
+    pub(super) fn except(&mut self, trigger: Pid) {
+        self.triggers.push(trigger);
+    }
+
+    /// Buries orphans as they end, for ever. Can be cancelled at any time.
+    pub(super) async fn bury(&mut self) {
+        loop {
+            self.an_end().await;
+            self.reap();
         }
-        for orphan in orphans {
-            if kill_process(orphan, Signal::KILL).is_err() || waitpid(Some(orphan), WaitOptions::empty()).is_err() {
+    }
+
+    /// Asks every orphan to end, as if it were a trigger that knows only protocol 0, until there is none. Can be
+    /// cancelled at any time. Only for when all triggers have ended.
+    pub(super) async fn drain(&mut self) {
+        self.forget_triggers();
+        let mut told = Vec::new();
+        loop {
+            self.reap();
+            let orphans = self.all();
+            if orphans.is_empty() {
                 return;
             }
+            for orphan in orphans {
+                if !told.contains(&orphan) {
+                    // It can only fail for one that has ended meanwhile, or belongs to another user by now.
+                    _ = kill_process(orphan, Signal::TERM);
+                    told.push(orphan);
+                }
+            }
+            self.an_end().await;
+        }
+    }
+
+    /// Kills the orphans, and those that this makes orphans, until there is none.
+    ///
+    /// Only for when all triggers have ended. Each one is killed and then waited for, so its number cannot belong to
+    /// another process; its own children then become ours.
+    pub(super) fn kill(mut self) {
+        self.forget_triggers();
+        loop {
+            let orphans = self.all();
+            if orphans.is_empty() {
+                return;
+            }
+            for orphan in orphans {
+                if kill_process(orphan, Signal::KILL).is_err() || waitpid(Some(orphan), WaitOptions::empty()).is_err() {
+                    // It belongs to another user by now, and must not keep us from the next one.
+                    self.strangers.push(orphan);
+                }
+            }
+        }
+    }
+
+    /// They have ended, and their numbers may be those of other processes by now.
+    fn forget_triggers(&mut self) {
+        self.triggers.clear();
+    }
+
+    fn all(&self) -> Vec<Pid> {
+        let mut children = self.parent.map(children_of).unwrap_or_default();
+        children.retain(|child| !self.strangers.contains(child) && !self.triggers.contains(child));
+        children
+    }
+
+    async fn an_end(&mut self) {
+        match &mut self.ended {
+            Some(ended) => _ = ended.recv().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    fn reap(&self) {
+        for orphan in self.all() {
+            // Those that have not ended are passed over.
+            _ = waitpid(Some(orphan), WaitOptions::NOHANG);
         }
     }
 }
@@ -76,6 +165,60 @@ mod tests {
         assert_eq!(parent_in(b"7 (\xff) S 42 7"), pid(42));
         assert_eq!(parent_in(b"7 (init) S 0 7"), None);
         assert_eq!(parent_in(b"7 sh S"), None);
+    }
+
+    /// Says that the test below runs in a process of its own.
+    const ALONE: &str = "SPIN_TEST_ALONE";
+
+    /// A shell that leaves a process behind; gives the number of that process.
+    fn leave_behind(orphans: &mut Orphans, script: &str) -> Pid {
+        let script = format!("{script} >/dev/null & echo $!");
+        let mut shell = std::process::Command::new("sh");
+        let shell = shell.args(["-c", &script]).stdout(std::process::Stdio::piped()).spawn().unwrap();
+        orphans.except(Pid::from_child(&shell));
+        let said = shell.wait_with_output().unwrap().stdout;
+        Pid::from_raw(String::from_utf8(said).unwrap().trim().parse().unwrap()).unwrap()
+    }
+
+    /// In a process of its own, because all tests of one process have the same children.
+    #[test]
+    fn orphans_are_buried_and_killed_and_strangers_are_not() {
+        if std::env::var_os(ALONE).is_none() {
+            let this = std::env::current_exe().unwrap();
+            let name = "supervise::process::tests::orphans_are_buried_and_killed_and_strangers_are_not";
+            let status = std::process::Command::new(this).args(["--exact", name]).env(ALONE, "1").status().unwrap();
+            assert!(status.success());
+            return;
+        }
+        let mut stranger = std::process::Command::new("cat").stdin(std::process::Stdio::piped()).spawn().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let mut orphans = runtime.block_on(async { Orphans::adopt() });
+
+        let stubborn = leave_behind(&mut orphans, "trap '' TERM; sleep 600");
+        leave_behind(&mut orphans, "sleep 600");
+        leave_behind(&mut orphans, "true");
+        let fewer_than = async |children| {
+            let fewer = async {
+                while children_of(rustix::process::getpid()).len() >= children {
+                    tokio::task::yield_now().await;
+                }
+            };
+            tokio::time::timeout(std::time::Duration::from_secs(60), fewer).await.unwrap();
+        };
+        // One ends by itself, and is no child of ours any more as soon as it is buried; one ends when it is asked to.
+        runtime.block_on(async {
+            tokio::select! { () = orphans.bury() => {}, () = fewer_than(4) => {} }
+        });
+        runtime.block_on(async {
+            tokio::select! { () = orphans.drain() => {}, () = fewer_than(3) => {} }
+        });
+        let left = children_of(rustix::process::getpid());
+        assert!(left.len() == 2 && left.contains(&Pid::from_child(&stranger)) && left.contains(&stubborn), "{left:?}");
+
+        orphans.kill();
+        assert_eq!(children_of(rustix::process::getpid()), [Pid::from_child(&stranger)]);
+        drop(stranger.stdin.take());
+        assert!(stranger.wait().unwrap().success(), "it was not killed");
     }
 
     #[test]

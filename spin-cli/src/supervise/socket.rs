@@ -41,15 +41,16 @@ impl From<SocketError> for Report {
 }
 
 impl SocketDir {
-    /// Makes the folder in the first of `bases` that exists and leaves room for a socket's path.
+    /// Makes the folder in the first of `bases` that exists and allows a socket's path in it: short enough, and text.
     pub(crate) fn create(bases: &[PathBuf]) -> Result<Self, SocketError> {
         // The random part of the folder's name and the socket's own take less than this.
         const ROOM: usize = "/spinup-abcdef/99999.sock".len();
-        let fits = |base: &&PathBuf| base.is_absolute() && base.as_os_str().len() + ROOM <= MAX_SOCKET_PATH_BYTES;
-        let last_resort = PathBuf::from("/tmp");
+        let fits = |base: &PathBuf| base.to_str().is_some_and(|base| base.len() + ROOM <= MAX_SOCKET_PATH_BYTES);
+        // Measured without links, as the folder's own path will be.
+        let real = bases.iter().filter(|base| base.is_absolute()).filter_map(|base| base.canonicalize().ok());
         let mut failure = None;
-        for base in bases.iter().filter(fits).chain([&last_resort]) {
-            match PrivateDir::create(base) {
+        for base in real.filter(fits).chain(["/tmp".into()]) {
+            match PrivateDir::create(&base) {
                 Ok(folder) => return Ok(Self(folder)),
                 Err(error) => failure = failure.or(Some(error)),
             }
@@ -103,6 +104,8 @@ fn remove(path: &Path) {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
+    use std::os::unix::ffi::OsStrExt;
+
     use super::*;
 
     #[tokio::test]
@@ -138,8 +141,12 @@ mod tests {
         let base = tempfile::tempdir().unwrap();
         let deep = base.path().join("x".repeat(90));
         std::fs::create_dir(&deep).unwrap();
+        let link = base.path().join("link");
+        std::os::unix::fs::symlink(&deep, &link).unwrap();
+        let odd = base.path().join(std::ffi::OsStr::from_bytes(b"\xff"));
+        std::fs::create_dir(&odd).unwrap();
         let missing = base.path().join("missing");
-        let folder = SocketDir::create(&[deep, missing, base.path().to_owned()]).unwrap();
+        let folder = SocketDir::create(&[deep, link, odd, missing, base.path().to_owned()]).unwrap();
         assert_eq!(folder.0.path().parent(), Some(base.path().canonicalize().unwrap().as_path()));
     }
 }

@@ -136,7 +136,8 @@ impl World {
                 send.send(*stop).unwrap();
             }
         };
-        let run = run_all(self.launches.clone(), &sockets, &mut requests, self.timing, &self.ui);
+        let mut orphans = Orphans::nobodys();
+        let run = run_all(self.launches.clone(), &sockets, &mut requests, &mut orphans, self.timing, &self.ui);
         let (exit, ()) = tokio::join!(tokio::time::timeout(LONG, run), ask);
         let exit = exit.expect("the supervisor came to an end").unwrap_or_else(|report| {
             self.ui.error(&report);
@@ -161,6 +162,22 @@ async fn a_protocol_0_trigger_gets_one_term() {
     let script = &format!("trap 'exit 5' TERM; echo > $SPIN_TEST_ARRIVED; {wait}");
     let (exit, said) = World::new().script(Promise::Nothing, script).run(&[(&[0], Stop::Interrupt)]).await;
     assert_eq!((exit, said.as_str()), (5, ""));
+}
+
+#[tokio::test]
+async fn an_end_together_with_the_order_was_asked_for() {
+    use rustix::process::{WaitId, WaitIdOptions, waitid};
+
+    let world = World::new().script(Promise::Nothing, "kill -INT $$");
+    let sockets = SocketDir::create(&[world.folder.path().to_owned()]).unwrap();
+    // Which of the two is seen first is left to chance.
+    for number in 0..20 {
+        let trigger = world.launches[0].clone().start(sockets.bind(number).unwrap(), world.timing).unwrap();
+        let (orders, listening) = watch::channel(Order::Run);
+        waitid(WaitId::Pid(trigger.pid()), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT).unwrap();
+        orders.send_replace(Order::Drain);
+        assert!(trigger.supervise(listening, world.ui.clone()).await.asked);
+    }
 }
 
 #[tokio::test]

@@ -116,3 +116,13 @@ fn too_many_at_once_are_told_to_come_back() {
     assert_eq!(statuses, [200, 200, 503]);
     assert_eq!(http::get(served.address, "/p2/other").status, 200, "there is room again");
 }
+
+#[test]
+fn an_idle_instance_gives_its_place_to_another_component() {
+    let served = serve(BOTH, &["--max-instances", "1", "--idle-instance-timeout", "30s"]);
+    assert_eq!(http::get(served.address, "/p3/count").text(), "1\n");
+    assert_eq!(http::get(served.address, "/p3/count").text(), "2\n", "it is kept as long as nobody needs its place");
+    let began = Instant::now();
+    assert_eq!(http::get(served.address, "/p2/other").status, 200);
+    assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
+}

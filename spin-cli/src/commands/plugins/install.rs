@@ -66,7 +66,7 @@ async fn install(plugins: &PluginManager, plan: &InstallPlan, agreed: bool, ctx:
                 "installing '{name}' needs your consent, and there is no terminal to ask on"
             ))
             .code("plugin::no-consent")
-            .help(format!("if you agree to its license ({}), add --yes", plan.license)));
+            .help(format!("if you agree to its license ({}), add --yes", obtain::one_line(&plan.license))));
         }
         ctx.ui.remark(&obtain::describe(plan));
         if !ctx.ui.confirm(&format!("Install plugin '{name}'?"), true).await {
