@@ -38,6 +38,15 @@ pub fn target_dir() -> Result<PathBuf> {
 pub fn cargo() -> Result<Command> {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(workspace()).env("CARGO_TARGET_DIR", target_dir()?);
+    // What `cargo run` tells us about this package is not for others: build scripts that look at it would run anew.
+    for (name, _) in std::env::vars_os() {
+        if ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_"]
+            .iter()
+            .any(|prefix| name.to_string_lossy().starts_with(prefix))
+        {
+            cargo.env_remove(name);
+        }
+    }
     Ok(cargo)
 }
 

@@ -267,7 +267,7 @@ mod tests {
         }
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_peer_that_never_reads_does_not_hold_us_up() {
         let (ours, _peer) = tokio::io::duplex(4);
         let mut channel = Channel::new(ours);
