@@ -14,6 +14,7 @@ use crate::aot::CompiledCode;
 use crate::component::{Component, PrepareError, Shared};
 use crate::engine::{EngineOptions, RunningEngine};
 use crate::host;
+use crate::host::files::{MountOptions, Mounts};
 use crate::instance::HostState;
 use crate::limits::Limits;
 use crate::output::Output;
@@ -30,12 +31,20 @@ pub struct AppOptions {
     pub cache: bool,
     /// Where components' output goes.
     pub output: Arc<dyn Output>,
+    /// How files are mounted.
+    pub mounts: MountOptions,
 }
 
 impl AppOptions {
     /// The defaults, with an output.
     pub fn new(output: Arc<dyn Output>) -> Self {
-        Self { engine: EngineOptions::default(), limits: Limits::default(), cache: true, output }
+        Self {
+            engine: EngineOptions::default(),
+            limits: Limits::default(),
+            cache: true,
+            output,
+            mounts: MountOptions::default(),
+        }
     }
 }
 
@@ -77,6 +86,7 @@ impl App {
                 output: Arc::clone(&options.output),
             },
             variables,
+            mounts: &options.mounts,
         };
         let mut jobs = ids
             .iter()
@@ -136,9 +146,6 @@ struct Job<'a> {
 impl<'a> Job<'a> {
     fn new(component: &'a LockedComponent) -> Result<Self, PrepareError> {
         let id = || component.id.clone();
-        if !component.files.is_empty() {
-            return Err(PrepareError::Unsupported { id: id(), what: "mounted files" });
-        }
         if !component.dependencies.is_empty() {
             return Err(PrepareError::Unsupported { id: id(), what: "component dependencies" });
         }
@@ -160,6 +167,7 @@ struct Compiler<'a> {
     cache: Option<CompiledCode>,
     shared: Shared,
     variables: &'a Variables,
+    mounts: &'a MountOptions,
 }
 
 impl Compiler<'_> {
@@ -201,6 +209,7 @@ impl Compiler<'_> {
         let locked = job.component;
         let id = || locked.id.clone();
         let values = self.variables.of_component(locked)?;
+        let mounts = Mounts::new(locked, self.mounts)?;
         let bytes = std::fs::read(&job.path).map_err(|source| PrepareError::Read {
             id: id(),
             path: job.path.clone(),
@@ -215,7 +224,7 @@ impl Compiler<'_> {
         }
         .map_err(|source| PrepareError::Compile { id: id(), path: job.path.clone(), source })?;
         let pre = self.linker.instantiate_pre(&compiled).map_err(|source| PrepareError::Link { id: id(), source })?;
-        Ok(Component::new(locked, values, pre, &self.shared))
+        Ok(Component::new(locked, values, mounts, pre, &self.shared))
     }
 }
 

@@ -9,6 +9,7 @@ use spin_app_model::lock::LockedComponent;
 use wasmtime::Engine;
 use wasmtime::component::InstancePre;
 
+use crate::host::files::Mounts;
 use crate::host::variables::ComponentVariables;
 use crate::host::wasi::WasiTemplate;
 use crate::http::Handler;
@@ -55,6 +56,9 @@ pub enum PrepareError {
         /// What it is instead, and what to do.
         what: &'static str,
     },
+    /// Files that can't be mounted.
+    #[error(transparent)]
+    Mount(#[from] crate::host::files::MountError),
     /// The lock asks for something that isn't there yet.
     #[error("component \"{id}\" has {what}, which this version of the trigger does not support")]
     Unsupported {
@@ -116,12 +120,13 @@ impl Component {
     pub(crate) fn new(
         locked: &LockedComponent,
         variables: BTreeMap<String, String>,
+        mounts: Mounts,
         pre: InstancePre<HostState>,
         shared: &Shared,
     ) -> Self {
         let template = Template {
             id: locked.id.clone(),
-            wasi: WasiTemplate::new(&locked.id, locked.env.clone(), &*shared.output),
+            wasi: WasiTemplate::new(&locked.id, locked.env.clone(), mounts, &*shared.output),
             variables: ComponentVariables::new(variables),
         };
         let engine = pre.engine().clone();
@@ -161,7 +166,7 @@ impl Component {
     /// [`InvokeError::Full`] when too many instances live already, else what instantiation trapped with.
     pub async fn instantiate(&self) -> Result<EventInstance, InvokeError> {
         let permit = self.instances.acquire().await?;
-        let mut store = new_store(&self.engine, &self.template, &self.limits);
+        let mut store = new_store(&self.engine, &self.template, &self.limits).map_err(InvokeError::Instantiate)?;
         let meter = crate::instance::Meter(Arc::clone(&store.data().meter));
         let instance = meter.run(self.pre.instantiate_async(&mut store)).await.map_err(InvokeError::Instantiate)?;
         Ok(EventInstance { store, instance, _permit: permit })

@@ -62,11 +62,14 @@ impl Meter {
 }
 
 /// A store for a new instance, with its limits in force.
-pub(crate) fn new_store(engine: &Engine, template: &Template, limits: &Limits) -> Store<HostState> {
+///
+/// # Errors
+/// When a mounted folder is gone.
+pub(crate) fn new_store(engine: &Engine, template: &Template, limits: &Limits) -> wasmtime::Result<Store<HostState>> {
     let cpu = CpuMeter::new(limits);
     let state = HostState {
         table: ResourceTable::new(),
-        wasi: template.wasi.instantiate(),
+        wasi: template.wasi.instantiate()?,
         http: WasiHttpCtx::new(),
         outbound_http: OutboundHttp { component: template.id.clone() },
         variables: template.variables.clone(),
@@ -80,5 +83,5 @@ pub(crate) fn new_store(engine: &Engine, template: &Template, limits: &Limits) -
         cpu.tick(stack)
     });
     store.set_epoch_deadline(1);
-    store
+    Ok(store)
 }

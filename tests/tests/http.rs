@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+#[path = "http/files.rs"]
+mod files;
 #[path = "http/headers.rs"]
 mod headers;
 #[path = "http/instances.rs"]

@@ -11,10 +11,10 @@ use std::sync::Arc;
 use clap::{CommandFactory, FromArgMatches, Parser};
 use spin_app_model::ComponentId;
 use spin_app_model::TriggerType;
-use spin_app_model::launch::env::{LOCAL_APP_DIR, LOCKED_URL};
+use spin_app_model::launch::env::{DATA_DIR, LOCAL_APP_DIR, LOCKED_URL, WORKING_DIR};
 use spin_app_model::lock::LockedApp;
-use spin_component_runtime::AppOptions;
 use spin_component_runtime::variables::Variables;
+use spin_component_runtime::{AppOptions, MountOptions};
 
 use crate::app::App;
 use crate::control::{self, Control};
@@ -202,7 +202,21 @@ fn options(common: &CommonFlags, locked: &LockedApp, ids: &[ComponentId]) -> Res
     options.engine = common.engine();
     options.limits = common.limits();
     options.cache = !common.disable_cache;
+    options.mounts = MountOptions {
+        working_dir: std::env::var_os(WORKING_DIR).map(PathBuf::from).unwrap_or_default(),
+        writable: common.allow_transient_write,
+        // What lies there is run as this user: compiled code, and plugins.
+        protected: [spin_component_runtime::app::cache_folder(), data_folder()].into_iter().flatten().collect(),
+    };
     Ok(options)
+}
+
+/// Where plugins are installed, by the same rule as in `spin`.
+fn data_folder() -> Option<PathBuf> {
+    match std::env::var_os(DATA_DIR) {
+        Some(folder) => Some(PathBuf::from(folder)),
+        None => dirs::data_local_dir().map(|data| data.join("spin")),
+    }
 }
 
 fn shown(common: &CommonFlags, locked: &LockedApp) -> Result<Shown, Error> {

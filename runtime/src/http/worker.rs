@@ -52,7 +52,7 @@ impl HandlerState for Workers {
     async fn instantiate(&self) -> wasmtime::Result<Instance<HostState, Expiration, Policy>> {
         let permit = self.component.instances.acquire().await?;
         let component = &self.component;
-        let mut store = new_store(&component.engine, &component.template, &component.limits);
+        let mut store = new_store(&component.engine, &component.template, &component.limits)?;
         let meter = Arc::clone(&store.data().meter);
         let proxy = Meter(Arc::clone(&meter)).run(self.pre.instantiate_async(&mut store)).await?;
         let policy = match self.generation {

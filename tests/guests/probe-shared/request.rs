@@ -21,8 +21,18 @@ pub enum Behaviour {
     Echo,
     Status(u16),
     Count,
+    File(FileUse),
     Outbound(Option<Target>),
     Hello,
+}
+
+/// What `/file` does, all with the path of the query.
+pub enum FileUse {
+    Read(String),
+    List(String),
+    Write(String),
+    Remove(String),
+    Link { target: String, link: String },
 }
 
 /// Where an outgoing request goes, taken apart as `wasi:http` wants it.
@@ -63,6 +73,7 @@ fn named(name: &str, second: &str, query: &str) -> Option<Behaviour> {
         "echo" => Behaviour::Echo,
         "status" => Behaviour::Status(second.parse().unwrap_or(0)),
         "count" => Behaviour::Count,
+        "file" => Behaviour::File(file_use(second, query)?),
         "outbound" => Behaviour::Outbound(parameter(query, "url").and_then(|url| target(&decoded(url)))),
         _ => return None,
     })
@@ -82,6 +93,40 @@ pub fn print(escapes: bool) {
     let tail = if escapes { " \x1b]52;c;aGk=\x07\x1b]0;title\x07\x1b[31mred\x1b[0m\x1b[1A" } else { "" };
     println!("probe: a line on stdout{tail}");
     eprintln!("probe: a line on stderr{tail}");
+}
+
+fn file_use(verb: &str, query: &str) -> Option<FileUse> {
+    let path = decoded(parameter(query, "path").unwrap_or("/"));
+    Some(match verb {
+        "read" => FileUse::Read(path),
+        "list" => FileUse::List(path),
+        "write" => FileUse::Write(path),
+        "remove" => FileUse::Remove(path),
+        "link" => FileUse::Link { target: decoded(parameter(query, "to").unwrap_or("")), link: path },
+        _ => return None,
+    })
+}
+
+/// What `/file` answers: what was asked for, or `error: KIND` with 409.
+pub fn file(file_use: FileUse) -> (u16, String) {
+    use std::fs;
+    let done = |()| "done\n".to_owned();
+    let outcome = match file_use {
+        FileUse::Read(path) => fs::read_to_string(path),
+        FileUse::List(path) => fs::read_dir(path).and_then(|entries| {
+            let names = entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
+            let mut names = names.collect::<std::io::Result<Vec<_>>>()?;
+            names.sort();
+            Ok(names.join(" "))
+        }),
+        FileUse::Write(path) => fs::write(path, "written by the guest\n").map(done),
+        FileUse::Remove(path) => fs::remove_file(path).map(done),
+        FileUse::Link { target, link } => fs::hard_link(target, link).map(done),
+    };
+    match outcome {
+        Ok(text) => (200, text),
+        Err(error) => (409, format!("error: {:?}\n", error.kind())),
+    }
 }
 
 /// How often `/count` was called in this instance, this time included.

@@ -43,6 +43,10 @@ impl Guest for Probe {
                 Ok(value) => answer(outparam, 200, &value),
                 Err(error) => answer(outparam, 404, &&why_not(error)),
             },
+            Behaviour::File(file_use) => {
+                let (status, text) = request::file(file_use);
+                answer(outparam, status, &text);
+            }
             Behaviour::Print { escapes } => {
                 request::print(escapes);
                 answer(outparam, 200, "printed\n");

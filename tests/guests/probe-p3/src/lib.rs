@@ -41,6 +41,10 @@ impl Guest for Probe {
                 Ok(value) => answer(200, value),
                 Err(error) => answer(404, why_not(error)),
             },
+            Behaviour::File(file_use) => {
+                let (status, text) = request::file(file_use);
+                answer(status, text)
+            }
             Behaviour::Print { escapes } => {
                 request::print(escapes);
                 answer(200, "printed\n")
