@@ -26,7 +26,7 @@ impl Manifest {
     #[must_use]
     pub fn for_wasm(path: &Path) -> Self {
         let trigger_type = TriggerType::http();
-        let id = assign_id(&trigger_type, None, |_| true);
+        let id = assign_id(&trigger_type, None, &mut 1, |_| true);
         // The ids are those that Spin gives to a trigger without an id and to a component written inside a trigger.
         let component = format!("{id}-component").parse().expect("a trigger's assigned id is made of safe characters");
         let component = Located { value: component, at: Position::START };

@@ -1,8 +1,9 @@
 //! What the dependencies of a component come to: who inherits what, which code is meant, and what contradicts itself.
 
+use std::collections::BTreeMap;
+
 use semver::Version;
 
-use super::names::PackageName;
 use super::problem::{Located, Position, did_you_mean, quoted};
 use super::schema::{Component, Dependency, DependencyName, DependencySource, Manifest, Package, SourceRef};
 use crate::lock::Inherit;
@@ -158,24 +159,20 @@ fn check_export(dependency: &Dependency, tell: &mut Tell<'_>) {
 
 /// Two dependencies that would satisfy the same imports.
 fn check_conflicts(component: &Component, tell: &mut Tell<'_>) {
-    let packages: Vec<_> = component
-        .dependencies
-        .iter()
-        .filter_map(|dependency| match &dependency.name.value {
-            DependencyName::Package { package, interface, version } => Some((dependency, package, interface, version)),
-            DependencyName::Plain(_) => None,
-        })
-        .collect();
-    for (index, (dependency, package, interface, version)) in packages.iter().enumerate() {
-        let same = |other: &&(&Dependency, &PackageName, &Option<String>, &Option<Version>)| {
-            other.1 == *package && other.2 == *interface && are_compatible(other.3.as_ref(), version.as_ref())
+    let mut of_interface: BTreeMap<_, Vec<(&Dependency, &Option<Version>)>> = BTreeMap::new();
+    for dependency in &component.dependencies {
+        let DependencyName::Package { package, interface, version } = &dependency.name.value else {
+            continue;
         };
-        if let Some((first, ..)) = packages[..index].iter().find(same) {
+        let others = of_interface.entry((package, interface)).or_default();
+        let conflicts = |other: &&(&Dependency, &Option<Version>)| are_compatible(other.1.as_ref(), version.as_ref());
+        if let Some((first, _)) = others.iter().find(conflicts) {
             let [this, other] = [dependency, first].map(|dependency| quoted(&dependency.name.value.to_string()));
             let message = format!("dependency {this} conflicts with {other}");
             let help = "they must differ in the interface or in an incompatible version".to_owned();
             tell(dependency.name.at, message, Some(help));
         }
+        others.push((dependency, version));
     }
 }
 

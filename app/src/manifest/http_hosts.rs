@@ -1,6 +1,18 @@
 //! The deprecated list `allowed_http_hosts`, and what its entries mean in `allowed_outbound_hosts`.
 
+use super::problem::Located;
 use crate::hosts::{ALLOW_ALL, AllowedHost};
+
+/// The modern form of a list; entries that have none are left out. One that allows everything makes the others moot.
+pub(super) fn modern_list(entries: &[Located<String>]) -> Vec<Located<String>> {
+    let everything = entries.iter().position(|entry| entry.value == ALLOW_ALL);
+    let counting = everything.map_or(entries, |at| &entries[at..=at]);
+    let converted = counting.iter().flat_map(|entry| {
+        let modern = modern(&entry.value).unwrap_or_default().into_iter();
+        modern.map(|value| Located { value, at: entry.at })
+    });
+    converted.collect()
+}
 
 /// The modern form of one entry, or why there is none.
 pub(super) fn modern(entry: &str) -> Result<Vec<String>, &'static str> {

@@ -215,8 +215,7 @@ impl Locking<'_> {
 /// The allowed hosts in the modern form, the deprecated ones last.
 fn outbound_hosts(component: &Component) -> Vec<String> {
     let modern = component.allowed_outbound_hosts.iter().map(|host| host.value.clone());
-    let deprecated = component.allowed_http_hosts.iter();
-    let converted = deprecated.flat_map(|host| http_hosts::modern(&host.value).unwrap_or_default());
+    let converted = http_hosts::modern_list(&component.allowed_http_hosts).into_iter().map(|host| host.value);
     modern.chain(converted).collect()
 }
 

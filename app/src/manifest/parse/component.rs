@@ -140,18 +140,15 @@ pub(super) enum Deprecated {
 /// The field `allowed_http_hosts`.
 pub(super) fn http_hosts(table: &Table<'_, '_>, deprecated: Deprecated) -> Vec<Located<String>> {
     let hosts = table.texts("allowed_http_hosts");
-    let mut modern = Vec::new();
     for host in &hosts {
-        match http_hosts::modern(&host.value) {
-            Ok(converted) => modern.extend(converted.iter().map(|host| format!("{host:?}"))),
-            Err(reason) => {
-                let message = format!("{} cannot be an allowed HTTP host: {reason}", quoted(&host.value));
-                let help = "write a host, or better use `allowed_outbound_hosts`".to_owned();
-                table.report.add(host.at, message, Some(help));
-            }
+        if let Err(reason) = http_hosts::modern(&host.value) {
+            let message = format!("{} cannot be an allowed HTTP host: {reason}", quoted(&host.value));
+            let help = "write a host, or better use `allowed_outbound_hosts`".to_owned();
+            table.report.add(host.at, message, Some(help));
         }
     }
     if let Some(first) = hosts.first().filter(|_| deprecated == Deprecated::Yes) {
+        let modern: Vec<_> = http_hosts::modern_list(&hosts).iter().map(|host| format!("{:?}", host.value)).collect();
         let message = format!("{} is deprecated", table.field_name("allowed_http_hosts"));
         table.report.warn(first.at, message, format!("add to `allowed_outbound_hosts`: {}", modern.join(", ")));
     }

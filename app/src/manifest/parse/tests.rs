@@ -314,6 +314,47 @@ fn a_huge_hopeless_manifest_gives_a_short_answer() {
     assert!(printed.lines().count() < 300 && printed.ends_with("more problems"));
 }
 
+/// Whatever a parser of its own depth limit lets through, ours must not fall over.
+#[test]
+fn depth_is_an_error_and_not_a_crash() {
+    for depth in [100, 10_000, 200_000] {
+        let dotted = "a.".repeat(depth);
+        let texts = [
+            format!("[[trigger.x]]\n{dotted}a = 1\n"),
+            format!("[application.tool.{dotted}a]\n"),
+            format!("[component.a.{dotted}a]\n"),
+            format!("[[trigger.x]]\na = {}\n", "[".repeat(depth)),
+            format!("[[trigger.x]]\na = {}1{}\n", "{ a = ".repeat(depth), " }".repeat(depth)),
+        ];
+        for text in texts {
+            let _ = parse(&format!("spin_manifest_version = 2\n{text}"));
+            let _ = parse(&format!("spin_manifest_version = '1'\n{text}"));
+        }
+    }
+}
+
+#[test]
+fn ten_megabytes_are_read_in_good_time() {
+    let mut text = HEAD.to_owned();
+    for number in 0..100_000 {
+        writeln!(
+            text,
+            "[component.c{number}]\nsource = 'c.wasm'\nenvironment = {{ A = '{number}', B = '{number}' }}\n"
+        )
+        .unwrap();
+    }
+    for number in 0..100_000 {
+        writeln!(text, "[variables.v{number}]\ndefault = '{number}'").unwrap();
+    }
+    for number in 0..50_000 {
+        writeln!(text, "[[trigger.x]]\n[[trigger.y]]\nid = '{number}_'\ncomponent = {{ source = 'x.wasm' }}").unwrap();
+    }
+    let text = text.replace("[trigger]\n", "");
+    assert!(text.len() > 10_000_000, "{}", text.len());
+    let manifest = parse(&text).unwrap();
+    assert_eq!((manifest.components.len(), manifest.triggers.len()), (150_000, 100_000));
+}
+
 proptest! {
     #[test]
     fn no_text_makes_the_reader_panic(text in "(\\PC|\n){0,80}") {
@@ -326,15 +367,23 @@ proptest! {
     fn any_kind_of_value_anywhere_is_handled(
         table in prop::sample::select(vec![
             "variables", "variables.v", "component", "component.a", "component.a.build", "component.a.variables",
+            "component.a.source", "component.a.dependencies", "component.a.dependencies.v", "component.a.profile",
+            "component.a.profile.p", "component.a.profile.p.build", "component.a.tool",
         ]),
         key in prop::sample::select(vec![
             "v", "a", "source", "default", "required", "command", "watch", "targets", "files", "variables", "build",
+            "url", "digest", "package", "version", "registry", "path", "component", "export", "inherit_configuration",
+            "exclude_files", "dependencies", "profile", "tool", "allowed_http_hosts", "allowed_outbound_hosts",
+            "\"acme:x/y@1.0.0\"", "dependencies_inherit_configuration", "ai_models", "key_value_stores",
         ]),
         value in prop::sample::select(vec![
             "1", "-1.5", "nan", "true", "2020-01-01", "'x'", "''", "[]", "[1]", "['x']", "{}", "{ a = 1 }", "'{{'",
+            "'1.0.0'", "'*'", "[{ source = 'x', destination = 'y' }]", "{ version = '1' }", "{ component = 'a' }",
         ]),
     ) {
         let text = format!("{HEAD}[{table}]\n{key} = {value}\n");
+        let old = "spin_version = '1'\nname = 'a'\ntrigger.type = 'x'\n[[component]]\nid = 'a'\n";
+        let _ = parse(&format!("{old}{key} = {value}\n"));
         if let Err(error) = parse(&text) {
             prop_assert!(!error.problems().is_empty());
             for problem in error.problems() {

@@ -22,7 +22,8 @@ struct Entry {
     id: Option<Located<String>>,
     trigger: Trigger,
     component: Option<Reference>,
-    components: BTreeMap<String, Vec<Reference>>,
+    /// In the order of the text, by which ids are assigned.
+    components: Vec<(String, Vec<Reference>)>,
 }
 
 /// How a trigger says which component it means.
@@ -108,9 +109,9 @@ fn reference(table: &Table<'_, '_>, value: &Spanned<DeValue<'_>>) -> Option<Refe
 }
 
 /// The field `components`: groups of one or several.
-fn components(table: &Table<'_, '_>) -> BTreeMap<String, Vec<Reference>> {
+fn components(table: &Table<'_, '_>) -> Vec<(String, Vec<Reference>)> {
     let Some(groups) = table.table("components", || table.field_name("components")) else {
-        return BTreeMap::new();
+        return Vec::new();
     };
     let groups = groups.entries().map(|(name, _, value)| {
         let members = match value.get_ref() {
@@ -126,40 +127,55 @@ fn components(table: &Table<'_, '_>) -> BTreeMap<String, Vec<Reference>> {
 fn assign_ids(entries: &mut [Entry]) {
     let mut taken: BTreeSet<String> =
         entries.iter().filter_map(|entry| entry.id.as_ref()).map(|id| id.value.clone()).collect();
+    // Ids are only ever taken, so the search for a free number goes on where it ended.
+    let mut numbers: BTreeMap<TriggerType, u64> = BTreeMap::new();
     for entry in entries.iter_mut().filter(|entry| entry.id.is_none()) {
+        let number = numbers.entry(entry.trigger.trigger_type.clone()).or_insert(1);
         let component = match &entry.component {
             Some(Reference::Id(id)) => Some(&id.value),
             _ => None,
         };
-        let id = assign_id(&entry.trigger.trigger_type, component, |id| !taken.contains(id));
+        let id = assign_id(&entry.trigger.trigger_type, component, number, |id| !taken.contains(id));
         taken.insert(id.clone());
         entry.trigger.id.value = id;
     }
 }
 
-/// The id of a trigger that has none: named after its component if it can be, else numbered.
+/// The id of a trigger that has none: named after its component if it can be, else numbered from `number` on.
 pub(in super::super) fn assign_id(
     trigger_type: &TriggerType,
     component: Option<&ComponentId>,
+    number: &mut u64,
     is_free: impl Fn(&str) -> bool,
 ) -> String {
     let named = component.map(|component| format!("{component}-{trigger_type}-trigger"));
-    let numbered = (1u64..).map(|number| format!("{trigger_type}-trigger{number}"));
-    named.into_iter().chain(numbered).find(|id| is_free(id)).expect("there are more numbers than triggers")
+    if let Some(id) = named.filter(|id| is_free(id)) {
+        return id;
+    }
+    loop {
+        let id = format!("{trigger_type}-trigger{number}");
+        if is_free(&id) {
+            return id;
+        }
+        *number += 1;
+    }
 }
 
 /// Takes the components out of the triggers and leaves references.
 fn name_components(entries: Vec<Entry>, is_taken: impl Fn(&str) -> bool) -> (Vec<Trigger>, Vec<Component>) {
     let mut found: Vec<Component> = Vec::new();
+    let mut given: BTreeSet<ComponentId> = BTreeSet::new();
+    let mut number = 1;
     let mut triggers = Vec::with_capacity(entries.len());
     for Entry { mut trigger, component, components, .. } in entries {
-        let count = component.iter().len() + components.values().map(Vec::len).sum::<usize>();
+        let count = component.iter().len() + components.iter().map(|(_, group)| group.len()).sum::<usize>();
         let named = (count == 1).then(|| format!("{}-component", trigger.id.value));
         let mut refer = |reference| match reference {
             Reference::Id(id) => id,
             Reference::Inline(mut component) => {
-                let is_free = |id: &str| !is_taken(id) && found.iter().all(|component| component.id.value != id);
-                component.id.value = inline_id(named.as_deref(), is_free);
+                let is_free = |id: &ComponentId| !is_taken(id.as_str()) && !given.contains(id);
+                component.id.value = inline_id(named.as_deref(), &mut number, is_free);
+                given.insert(component.id.value.clone());
                 let id = component.id.clone();
                 found.push(*component);
                 id
@@ -175,10 +191,17 @@ fn name_components(entries: Vec<Entry>, is_taken: impl Fn(&str) -> bool) -> (Vec
     (triggers, found)
 }
 
-/// The id of a component that has none: named after its trigger if it can be, else numbered.
-fn inline_id(named: Option<&str>, is_free: impl Fn(&str) -> bool) -> ComponentId {
-    let named = named.filter(|name| check_kebab(name).is_ok()).map(str::to_owned);
-    let numbered = (1u64..).map(|number| format!("inline-component{number}"));
-    let mut free = named.into_iter().chain(numbered).filter(|id| is_free(id));
-    free.find_map(|id| id.parse().ok()).expect("there are more numbers than components")
+/// The id of a component that has none: named after its trigger if it can be, else numbered from `number` on.
+fn inline_id(named: Option<&str>, number: &mut u64, is_free: impl Fn(&ComponentId) -> bool) -> ComponentId {
+    let named = named.filter(|name| check_kebab(name).is_ok()).and_then(|name| name.parse().ok());
+    if let Some(id) = named.filter(&is_free) {
+        return id;
+    }
+    loop {
+        let id = format!("inline-component{number}").parse().expect("it is made of safe characters");
+        if is_free(&id) {
+            return id;
+        }
+        *number += 1;
+    }
 }

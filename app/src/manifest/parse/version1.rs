@@ -199,12 +199,6 @@ fn outbound_hosts(table: &Table<'_, '_>) -> Vec<Located<String>> {
         let at = table.report.position(table.header().start);
         hosts.extend(DATABASES.map(|host| Located { value: host.to_owned(), at }));
     }
-    let deprecated = http_hosts(table, Deprecated::No);
-    // One entry that allows everything makes the others moot.
-    let everything = deprecated.iter().find(|host| host.value == crate::hosts::ALLOW_ALL).cloned();
-    for host in everything.map_or(deprecated, |host| vec![host]) {
-        let modern = http_hosts::modern(&host.value).unwrap_or_default();
-        hosts.extend(modern.into_iter().map(|value| Located { value, at: host.at }));
-    }
+    hosts.extend(http_hosts::modern_list(&http_hosts(table, Deprecated::No)));
     hosts
 }
