@@ -275,8 +275,6 @@ fn usual(scheme: &SchemePattern, rest: &str) -> Result<PortPattern, HostError> {
     };
     match usual_port(name) {
         Some(port) => Ok(PortPattern::In(u32::from(port)..u32::from(port) + 1)),
-        // Nothing goes to a port of the application itself.
-        None if matches!(rest, "self" | "self.alt") => Ok(PortPattern::Any),
         None => Err(HostError::NoPort { entry: format!("{name}://{rest}"), scheme: name.to_owned() }),
     }
 }

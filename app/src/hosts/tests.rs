@@ -50,6 +50,7 @@ fn every_rule_of_the_grammar_has_its_error() {
         ("tcp://h", "no-port"),
         ("*://h", "no-port"),
         ("*://10.0.0.0/8", "no-port"),
+        ("*://self", "no-port"),
         ("https://h:", "port"),
         ("https://h:+80", "port"),
         ("https://h:65536", "port"),
@@ -130,7 +131,7 @@ fn spellings_do_not_matter() {
 fn the_application_itself_is_only_reached_by_its_own_entry_or_by_any() {
     let own = Destination::own("http");
     let entry = |text: &str| AllowedHost::parse(text).unwrap();
-    for text in ["http://self", "http://self.alt", "http://self:1234", "http://*", "*://*:*", "*://self"] {
+    for text in ["http://self", "http://self.alt", "http://self:1234", "http://*", "*://*:*", "*://self:*"] {
         assert!(entry(text).allows(&own), "{text}");
     }
     for text in ["https://self", "http://self.example.com", "http://localhost"] {

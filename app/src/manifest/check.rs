@@ -96,6 +96,10 @@ fn check_host(parsed: &Parsed<'_>, text: &Located<String>, template: &Template, 
     report.add(text.at, format!("{entry}{value} cannot be an allowed outbound host: {error}"), Some(error.help()));
 }
 
+/// In how many profiles dependencies are checked while reading. Nobody has that many, and each takes a copy of the
+/// manifest; what is wrong in a further one is found when it is locked.
+const PROFILES_CHECKED: usize = 20;
+
 /// Dependencies are checked as they are without a profile and in each: what is wrong in both is reported once.
 fn check_dependencies(parsed: &Parsed<'_>, report: &Report<'_>) {
     let manifest = &parsed.manifest;
@@ -106,7 +110,8 @@ fn check_dependencies(parsed: &Parsed<'_>, report: &Report<'_>) {
     if !manifest.components.iter().any(uses) {
         return;
     }
-    let in_profiles = manifest.profiles().into_iter().filter_map(|name| manifest.with_profile(name).ok());
+    let profiles = manifest.profiles().into_iter().take(PROFILES_CHECKED);
+    let in_profiles = profiles.filter_map(|name| manifest.with_profile(name).ok());
     let mut seen = BTreeSet::new();
     for manifest in std::iter::once(manifest.clone()).chain(in_profiles) {
         for component in &manifest.components {

@@ -3,7 +3,7 @@
 //! Downloading, asking registries and copying files is not the business of this crate. A caller asks a manifest for its
 //! [`Needs`], gets them, notes what it got in a [`Resolved`], and locks with that.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use super::problem::{Located, Position, quoted};
@@ -149,10 +149,17 @@ impl Manifest {
     #[must_use]
     pub fn needs(&self) -> Needs {
         let mut needs = Needs::default();
+        let mut seen = HashSet::new();
+        let mut add = |source: Located<SourceRef>, needs: &mut Needs| {
+            let is_local = matches!(source.value, SourceRef::File(_));
+            if !is_local && seen.insert(source.value.clone()) {
+                needs.sources.push(source);
+            }
+        };
         for component in &self.components {
-            needs.add(component.source.clone());
+            add(component.source.clone(), &mut needs);
             for dependency in super::dependencies::resolve(self, component, &|_| false, &mut |_, _, _| {}) {
-                needs.add(dependency.source);
+                add(dependency.source, &mut needs);
             }
             if !component.files.is_empty() {
                 needs.files.push(ComponentFiles {
@@ -163,14 +170,5 @@ impl Manifest {
             }
         }
         needs
-    }
-}
-
-impl Needs {
-    fn add(&mut self, source: Located<SourceRef>) {
-        let is_local = matches!(source.value, SourceRef::File(_));
-        if !is_local && self.sources.iter().all(|known| known.value != source.value) {
-            self.sources.push(source);
-        }
     }
 }

@@ -34,6 +34,15 @@ const VERSION_KEY: &str = "spin_manifest_version";
 const OLD_VERSION_KEY: &str = "spin_version";
 
 const DOCUMENT_KEYS: &[&str] = &[VERSION_KEY, "application", "variables", "trigger", "component"];
+/// What version 1 has at the top.
+const DOCUMENT_ELSEWHERE: &[(&str, &str)] = &[
+    ("name", BELOW_APPLICATION),
+    ("version", BELOW_APPLICATION),
+    ("description", BELOW_APPLICATION),
+    ("authors", BELOW_APPLICATION),
+];
+const BELOW_APPLICATION: &str = "in version 2 it belongs below `[application]`";
+
 const APPLICATION_KEYS: &[&str] = &["name", "version", "description", "authors", "targets", "trigger", "tool"];
 const VARIABLE_KEYS: &[&str] = &["description", "required", "default", "secret"];
 
@@ -65,7 +74,7 @@ pub(super) fn document<'t>(text: &'t str, path: &Path, report: &Report<'t>) -> O
 }
 
 fn version_2<'t>(document: &Table<'_, 't>, path: &Path) -> Parsed<'t> {
-    document.expect_only(DOCUMENT_KEYS, &[]);
+    document.expect_only(DOCUMENT_KEYS, DOCUMENT_ELSEWHERE);
     let application = application(document);
     let mut components = component::components(document);
     let mut declared = keys(document, "component");
