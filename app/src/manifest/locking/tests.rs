@@ -10,7 +10,7 @@ use super::*;
 fn lock(rest: &str) -> LockedApp {
     let text = format!("spin_manifest_version = 2\n[application]\nname = 'a'\n{rest}");
     let path = Path::new("/srv/a/spin.toml");
-    Manifest::parse(&text, path).unwrap().lock(&LockOptions::for_manifest(path).unwrap())
+    Manifest::parse(&text, path).unwrap().lock(&LockOptions::for_manifest(path).unwrap(), &Resolved::default()).unwrap()
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn environment_given_at_the_start_wins() {
     let path = Path::new("/srv/spin.toml");
     let env = [("B", "3"), ("C", "4"), ("C", "5")].map(|(name, value)| (name.to_owned(), value.to_owned()));
     let options = LockOptions::for_manifest(path).unwrap().with_env(env);
-    let app = Manifest::parse(text, path).unwrap().lock(&options);
+    let app = Manifest::parse(text, path).unwrap().lock(&options, &Resolved::default()).unwrap();
     let env: Vec<_> = app.components[0].env.iter().map(|(name, value)| format!("{name}={value}")).collect();
     assert_eq!(env, ["A=1", "B=3", "C=5"]);
 }
@@ -73,6 +73,57 @@ fn sources_become_absolute_urls() {
 }
 
 #[test]
+fn mounts_are_written_in_the_order_they_were_noted() {
+    let text = "spin_manifest_version = 2\n[application]\nname = 'a'\n[trigger]\n[component.a]\nsource = 'a'\n\
+                files = ['b', { source = 'c', destination = '/d' }]\n[component.none]\nsource = 'a'\n";
+    let path = Path::new("/srv/a/spin.toml");
+    let manifest = Manifest::parse(text, path).unwrap();
+    let needs = manifest.needs();
+    assert!(needs.sources.is_empty());
+    assert_eq!(needs.files.len(), 1);
+    let mut resolved = Resolved::default();
+    resolved.mount("a".parse().unwrap(), "b", "b");
+    resolved.mount("a".parse().unwrap(), "/elsewhere/c", "/d");
+    let app = manifest.lock(&LockOptions::for_manifest(path).unwrap(), &resolved).unwrap();
+    let files: Vec<_> =
+        app.components[0].files.iter().map(|file| (file.content.source.as_deref().unwrap(), &*file.path)).collect();
+    assert_eq!(files, [("file:///srv/a/b", "b"), ("file:///elsewhere/c", "/d")]);
+    assert!(app.components[1].files.is_empty());
+}
+
+/// What is needed more than once is asked for once, where it is named first; in a profile it may be something else.
+#[test]
+fn code_is_needed_once_and_as_the_profile_says() {
+    let url = |name: &str| format!("{{ url = 'https://x/{name}', digest = 'sha256:{}' }}", "0".repeat(64));
+    let text = format!(
+        "spin_manifest_version = 2\n[application]\nname = 'a'\n[trigger]\n[component.a]\nsource = {}\n\
+         dependencies = {{ 'p:q/r' = {}, 'p:s' = '1' }}\n[component.a.profile.p]\nsource = 'local'\n",
+        url("a"),
+        url("a"),
+    );
+    let manifest = Manifest::parse(&text, Path::new("t")).unwrap();
+    let needs = |manifest: &Manifest| {
+        let needs = manifest.needs();
+        let described = needs.described().map(|(at, what)| format!("{}: {what}", at.line));
+        described.collect::<Vec<_>>()
+    };
+    let package = "7: the package `p:s@^1`";
+    assert_eq!(needs(&manifest), ["6: the download `https://x/a`", package]);
+    assert_eq!(needs(&manifest.with_profile("p").unwrap()), ["7: the download `https://x/a`", package]);
+}
+
+/// Whoever changes a manifest after reading gets an error and not half an application.
+#[test]
+fn dependencies_that_contradict_each_other_are_not_locked() {
+    let text = "spin_manifest_version = 2\n[application]\nname = 'a'\n[trigger]\n[component.a]\nsource = 'a'\n\
+                dependencies = { 'p:q/r' = { component = 'b' } }\n[component.b]\nsource = 'b'\n";
+    let mut manifest = Manifest::parse(text, Path::new("/t")).unwrap();
+    manifest.components.pop();
+    let error = manifest.lock(&LockOptions::for_manifest(Path::new("/t")).unwrap(), &Resolved::default()).unwrap_err();
+    assert!(error.to_string().starts_with("/t:7:28: dependency `b` does not exist"), "{error}");
+}
+
+#[test]
 fn the_origin_is_the_manifest_made_absolute() {
     let here = std::env::current_dir().unwrap();
     let options = LockOptions::for_manifest(Path::new("./sub/spin.toml")).unwrap();
@@ -85,7 +136,7 @@ fn the_origin_is_the_manifest_made_absolute() {
 #[test]
 fn a_bare_wasm_file_answers_every_request() {
     let manifest = Manifest::for_wasm(Path::new("build/hello.wasm"));
-    let app = manifest.lock(&LockOptions::in_directory(Path::new("/work")).unwrap());
+    let app = manifest.lock(&LockOptions::in_directory(Path::new("/work")).unwrap(), &Resolved::default()).unwrap();
     let expected = r#"{
   "spin_lock_version": 0,
   "metadata": {
