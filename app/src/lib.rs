@@ -10,7 +10,8 @@
 //! | Module | Concern |
 //! |---|---|
 //! | [`ComponentId`], [`TriggerType`] | names that are safe in paths and commands |
-//! | [`manifest`] | `spin.toml`, version 2: reading with all problems at once, checking, locking |
+//! | [`manifest`] | `spin.toml`, versions 1 and 2: reading with all problems at once, checking, locking |
+//! | [`hosts`] | `allowed_outbound_hosts`: the grammar, and what an entry allows |
 //! | [`lock`] | `spin.lock`: the locked application, versions 0 and 1, canonical bytes |
 //! | [`launch`] | environment variables, control channel, messages, negotiation |
 //! | [`Template`] | `{{ variable }}` in text |
@@ -32,7 +33,8 @@
 //!
 //! ```
 //! use std::path::Path;
-//! use spin_app_model::{Manifest, manifest::LockOptions};
+//! use spin_app_model::Manifest;
+//! use spin_app_model::manifest::{LockOptions, Resolved};
 //!
 //! let text = r#"
 //! spin_manifest_version = 2
@@ -48,7 +50,7 @@
 //! source = "hello.wasm"
 //! "#;
 //! let path = Path::new("/srv/greeter/spin.toml");
-//! let app = Manifest::parse(text, path)?.lock(&LockOptions::for_manifest(path)?);
+//! let app = Manifest::parse(text, path)?.lock(&LockOptions::for_manifest(path)?, &Resolved::default())?;
 //!
 //! assert_eq!(app.name(), Some("greeter"));
 //! assert_eq!(app.trigger_types().len(), 1);
@@ -60,6 +62,7 @@
 #![forbid(unsafe_code)]
 
 mod expression;
+pub mod hosts;
 pub mod launch;
 pub mod lock;
 pub mod manifest;

@@ -1,12 +1,16 @@
 //! The manifest, `spin.toml`: what a person writes about an application.
 //!
-//! * [`Manifest`] and its parts (`manifest/schema.rs`): the data, after reading;
+//! * [`Manifest`] and its parts (`manifest/schema.rs` and below): the data, after reading;
 //! * reading (`manifest/parse.rs` and below): TOML to data, all problems at once, each with line and column;
 //! * checking (`manifest/check.rs`): what only shows when parts are seen together;
+//! * looking (`manifest/presence.rs`): whether the files are there that it names;
+//! * profiles (`manifest/profile.rs`) and dependencies (`manifest/dependencies.rs`): what the parts come to;
+//! * [`Needs`] and [`Resolved`] (`manifest/needs.rs`): what somebody else must get, and what came of it;
 //! * locking (`manifest/locking.rs`): data to a [`LockedApp`](crate::LockedApp).
 //!
-//! Version 2 of the format is read. Whatever public Spin knows and this version does not is refused with words that
-//! say so, never as an unknown key and never silently.
+//! Versions 2 and 1 of the format are read; version 1 is converted to the form of version 2. Normalising follows the
+//! order of public Spin: ids of triggers, components written inside triggers, the profile, what dependencies inherit,
+//! dependencies that are other components.
 //!
 //! ```
 //! use std::path::Path;
@@ -39,12 +43,18 @@
 
 mod bare;
 mod check;
-mod hosts;
+mod dependencies;
+mod http_hosts;
 mod ids;
 mod json;
 mod locking;
+mod names;
+mod needs;
 mod parse;
+mod patterns;
+mod presence;
 mod problem;
+mod profile;
 mod schema;
 mod table;
 
@@ -52,8 +62,14 @@ use std::fs;
 use std::path::Path;
 
 pub use locking::LockOptions;
+pub use names::{Digest, PackageName};
+pub use needs::{ComponentFiles, Needs, Resolved};
+pub(crate) use problem::quoted;
 pub use problem::{Located, ManifestError, Position, Problem};
-pub use schema::{Application, Build, BuildCommand, Component, Manifest, Trigger, Variable};
+pub use schema::{
+    Application, Build, BuildCommand, Component, Dependency, DependencyName, DependencySource, Download, FileMount,
+    Manifest, Package, Profile, SourceRef, Target, Trigger, Variable,
+};
 
 /// The usual name of a manifest.
 pub const FILE_NAME: &str = "spin.toml";
@@ -79,9 +95,10 @@ impl Manifest {
     /// [`ManifestError::Invalid`], listing everything that is wrong with it.
     pub fn parse(text: &str, path: &Path) -> Result<Self, ManifestError> {
         let report = problem::Report::new(text);
-        let parsed = parse::document(text, path, &report);
-        if let Some(parsed) = &parsed {
+        let mut parsed = parse::document(text, path, &report);
+        if let Some(parsed) = &mut parsed {
             check::cross_check(parsed, &report);
+            parsed.manifest.warnings = report.take_warnings();
         }
         match report.into_error(path) {
             Some(error) => Err(error),

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use spin_app_model::lock::{Inherit, LOCAL_SERVICE_CHAINING};
-use spin_app_model::manifest::LockOptions;
+use spin_app_model::manifest::{LockOptions, Resolved};
 use spin_app_model::{LockedApp, Manifest};
 
 fn data(name: &str) -> PathBuf {
@@ -84,7 +84,7 @@ fn canonical_files_come_out_byte_for_byte() {
 fn a_manifest_becomes_these_bytes() {
     let path = Path::new("/srv/shop/spin.toml");
     let manifest = Manifest::parse(&text("shop.toml"), path).unwrap();
-    let app = manifest.lock(&LockOptions::for_manifest(path).unwrap());
+    let app = manifest.lock(&LockOptions::for_manifest(path).unwrap(), &Resolved::default()).unwrap();
     assert_eq!(app.to_json() + "\n", text("shop.lock.json"));
     assert_eq!(LockedApp::from_json(app.to_json().as_bytes()).unwrap(), app);
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use spin_app_model::manifest::{LockOptions, Problem};
+use spin_app_model::manifest::{LockOptions, Needs, Position, Problem, Resolved};
 use spin_app_model::{LockError, LockedApp, Manifest, ManifestError};
 use url::Url;
 
@@ -27,6 +27,8 @@ pub(crate) enum LoadError {
     Manifest(#[from] ManifestError),
     #[error("cannot load \"{}\"", path.display())]
     Path { path: PathBuf, source: std::io::Error },
+    #[error("{}", not_in_this_version(path, needs))]
+    NotInThisVersion { path: PathBuf, needs: Needs },
     #[error("the application in \"{}\" has no triggers", path.display())]
     NoTriggers { path: PathBuf },
     #[error("cannot write the lock file")]
@@ -41,6 +43,9 @@ impl From<LoadError> for Report {
         match &error {
             LoadError::Manifest(error) => report.code(error.code()),
             LoadError::Path { .. } => report.code("source::unreadable"),
+            LoadError::NotInThisVersion { .. } => report
+                .code("app::not-in-this-version")
+                .help("put the code beside the manifest and name its file; build files into the component"),
             LoadError::NoTriggers { .. } => {
                 report.code("app::no-triggers").help("add a [[trigger.TYPE]] table that names a component")
             }
@@ -63,8 +68,12 @@ pub(crate) fn load(source: &Source, env: &[(String, String)], current_dir: &Path
         Source::Wasm(_) => (Manifest::for_wasm(path), LockOptions::in_directory(current_dir).map_err(failed)?, None),
     };
     let options = options.with_env(env.iter().cloned());
+    let needs = manifest.needs();
+    if !needs.is_empty() {
+        return Err(LoadError::NotInThisVersion { path: path.clone(), needs });
+    }
     manifest.check_sources(options.base_dir())?;
-    let app = manifest.lock(&options);
+    let app = manifest.lock(&options, &Resolved::default())?;
     if app.triggers.is_empty() {
         return Err(LoadError::NoTriggers { path: path.clone() });
     }
@@ -77,6 +86,13 @@ pub(crate) fn write(app: &LockedApp, generation: &Path) -> Result<Url, LoadError
     let path = workdir::locked_app(generation);
     app.write(&path)?;
     Url::from_file_path(&path).map_err(|()| LoadError::NoUrl { path })
+}
+
+fn not_in_this_version(path: &Path, needs: &Needs) -> String {
+    let described = needs.described().map(|(Position { line, column }, what)| {
+        format!("{}:{line}:{column}: not supported by this version of spin: {what}", path.display())
+    });
+    described.collect::<Vec<_>>().join("\n")
 }
 
 fn located(path: &Path, problem: &Problem) -> String {
@@ -132,6 +148,9 @@ mod tests {
         let (_dir, source) = app("spin_manifest_version = 2\n[application]\nname = \"demo\"\n[trigger]\n");
         let error = load(&source, &[], Path::new("/")).unwrap_err();
         assert!(matches!(error, LoadError::NoTriggers { .. }), "{error}");
+        let (_dir, source) = app(&format!("{MANIFEST}files = [\"a\"]\n"));
+        let report = Report::from(load(&source, &[], Path::new("/")).unwrap_err());
+        assert!(report.message().ends_with(":8:10: not supported by this version of spin: the files of component `a`"));
         let (dir, source) = app(MANIFEST);
         fs::remove_file(dir.path().join("a.wasm")).unwrap();
         let report = Report::from(load(&source, &[], Path::new("/")).unwrap_err());

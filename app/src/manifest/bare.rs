@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::parse::assign_id;
 use super::problem::{Located, Position};
-use super::schema::{Application, Component, Manifest, Trigger};
+use super::schema::{Application, Component, Manifest, SourceRef, Trigger};
 use crate::names::TriggerType;
 
 impl Manifest {
@@ -31,7 +31,7 @@ impl Manifest {
         let component = format!("{id}-component").parse().expect("a trigger's assigned id is made of safe characters");
         let component = Located { value: component, at: Position::START };
         let name = path.file_stem().map_or("wasm-file".into(), |stem| stem.to_string_lossy().into_owned());
-        let source = Located { value: path.to_owned(), at: Position::START };
+        let source = Located { value: SourceRef::File(path.to_owned()), at: Position::START };
         Self {
             path: path.to_owned(),
             application: Application { name, ..Application::default() },
@@ -40,9 +40,11 @@ impl Manifest {
                 id: Located { value: id, at: Position::START },
                 trigger_type,
                 component: Some(component.clone()),
+                components: Default::default(),
                 config: Map::from_iter([("route".to_owned(), Value::from("/..."))]),
             }],
             components: vec![Component::new(component, source)],
+            profile: None,
             warnings: Vec::new(),
         }
     }

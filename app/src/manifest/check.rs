@@ -1,35 +1,46 @@
 //! Checks that need more than one part of a manifest at a time, or the file system.
 
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::locking::absolute_source;
+use super::dependencies;
 use super::parse::Parsed;
-use super::problem::{Located, ManifestError, Problem, Report, did_you_mean, error_of, quoted};
-use super::schema::{Component, Manifest};
+use super::problem::{Located, Report, did_you_mean, quoted};
+use super::schema::{Component, Manifest, Trigger};
 use crate::expression::{Template, TemplateError};
+use crate::hosts::{AllowedHost, HostError};
+use crate::names::ComponentId;
 
-/// Reports references that lead nowhere and names that are given twice.
+/// Reports references that lead nowhere, names that are given twice, and values that can never be right.
 pub(super) fn cross_check(parsed: &Parsed<'_>, report: &Report<'_>) {
-    check_references(parsed, report);
+    for reference in parsed.manifest.triggers.iter().flat_map(references) {
+        check_reference(parsed, reference, report);
+    }
     check_trigger_ids(&parsed.manifest, report);
     for component in &parsed.manifest.components {
-        let templates = component.variables.values().chain(&component.allowed_outbound_hosts);
-        for template in templates {
+        for template in component.variables.values() {
             check_template(parsed, template, report);
         }
-    }
-}
-
-fn check_references(parsed: &Parsed<'_>, report: &Report<'_>) {
-    for reference in parsed.manifest.triggers.iter().filter_map(|trigger| trigger.component.as_ref()) {
-        if !parsed.components.contains(reference.value.as_str()) {
-            let declared = parsed.components.iter().map(|id| &**id);
-            let help = did_you_mean(reference.value.as_str(), declared)
-                .unwrap_or_else(|| format!("declare it: `[component.{}]`", reference.value));
-            report.add(reference.at, format!("no component `{}` is declared", reference.value), Some(help));
+        for host in &component.allowed_outbound_hosts {
+            if let Some(template) = check_template(parsed, host, report) {
+                check_host(parsed, host, &template, report);
+            }
         }
     }
+    check_dependencies(parsed, report);
+}
+
+fn references(trigger: &Trigger) -> impl Iterator<Item = &Located<ComponentId>> {
+    trigger.component.iter().chain(trigger.components.values().flatten())
+}
+
+fn check_reference(parsed: &Parsed<'_>, reference: &Located<ComponentId>, report: &Report<'_>) {
+    if parsed.components.contains(reference.value.as_str()) {
+        return;
+    }
+    let declared = parsed.components.iter().map(|id| &**id);
+    let help = did_you_mean(reference.value.as_str(), declared)
+        .unwrap_or_else(|| format!("declare it: `[component.{}]`", reference.value));
+    report.add(reference.at, format!("no component `{}` is declared", reference.value), Some(help));
 }
 
 fn check_trigger_ids(manifest: &Manifest, report: &Report<'_>) {
@@ -42,7 +53,8 @@ fn check_trigger_ids(manifest: &Manifest, report: &Report<'_>) {
     }
 }
 
-fn check_template(parsed: &Parsed<'_>, text: &Located<String>, report: &Report<'_>) {
+/// The template, if it is one and all its variables are declared.
+fn check_template(parsed: &Parsed<'_>, text: &Located<String>, report: &Report<'_>) -> Option<Template> {
     let template = match Template::parse(&text.value) {
         Ok(template) => template,
         Err(error) => {
@@ -54,49 +66,57 @@ fn check_template(parsed: &Parsed<'_>, text: &Located<String>, report: &Report<'
                 }
             };
             report.add(text.at, message, None);
-            return;
+            return None;
         }
     };
-    for name in template.variables().filter(|name| !parsed.variables.contains(*name)) {
+    let unknown: Vec<_> = template.variables().filter(|name| !parsed.variables.contains(*name)).collect();
+    for name in &unknown {
         let help = did_you_mean(name, parsed.variables.iter().map(|name| &**name))
             .unwrap_or_else(|| format!("declare it: `{name} = {{ required = true }}` below `[variables]`"));
         report.add(text.at, format!("no variable `{name}` is declared"), Some(help));
     }
+    unknown.is_empty().then_some(template)
 }
 
-impl Manifest {
-    /// Checks that the wasm files of all components are there.
-    ///
-    /// Not part of reading, because a manifest is also read in order to build them. `base_dir` is the directory of the
-    /// manifest.
-    ///
-    /// # Errors
-    ///
-    /// [`ManifestError::Invalid`], pointing at every `source` that names no file.
-    pub fn check_sources(&self, base_dir: &Path) -> Result<(), ManifestError> {
-        let missing = self.components.iter().filter(|component| {
-            let path = absolute_source(base_dir, &component.source.value);
-            !path.is_file()
-        });
-        match error_of(&self.path, missing.map(missing_source).collect(), 0) {
-            None => Ok(()),
-            Some(error) => Err(error),
-        }
-    }
-}
-
-fn missing_source(component: &Component) -> Problem {
-    let id = &component.id.value;
-    let path = component.source.value.to_string_lossy();
-    let help = match &component.build {
-        Some(_) => "build it first: `spin build`, or `spin up --build`".to_owned(),
-        None => "correct the path, which is relative to the manifest".to_owned(),
+/// Checks a host that is known already: because it has no variables, or because all of them have defaults.
+fn check_host(parsed: &Parsed<'_>, text: &Located<String>, template: &Template, report: &Report<'_>) {
+    let default =
+        |name: &str| parsed.manifest.variables.get(name).and_then(|variable| variable.default.clone()).ok_or(());
+    let Ok(host) = template.resolve(default) else {
+        return;
     };
-    Problem {
-        line: component.source.at.line,
-        column: component.source.at.column,
-        message: format!("the wasm file of component `{id}` does not exist: {}", quoted(&path)),
-        help: Some(help),
+    let error = match AllowedHost::parse(&host) {
+        Ok(_) => return,
+        // A variable may well be empty by default; such an entry allows nothing.
+        Err(HostError::Empty) if !template.is_literal() => return,
+        Err(error) => error,
+    };
+    let entry = quoted(&text.value);
+    let value = if template.is_literal() { String::new() } else { format!(", by default {},", quoted(&host)) };
+    report.add(text.at, format!("{entry}{value} cannot be an allowed outbound host: {error}"), Some(error.help()));
+}
+
+/// Dependencies are checked as they are without a profile and in each: what is wrong in both is reported once.
+fn check_dependencies(parsed: &Parsed<'_>, report: &Report<'_>) {
+    let manifest = &parsed.manifest;
+    let uses = |component: &Component| {
+        !component.dependencies.is_empty()
+            || component.profiles.values().any(|profile| !profile.dependencies.is_empty())
+    };
+    if !manifest.components.iter().any(uses) {
+        return;
+    }
+    let in_profiles = manifest.profiles().into_iter().filter_map(|name| manifest.with_profile(name).ok());
+    let mut seen = BTreeSet::new();
+    for manifest in std::iter::once(manifest.clone()).chain(in_profiles) {
+        for component in &manifest.components {
+            let is_declared = |id: &str| parsed.components.contains(id);
+            dependencies::resolve(&manifest, component, &is_declared, &mut |at, message, help| {
+                if seen.insert((at, message.clone())) {
+                    report.add(at, message, help);
+                }
+            });
+        }
     }
 }
 

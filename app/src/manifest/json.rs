@@ -43,6 +43,29 @@ pub(super) fn object(report: &Report<'_>, fields: &DeTable<'_>) -> Option<Map<St
     fields.into_iter().collect()
 }
 
+/// A table that only other programs understand: what has no JSON form becomes text.
+pub(super) fn foreign(fields: &DeTable<'_>) -> Map<String, Value> {
+    fields.iter().map(|(key, field)| (key.get_ref().to_string(), foreign_value(field.get_ref()))).collect()
+}
+
+fn foreign_value(value: &DeValue<'_>) -> Value {
+    match value {
+        DeValue::String(text) => Value::from(text.as_ref()),
+        DeValue::Boolean(flag) => Value::from(*flag),
+        DeValue::Integer(integer) => match i64::from_str_radix(integer.as_str(), integer.radix()) {
+            Ok(integer) => Value::from(integer),
+            Err(_) => Value::from(integer.to_string()),
+        },
+        DeValue::Float(float) => match float.as_str().parse().ok().and_then(Number::from_f64) {
+            Some(number) => Value::Number(number),
+            None => Value::from(float.as_str()),
+        },
+        DeValue::Datetime(datetime) => Value::from(datetime.to_string()),
+        DeValue::Array(items) => items.iter().map(|item| foreign_value(item.get_ref())).collect(),
+        DeValue::Table(fields) => Value::Object(foreign(fields)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]

@@ -1,17 +1,22 @@
 //! From a manifest to a locked application.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{self, Component as PathPart, Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 use url::Url;
 
-use super::hosts;
-use super::schema::{Build, BuildCommand, Component, Manifest, Trigger, Variable};
+use super::needs::{Needs, Resolved};
+use super::problem::{Located, ManifestError, Problem, error_of};
+use super::schema::{Build, BuildCommand, Component, Manifest, SourceRef, Trigger, Variable};
+use super::{dependencies, http_hosts};
+use crate::hosts::AllowedHost;
 use crate::lock::{
-    COMPONENT_HOST_REQUIREMENTS, LOCAL_SERVICE_CHAINING, LockedApp, LockedComponent, LockedSource, LockedTrigger,
-    LockedVariable,
+    COMPONENT_HOST_REQUIREMENTS, ContentRef, LOCAL_SERVICE_CHAINING, LockedApp, LockedComponent, LockedDependency,
+    LockedFile, LockedSource, LockedTrigger, LockedVariable,
 };
+use crate::names::ComponentId;
 
 /// What locking needs to know besides the manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,10 +69,21 @@ impl LockOptions {
 impl Manifest {
     /// The locked application: paths made absolute, requirements spelled out, in the form that triggers read.
     ///
-    /// No file is looked at; see [`check_sources`](Self::check_sources).
-    #[must_use]
-    pub fn lock(&self, options: &LockOptions) -> LockedApp {
-        let components: Vec<_> = self.components.iter().map(|component| lock_component(component, options)).collect();
+    /// `resolved` has what [`needs`](Self::needs) asks for. No file is looked at; see
+    /// [`check_sources`](Self::check_sources).
+    ///
+    /// # Errors
+    ///
+    /// [`ManifestError::Unresolved`] when `resolved` lacks something, and [`ManifestError::Invalid`] when dependencies
+    /// contradict each other, which a manifest that was read does not have.
+    pub fn lock(&self, options: &LockOptions, resolved: &Resolved) -> Result<LockedApp, ManifestError> {
+        let unmet = resolved.unmet(self.needs());
+        if !unmet.is_empty() {
+            return Err(ManifestError::Unresolved { path: self.path.clone(), needs: unmet });
+        }
+        let locking = Locking { manifest: self, options, resolved };
+        let components = self.components.iter().map(|component| locking.component(component));
+        let components = components.collect::<Result<Vec<_>, _>>()?;
         let mut app = LockedApp::default();
         if components.iter().any(|component| !component.host_requirements.is_empty()) {
             app.must_understand.push(COMPONENT_HOST_REQUIREMENTS.to_owned());
@@ -76,7 +92,7 @@ impl Manifest {
         app.variables = self.variables.iter().map(|(name, variable)| (name.clone(), lock_variable(variable))).collect();
         app.triggers = self.triggers.iter().map(lock_trigger).collect();
         app.components = components;
-        app
+        Ok(app)
     }
 
     fn app_metadata(&self, options: &LockOptions) -> Map<String, Value> {
@@ -92,9 +108,8 @@ impl Manifest {
         if let Some(trigger) = self.only_trigger_settings() {
             metadata.insert("trigger".to_owned(), Value::Object(trigger));
         }
-        if let Some(origin) = &options.origin {
-            put_text(&mut metadata, "origin", origin);
-        }
+        put_text(&mut metadata, "origin", options.origin.as_deref().unwrap_or_default());
+        put_text(&mut metadata, "profile", self.profile.as_deref().unwrap_or_default());
         metadata
     }
 
@@ -124,37 +139,91 @@ fn lock_trigger(trigger: &Trigger) -> LockedTrigger {
     if let Some(component) = &trigger.component {
         config.insert("component".to_owned(), Value::from(component.value.as_str()));
     }
+    if !trigger.components.is_empty() {
+        let ids = |ids: &[Located<ComponentId>]| ids.iter().map(|id| Value::from(id.value.as_str())).collect::<Value>();
+        let groups: Map<_, _> = trigger.components.iter().map(|(name, group)| (name.clone(), ids(group))).collect();
+        config.insert("components".to_owned(), Value::Object(groups));
+    }
     LockedTrigger::new(&trigger.id.value, trigger.trigger_type.clone(), Value::Object(config))
 }
 
-fn lock_component(component: &Component, options: &LockOptions) -> LockedComponent {
-    let hosts = outbound_hosts(component);
-    let wasm = file_url(&absolute_source(&options.base_dir, &component.source.value));
-    let mut locked = LockedComponent::new(component.id.value.clone(), LockedSource::wasm_at(wasm));
-    if hosts.iter().any(|host| hosts::is_internal(host)) {
-        locked.host_requirements.insert(LOCAL_SERVICE_CHAINING.to_owned(), "required".to_owned());
+/// Everything that it takes to lock a component.
+struct Locking<'a> {
+    manifest: &'a Manifest,
+    options: &'a LockOptions,
+    resolved: &'a Resolved,
+}
+
+impl Locking<'_> {
+    fn component(&self, component: &Component) -> Result<LockedComponent, ManifestError> {
+        let hosts = outbound_hosts(component);
+        let mut locked = LockedComponent::new(component.id.value.clone(), self.source(&component.source)?);
+        if hosts.iter().any(|host| is_internal(host)) {
+            locked.host_requirements.insert(LOCAL_SERVICE_CHAINING.to_owned(), "required".to_owned());
+        }
+        let metadata = &mut locked.metadata;
+        put_text(metadata, "description", &component.description);
+        put_list(metadata, "allowed_outbound_hosts", &hosts);
+        put_list(metadata, "key_value_stores", &component.key_value_stores);
+        put_list(metadata, "databases", &component.sqlite_databases);
+        put_list(metadata, "ai_models", &component.ai_models);
+        if let Some(build) = &component.build {
+            metadata.insert("build".to_owned(), Value::Object(build_metadata(build)));
+        }
+        locked.env = component.environment.clone();
+        locked.env.extend(self.options.env.iter().cloned());
+        locked.files = self.files(component);
+        locked.config = component.variables.iter().map(|(name, text)| (name.clone(), text.value.clone())).collect();
+        locked.dependencies = self.dependencies(component)?;
+        Ok(locked)
     }
-    let metadata = &mut locked.metadata;
-    put_text(metadata, "description", &component.description);
-    put_list(metadata, "allowed_outbound_hosts", &hosts);
-    put_list(metadata, "key_value_stores", &component.key_value_stores);
-    put_list(metadata, "databases", &component.sqlite_databases);
-    put_list(metadata, "ai_models", &component.ai_models);
-    if let Some(build) = &component.build {
-        metadata.insert("build".to_owned(), Value::Object(build_metadata(build)));
+
+    fn source(&self, source: &Located<SourceRef>) -> Result<LockedSource, ManifestError> {
+        let Some(path) = self.resolved.file(&source.value) else {
+            let needs = Needs { sources: vec![source.clone()], files: Vec::new() };
+            return Err(ManifestError::Unresolved { path: self.manifest.path.clone(), needs });
+        };
+        Ok(LockedSource::wasm_at(self.url(path)))
     }
-    locked.env = component.environment.clone();
-    locked.env.extend(options.env.iter().cloned());
-    locked.config = component.variables.iter().map(|(name, text)| (name.clone(), text.value.clone())).collect();
-    locked
+
+    fn files(&self, component: &Component) -> Vec<LockedFile> {
+        let mounts = self.resolved.mounts(&component.id.value).iter();
+        mounts.map(|mount| LockedFile::new(ContentRef::at(self.url(&mount.host)), &mount.guest)).collect()
+    }
+
+    fn dependencies(&self, component: &Component) -> Result<BTreeMap<String, LockedDependency>, ManifestError> {
+        let mut problems = Vec::new();
+        let resolved = dependencies::resolve(self.manifest, component, &|_| false, &mut |at, message, help| {
+            problems.push(Problem { line: at.line, column: at.column, message, help });
+        });
+        if let Some(error) = error_of(&self.manifest.path, problems, 0) {
+            return Err(error);
+        }
+        let locked = resolved.into_iter().map(|dependency| {
+            let source = self.source(&dependency.source)?;
+            let locked = LockedDependency { source, export: dependency.export, inherit: dependency.inherit };
+            Ok((dependency.name.to_string(), locked))
+        });
+        locked.collect()
+    }
+
+    fn url(&self, path: &Path) -> String {
+        file_url(&absolute_source(&self.options.base_dir, path))
+    }
 }
 
 /// The allowed hosts in the modern form, the deprecated ones last.
 fn outbound_hosts(component: &Component) -> Vec<String> {
     let modern = component.allowed_outbound_hosts.iter().map(|host| host.value.clone());
     let deprecated = component.allowed_http_hosts.iter();
-    let converted = deprecated.flat_map(|host| hosts::of_http_host(&host.value).unwrap_or_default());
+    let converted = deprecated.flat_map(|host| http_hosts::modern(&host.value).unwrap_or_default());
     modern.chain(converted).collect()
+}
+
+/// Whether an entry names components of the same application. A template does not count: what it will name is not known
+/// yet.
+fn is_internal(host: &str) -> bool {
+    !host.contains("{{") && AllowedHost::parse(host).is_ok_and(|host| host.is_internal())
 }
 
 fn build_metadata(build: &Build) -> Map<String, Value> {

@@ -1,10 +1,16 @@
-//! Reading the document: the top level, `[application]` and `[variables]`.
+//! Reading the document: its version, the top level, `[application]` and `[variables]`.
 //!
 //! A hand-written walk over the parsed TOML, because a derived reader stops at the first problem and knows nothing of
 //! keys that are valid elsewhere.
 
+mod build;
 mod component;
+mod dependency;
+mod files;
+mod form;
+mod source;
 mod trigger;
+mod version1;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -52,18 +58,30 @@ pub(super) fn document<'t>(text: &'t str, path: &Path, report: &Report<'t>) -> O
         return None;
     }
     let document = Table::document(document.get_ref(), report);
-    check_version(&document)?;
+    match version(&document)? {
+        Version::One => Some(version1::document(&document, path)),
+        Version::Two => Some(version_2(&document, path)),
+    }
+}
+
+fn version_2<'t>(document: &Table<'_, 't>, path: &Path) -> Parsed<'t> {
     document.expect_only(DOCUMENT_KEYS, &[]);
-    let components = component::components(&document);
+    let application = application(document);
+    let mut components = component::components(document);
+    let mut declared = keys(document, "component");
+    let (triggers, inline) = trigger::triggers(document, |id| declared.contains(id));
+    declared.extend(inline.iter().map(|component| Cow::Owned(component.id.value.to_string())));
+    components.extend(inline);
     let manifest = Manifest {
         path: path.to_owned(),
-        application: application(&document),
-        variables: variables(&document),
-        triggers: trigger::triggers(&document),
-        warnings: component::warnings(&components),
+        application,
+        variables: variables(document),
+        triggers,
         components,
+        profile: None,
+        warnings: Vec::new(),
     };
-    Some(Parsed { manifest, components: keys(&document, "component"), variables: keys(&document, "variables") })
+    Parsed { manifest, components: declared, variables: keys(document, "variables") }
 }
 
 /// The keys of a table, whatever their values are.
@@ -72,24 +90,38 @@ fn keys<'t>(document: &Table<'_, 't>, key: &str) -> BTreeSet<Cow<'t, str>> {
     table.into_iter().flat_map(|table| table.keys()).map(|key| key.get_ref().clone()).collect()
 }
 
-/// Version 2 goes on; whatever else it is, reading it as version 2 would only produce nonsense.
-fn check_version(document: &Table<'_, '_>) -> Option<()> {
-    let Some((key, value)) = [VERSION_KEY, OLD_VERSION_KEY].iter().find_map(|key| Some((key, document.get(key)?)))
-    else {
-        document.missing(VERSION_KEY, "write `spin_manifest_version = 2` at the top");
-        return None;
-    };
+/// The versions of the format.
+enum Version {
+    One,
+    Two,
+}
+
+/// Which version it is; reading anything else as one of them would only produce nonsense.
+fn version(document: &Table<'_, '_>) -> Option<Version> {
+    let found: Vec<_> = [VERSION_KEY, OLD_VERSION_KEY]
+        .into_iter()
+        .filter_map(|key| Some((key, document.key_span(key)?, document.get(key)?)))
+        .collect();
     let report = document.report;
-    match value.get_ref() {
-        DeValue::Integer(version) if *key == VERSION_KEY && version.as_str() == "2" => Some(()),
-        DeValue::String(version) if version == "1" => {
-            let help = "change it to version 2; `spin doctor` of public Spin does that";
-            document.unsupported(&value.span(), "manifests of version 1", help);
-            None
+    let (key, value) = match found.as_slice() {
+        [] => {
+            document.missing(VERSION_KEY, "write `spin_manifest_version = 2` at the top");
+            return None;
         }
+        [(key, _, value)] => (*key, value),
+        [_, (key, span, _), ..] => {
+            let message = format!("the version is given twice: {} is the old name of the key", quoted(key));
+            report.problem_with_help(span, message, "remove one of the two".to_owned());
+            return None;
+        }
+    };
+    match value.get_ref() {
+        // The old name went out of use before version 2.
+        DeValue::Integer(version) if version.as_str() == "2" && key == VERSION_KEY => Some(Version::Two),
+        DeValue::String(version) if version == "1" => Some(Version::One),
         _ => {
             let message = format!("invalid manifest version: {}", quoted(report.quote(&value.span())));
-            let help = "write `spin_manifest_version = 2`".to_owned();
+            let help = format!("write `{VERSION_KEY} = 2`, or `{key} = \"1\"` for the old format");
             report.problem_with_help(&value.span(), message, help);
             None
         }
@@ -107,13 +139,13 @@ fn application(document: &Table<'_, '_>) -> Application {
     if table.get("name").is_none() {
         table.missing("name", "give the application a name");
     }
-    ignored(&table, "targets", "a list", |value| value.is_array());
-    ignored(&table, "tool", "a table", |value| value.is_table());
     Application {
         name: table.plain_text("name").unwrap_or_default(),
         version: table.plain_text("version").unwrap_or_default(),
         description: table.plain_text("description").unwrap_or_default(),
         authors: table.plain_texts("authors"),
+        targets: build::targets(&table).unwrap_or_default(),
+        tool: table.foreign("tool"),
         trigger_settings: trigger_settings(&table),
     }
 }
@@ -180,13 +212,6 @@ fn trigger_type(report: &Report<'_>, name: &str, span: &Range<usize>) -> Option<
             report.problem(span, format!("{} is not a trigger type: {}", quoted(name), error.reason));
             None
         }
-    }
-}
-
-/// A field that means nothing to this program, but must have the right kind to be valid elsewhere.
-fn ignored(table: &Table<'_, '_>, key: &str, expected: &str, is_valid: fn(&DeValue<'_>) -> bool) {
-    if let Some(value) = table.get(key).filter(|value| !is_valid(value.get_ref())) {
-        super::table::mismatch(table.report, value, &table.field_name(key), expected);
     }
 }
 

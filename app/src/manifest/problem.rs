@@ -7,6 +7,8 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::string::FromUtf8Error;
 
+use super::needs::Needs;
+
 /// Most problems that one error lists; a file that is no manifest at all would produce thousands.
 const MAX_PROBLEMS: usize = 100;
 
@@ -76,6 +78,22 @@ pub enum ManifestError {
         /// How many more there are.
         omitted: usize,
     },
+    /// It is asked for a profile that no component has.
+    UnknownProfile {
+        /// The file.
+        path: PathBuf,
+        /// The profile asked for.
+        profile: String,
+        /// The profiles that there are.
+        known: Vec<String>,
+    },
+    /// It needs code or files that nobody has got for it.
+    Unresolved {
+        /// The file.
+        path: PathBuf,
+        /// What is missing.
+        needs: Needs,
+    },
 }
 
 impl ManifestError {
@@ -83,16 +101,19 @@ impl ManifestError {
     #[must_use]
     pub fn path(&self) -> &Path {
         match self {
-            Self::Read { path, .. } | Self::Invalid { path, .. } => path,
+            Self::Read { path, .. }
+            | Self::Invalid { path, .. }
+            | Self::UnknownProfile { path, .. }
+            | Self::Unresolved { path, .. } => path,
         }
     }
 
-    /// Everything that is wrong with the text; empty if it could not be read.
+    /// Everything that is wrong with the text; empty if something else is wrong.
     #[must_use]
     pub fn problems(&self) -> &[Problem] {
         match self {
-            Self::Read { .. } => &[],
             Self::Invalid { problems, .. } => problems,
+            _ => &[],
         }
     }
 
@@ -102,6 +123,8 @@ impl ManifestError {
         match self {
             Self::Read { .. } => "manifest::read",
             Self::Invalid { .. } => "manifest::invalid",
+            Self::UnknownProfile { .. } => "manifest::unknown-profile",
+            Self::Unresolved { .. } => "manifest::unresolved",
         }
     }
 }
@@ -124,6 +147,22 @@ impl fmt::Display for ManifestError {
                 }
                 Ok(())
             }
+            Self::UnknownProfile { path, profile, known } => {
+                write!(f, "{}: no component has a profile {}", path.display(), quoted(profile))?;
+                match did_you_mean(profile, known.iter().map(String::as_str)) {
+                    Some(help) => write!(f, "\n  help: {help}"),
+                    None if known.is_empty() => write!(f, "\n  help: leave the profile out; there are none"),
+                    None => write!(f, "\n  help: the profiles are {}", known.join(", ")),
+                }
+            }
+            Self::Unresolved { path, needs } => {
+                for (index, (at, what)) in needs.described().enumerate() {
+                    let separator = if index == 0 { "" } else { "\n" };
+                    let Position { line, column } = at;
+                    write!(f, "{separator}{}:{line}:{column}: {what} must be got before locking", path.display())?;
+                }
+                Ok(())
+            }
         }
     }
 }
@@ -132,7 +171,7 @@ impl std::error::Error for ManifestError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Read { source, .. } => Some(source),
-            Self::Invalid { .. } => None,
+            _ => None,
         }
     }
 }
@@ -148,6 +187,7 @@ pub(super) struct Report<'t> {
     last: Cell<(usize, Position)>,
     problems: RefCell<Vec<Problem>>,
     omitted: Cell<usize>,
+    warnings: RefCell<Vec<Problem>>,
 }
 
 impl<'t> Report<'t> {
@@ -160,6 +200,7 @@ impl<'t> Report<'t> {
             last: Cell::new((0, Position::START)),
             problems: RefCell::default(),
             omitted: Cell::new(0),
+            warnings: RefCell::default(),
         }
     }
 
@@ -205,6 +246,21 @@ impl<'t> Report<'t> {
         }
     }
 
+    /// Notes something that is not wrong but should be changed.
+    pub(super) fn warn(&self, at: Position, message: String, help: String) {
+        if self.warnings.borrow().len() < MAX_PROBLEMS {
+            let warning = Problem { line: at.line, column: at.column, message, help: Some(help) };
+            self.warnings.borrow_mut().push(warning);
+        }
+    }
+
+    /// All warnings so far, in the order of the text.
+    pub(super) fn take_warnings(&self) -> Vec<Problem> {
+        let mut warnings = self.warnings.take();
+        warnings.sort_by_key(|warning| (warning.line, warning.column));
+        warnings
+    }
+
     /// Counts a problem without saying what it is.
     pub(super) fn only_count(&self) {
         self.omitted.set(self.omitted.get() + 1);
@@ -242,7 +298,7 @@ pub(super) fn not_utf8(path: &Path, error: &FromUtf8Error) -> ManifestError {
 }
 
 /// A name in backticks, harmless to print and not absurdly long.
-pub(super) fn quoted(name: &str) -> String {
+pub(crate) fn quoted(name: &str) -> String {
     const SHOWN: usize = 80;
     let mut shown = String::from("`");
     for c in name.chars().take(SHOWN) {

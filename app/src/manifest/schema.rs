@@ -1,12 +1,22 @@
-//! A manifest as data: the tables of version 2, after reading.
+//! A manifest as data: the tables of version 2, after reading. Version 1 is converted while it is read.
+//!
+//! Trigger ids are assigned and components written inside triggers have become components of their own; profiles and
+//! dependencies are as written.
+
+mod component;
+mod dependency;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde_json::{Map, Value};
+use url::Url;
 
 use super::problem::{Located, Position, Problem};
 use crate::names::{ComponentId, TriggerType};
+
+pub use component::{Component, Download, FileMount, Package, Profile, SourceRef};
+pub use dependency::{Dependency, DependencyName, DependencySource};
 
 /// A manifest that has been read and checked.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,6 +32,8 @@ pub struct Manifest {
     pub triggers: Vec<Trigger>,
     /// `[component.*]`, in the order of the text.
     pub components: Vec<Component>,
+    /// The profile that has been applied, by [`with_profile`](Self::with_profile).
+    pub profile: Option<String>,
     /// What is not wrong but should be changed, in the order of the text.
     pub warnings: Vec<Problem>,
 }
@@ -38,6 +50,10 @@ pub struct Application {
     pub description: String,
     /// Who wrote it.
     pub authors: Vec<String>,
+    /// Where components are meant to run, unless they say otherwise.
+    pub targets: Vec<Target>,
+    /// `[application.tool]`: what other programs keep here. Dates are texts.
+    pub tool: Map<String, Value>,
     /// `[application.trigger.TYPE]`: settings for all triggers of a type.
     pub trigger_settings: BTreeMap<TriggerType, Map<String, Value>>,
 }
@@ -68,36 +84,10 @@ pub struct Trigger {
     pub trigger_type: TriggerType,
     /// The component that its events run.
     pub component: Option<Located<ComponentId>>,
+    /// Further components in named groups.
+    pub components: BTreeMap<String, Vec<Located<ComponentId>>>,
     /// Everything else, for the trigger to interpret.
     pub config: Map<String, Value>,
-}
-
-/// A table `[component.ID]`.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub struct Component {
-    /// Its id.
-    pub id: Located<ComponentId>,
-    /// The wasm file, relative to the manifest.
-    pub source: Located<PathBuf>,
-    /// What it is for; may be empty.
-    pub description: String,
-    /// Environment variables of the guest. Not templates.
-    pub environment: BTreeMap<String, String>,
-    /// The component's own variables: name to template.
-    pub variables: BTreeMap<String, Located<String>>,
-    /// Where it may connect to; templates.
-    pub allowed_outbound_hosts: Vec<Located<String>>,
-    /// Where it may send HTTP requests, in the deprecated form.
-    pub allowed_http_hosts: Vec<Located<String>>,
-    /// Labels of the key-value stores it may use.
-    pub key_value_stores: Vec<String>,
-    /// Labels of the SQLite databases it may use.
-    pub sqlite_databases: Vec<String>,
-    /// The AI models it may use.
-    pub ai_models: Vec<String>,
-    /// How it is built.
-    pub build: Option<Build>,
 }
 
 /// The table `[component.ID.build]`.
@@ -121,30 +111,28 @@ pub enum BuildCommand {
     Several(Vec<String>),
 }
 
+/// An environment that a component is meant to run in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Target {
+    /// `NAME:VERSION` or `NAME@VERSION`, as listed in a catalogue of environments.
+    Named {
+        /// The name.
+        name: String,
+        /// The version, if one is given.
+        version: Option<String>,
+    },
+    /// A definition at a URL.
+    Url(Url),
+    /// A definition in a file, relative to the manifest.
+    File(PathBuf),
+}
+
 impl Manifest {
     /// The component of this id.
     #[must_use]
     pub fn component(&self, id: &ComponentId) -> Option<&Component> {
         self.components.iter().find(|component| component.id.value == *id)
-    }
-}
-
-impl Component {
-    /// A component that has code and nothing else.
-    pub(super) fn new(id: Located<ComponentId>, source: Located<PathBuf>) -> Self {
-        Self {
-            id,
-            source,
-            description: String::new(),
-            environment: BTreeMap::new(),
-            variables: BTreeMap::new(),
-            allowed_outbound_hosts: Vec::new(),
-            allowed_http_hosts: Vec::new(),
-            key_value_stores: Vec::new(),
-            sqlite_databases: Vec::new(),
-            ai_models: Vec::new(),
-            build: None,
-        }
     }
 }
 

@@ -45,6 +45,11 @@ impl<'d, 't> Table<'d, 't> {
         }
     }
 
+    /// The same table under another name.
+    pub(super) fn renamed(self, name: String) -> Self {
+        Self { name, ..self }
+    }
+
     /// How messages call this table.
     pub(super) fn name(&self) -> &str {
         &self.name
@@ -143,21 +148,43 @@ impl<'d, 't> Table<'d, 't> {
         Self::of(self.report, key.span(), value, name())
     }
 
+    /// A field with a table that only other programs understand; empty if absent.
+    pub(super) fn foreign(&self, key: &str) -> Map<String, Value> {
+        let Some(table) = self.table(key, || self.field_name(key)) else {
+            return Map::new();
+        };
+        json::foreign(table.fields)
+    }
+
+    /// A text that is turned into something else; what that says against it is reported.
+    pub(super) fn parsed<T>(&self, key: &str, what: &str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        let text = self.text(key)?;
+        match parse(&text.value) {
+            Ok(value) => Some(value),
+            Err(reason) => {
+                let message = format!("{} in {} is not {what}: {reason}", quoted(&text.value), self.field_name(key));
+                self.report.add(text.at, message, None);
+                None
+            }
+        }
+    }
+
     /// The whole table as JSON, for those who understand it.
     pub(super) fn to_json(&self) -> Option<Map<String, Value>> {
         json::object(self.report, self.fields)
     }
 
-    /// Reports every key that is neither known nor known to come later.
+    /// Reports every key that is not known.
     ///
-    /// `later` are keys that public Spin knows and this version does not, each with what to do instead.
-    pub(super) fn expect_only(&self, known: &[&str], later: &[(&str, &str)]) {
+    /// `elsewhere` are keys that a reader of other formats may expect here, each with what to do instead.
+    pub(super) fn expect_only(&self, known: &[&str], elsewhere: &[(&str, &str)]) {
         for (key, span, _) in self.entries() {
             if known.contains(&key) {
                 continue;
             }
-            if let Some((_, help)) = later.iter().find(|(name, _)| *name == key) {
-                self.unsupported(&span, &self.field_name(key), help);
+            if let Some((_, help)) = elsewhere.iter().find(|(name, _)| *name == key) {
+                let message = format!("unknown key {}", self.field_name(key));
+                self.report.problem_with_help(&span, message, (*help).to_owned());
                 continue;
             }
             if self.report.is_full() {
@@ -168,12 +195,6 @@ impl<'d, 't> Table<'d, 't> {
                 .unwrap_or_else(|| format!("known keys are {}", known.join(", ")));
             self.report.problem_with_help(&span, format!("unknown key {}", self.field_name(key)), help);
         }
-    }
-
-    /// Reports something that public Spin knows and this version does not.
-    pub(super) fn unsupported(&self, span: &Range<usize>, what: &str, help: &str) {
-        let message = format!("not supported by this version of spin: {what}");
-        self.report.problem_with_help(span, message, help.to_owned());
     }
 }
 

@@ -10,7 +10,7 @@ use super::*;
 fn lock(rest: &str) -> LockedApp {
     let text = format!("spin_manifest_version = 2\n[application]\nname = 'a'\n{rest}");
     let path = Path::new("/srv/a/spin.toml");
-    Manifest::parse(&text, path).unwrap().lock(&LockOptions::for_manifest(path).unwrap())
+    Manifest::parse(&text, path).unwrap().lock(&LockOptions::for_manifest(path).unwrap(), &Resolved::default()).unwrap()
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn environment_given_at_the_start_wins() {
     let path = Path::new("/srv/spin.toml");
     let env = [("B", "3"), ("C", "4"), ("C", "5")].map(|(name, value)| (name.to_owned(), value.to_owned()));
     let options = LockOptions::for_manifest(path).unwrap().with_env(env);
-    let app = Manifest::parse(text, path).unwrap().lock(&options);
+    let app = Manifest::parse(text, path).unwrap().lock(&options, &Resolved::default()).unwrap();
     let env: Vec<_> = app.components[0].env.iter().map(|(name, value)| format!("{name}={value}")).collect();
     assert_eq!(env, ["A=1", "B=3", "C=5"]);
 }
@@ -85,7 +85,7 @@ fn the_origin_is_the_manifest_made_absolute() {
 #[test]
 fn a_bare_wasm_file_answers_every_request() {
     let manifest = Manifest::for_wasm(Path::new("build/hello.wasm"));
-    let app = manifest.lock(&LockOptions::in_directory(Path::new("/work")).unwrap());
+    let app = manifest.lock(&LockOptions::in_directory(Path::new("/work")).unwrap(), &Resolved::default()).unwrap();
     let expected = r#"{
   "spin_lock_version": 0,
   "metadata": {

@@ -1,16 +1,18 @@
 //! Reading `[component.ID]`.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
-use std::path::PathBuf;
 
-use toml::de::DeValue;
-
-use super::super::hosts;
+use super::super::http_hosts;
 use super::super::ids::{check_kebab, is_label, kebab_of};
-use super::super::problem::{Located, Problem, Report, quoted};
-use super::super::schema::{Build, BuildCommand, Component};
-use super::super::table::{Table, mismatch};
-use super::{check_variable_key, ignored};
+use super::super::problem::{Located, Position, Report, quoted};
+use super::super::schema::{Component, Profile};
+use super::super::table::Table;
+use super::build::{build, command, targets};
+use super::check_variable_key;
+use super::dependency::dependencies;
+use super::files::{exclude_files, files};
+use super::source::{self, source};
 use crate::names::ComponentId;
 
 const COMPONENT_KEYS: &[&str] = &[
@@ -18,6 +20,8 @@ const COMPONENT_KEYS: &[&str] = &[
     "description",
     "variables",
     "environment",
+    "files",
+    "exclude_files",
     "allowed_outbound_hosts",
     "allowed_http_hosts",
     "key_value_stores",
@@ -26,18 +30,20 @@ const COMPONENT_KEYS: &[&str] = &[
     "targets",
     "build",
     "tool",
+    "dependencies",
+    "dependencies_inherit_configuration",
+    "profile",
 ];
 
-/// Keys that public Spin knows, with what to do as long as we do not.
-const LATER_COMPONENT_KEYS: &[(&str, &str)] = &[
-    ("files", "build what the component needs into it, or let it fetch it"),
-    ("exclude_files", "`files` is not supported either, so remove it"),
-    ("dependencies", "compose the component before, for example with `wac plug`"),
-    ("dependencies_inherit_configuration", "`dependencies` is not supported either, so remove it"),
-    ("profile", "keep one manifest for each profile and choose with `--from`"),
+/// What only version 1 has.
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("config", "in version 2 it is called `variables`"),
+    ("id", "in version 2 it is in the name of the table: `[component.ID]`"),
+    ("trigger", "in version 2 triggers have tables of their own: `[[trigger.http]]`"),
 ];
 
-const BUILD_KEYS: &[&str] = &["command", "workdir", "watch"];
+const PROFILE_KEYS: &[&str] = &["source", "environment", "dependencies", "build"];
+const PROFILE_BUILD_KEYS: &[&str] = &["command"];
 
 /// All components, in the order of the text.
 pub(super) fn components(document: &Table<'_, '_>) -> Vec<Component> {
@@ -51,6 +57,13 @@ pub(super) fn components(document: &Table<'_, '_>) -> Vec<Component> {
         component(&of_id, id.map(|value| Located { value, at }))
     });
     components.collect()
+}
+
+/// A component without an id of its own; it has a placeholder until it gets one.
+pub(super) fn inline(table: &Table<'_, '_>) -> Option<Component> {
+    let at = table.report.position(table.header().start);
+    let placeholder = "inline-component".parse().expect("it is made of safe characters");
+    component(table, Some(Located { value: placeholder, at }))
 }
 
 /// A name that is a component id and may be written in a manifest.
@@ -67,73 +80,80 @@ pub(super) fn id(report: &Report<'_>, name: &str, span: &Range<usize>) -> Option
 
 /// Everything is read even if there is no valid id or source, so that all problems are found.
 fn component(table: &Table<'_, '_>, id: Option<Located<ComponentId>>) -> Option<Component> {
-    table.expect_only(COMPONENT_KEYS, LATER_COMPONENT_KEYS);
-    ignored(table, "targets", "a list", |value| value.is_array());
-    ignored(table, "tool", "a table", |value| value.is_table());
+    table.expect_only(COMPONENT_KEYS, ELSEWHERE);
     let source = source(table);
-    let environment = table.text_map("environment", |name, span| check_environment_key(table.report, name, &span));
-    let read = Component {
-        description: table.plain_text("description").unwrap_or_default(),
-        environment: environment.into_iter().map(|(name, located)| (name, located.value)).collect(),
+    let read = |component| Component {
         variables: table.text_map("variables", |name, span| check_variable_key(table.report, name, &span)),
-        allowed_outbound_hosts: outbound_hosts(table),
-        allowed_http_hosts: http_hosts(table),
+        allowed_outbound_hosts: table.texts("allowed_outbound_hosts"),
+        allowed_http_hosts: http_hosts(table, Deprecated::Yes),
         key_value_stores: labels(table, "key_value_stores"),
         sqlite_databases: labels(table, "sqlite_databases"),
+        targets: targets(table),
+        tool: table.foreign("tool"),
+        dependencies: dependencies(table),
+        dependencies_inherit_configuration: inherit_configuration(table),
+        profiles: profiles(table),
+        ..shared_fields(table, component)
+    };
+    match (id, source) {
+        (Some(id), Some(source)) => Some(read(Component::new(id, source))),
+        // The fields are read for their problems alone.
+        _ => {
+            read(Component::nothing());
+            None
+        }
+    }
+}
+
+/// The fields that versions 1 and 2 have alike.
+pub(super) fn shared_fields(table: &Table<'_, '_>, component: Component) -> Component {
+    Component {
+        description: table.plain_text("description").unwrap_or_default(),
+        environment: environment(table),
+        files: files(table),
+        exclude_files: exclude_files(table),
         ai_models: table.plain_texts("ai_models"),
         build: table.table("build", || format!("the build of {}", table.name())).and_then(|table| build(&table)),
-        ..Component::new(id?, source?)
-    };
-    Some(read)
+        ..component
+    }
 }
 
-fn source(table: &Table<'_, '_>) -> Option<Located<PathBuf>> {
-    let Some(value) = table.get("source") else {
-        table.missing("source", "name the component's wasm file: `source = \"hello.wasm\"`");
-        return None;
-    };
-    if let DeValue::Table(form) = value.get_ref() {
-        let what = if form.contains_key("url") {
-            "a component from a URL"
-        } else if form.contains_key("registry") || form.contains_key("package") {
-            "a component from a registry"
-        } else {
-            "a table as `source`"
-        };
-        table.unsupported(&value.span(), what, "download the file and write its path: `source = \"hello.wasm\"`");
-        return None;
-    }
-    let source = table.text("source")?;
-    if source.value.is_empty() {
-        table.report.problem(&value.span(), format!("{} is empty", table.field_name("source")));
-        return None;
-    }
-    if source.value.contains("://") {
-        table.unsupported(&value.span(), "a component from a URL", "download the file and write its path");
-        return None;
-    }
-    Some(Located { value: source.value.into(), at: source.at })
-}
-
-fn outbound_hosts(table: &Table<'_, '_>) -> Vec<Located<String>> {
-    let hosts = table.texts("allowed_outbound_hosts");
-    for host in &hosts {
-        if let Err((reason, help)) = hosts::check_outbound_host(&host.value) {
-            let message = format!("{} cannot be an allowed outbound host: {reason}", quoted(&host.value));
-            table.report.add(host.at, message, Some(help));
+fn environment(table: &Table<'_, '_>) -> BTreeMap<String, String> {
+    let check = |name: &str, span: Range<usize>| {
+        if name.is_empty() || name.contains(['=', '\0']) {
+            let message = format!("{} cannot be the name of an environment variable", quoted(name));
+            table.report.problem(&span, message);
         }
-    }
-    hosts
+    };
+    table.text_map("environment", check).into_iter().map(|(name, located)| (name, located.value)).collect()
 }
 
-fn http_hosts(table: &Table<'_, '_>) -> Vec<Located<String>> {
+/// Whether a list should not be used any more.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Deprecated {
+    /// There is a better one.
+    Yes,
+    /// There is no better one in this version of the format.
+    No,
+}
+
+/// The field `allowed_http_hosts`.
+pub(super) fn http_hosts(table: &Table<'_, '_>, deprecated: Deprecated) -> Vec<Located<String>> {
     let hosts = table.texts("allowed_http_hosts");
+    let mut modern = Vec::new();
     for host in &hosts {
-        if let Err(reason) = hosts::of_http_host(&host.value) {
-            let message = format!("{} cannot be an allowed HTTP host: {reason}", quoted(&host.value));
-            let help = "write a host, or better use `allowed_outbound_hosts`".to_owned();
-            table.report.add(host.at, message, Some(help));
+        match http_hosts::modern(&host.value) {
+            Ok(converted) => modern.extend(converted.iter().map(|host| format!("{host:?}"))),
+            Err(reason) => {
+                let message = format!("{} cannot be an allowed HTTP host: {reason}", quoted(&host.value));
+                let help = "write a host, or better use `allowed_outbound_hosts`".to_owned();
+                table.report.add(host.at, message, Some(help));
+            }
         }
+    }
+    if let Some(first) = hosts.first().filter(|_| deprecated == Deprecated::Yes) {
+        let message = format!("{} is deprecated", table.field_name("allowed_http_hosts"));
+        table.report.warn(first.at, message, format!("add to `allowed_outbound_hosts`: {}", modern.join(", ")));
     }
     hosts
 }
@@ -148,45 +168,38 @@ fn labels(table: &Table<'_, '_>, key: &str) -> Vec<String> {
     labels.into_iter().map(|label| label.value).collect()
 }
 
-fn check_environment_key(report: &Report<'_>, name: &str, span: &Range<usize>) {
-    if name.is_empty() || name.contains(['=', '\0']) {
-        report.problem(span, format!("{} cannot be the name of an environment variable", quoted(name)));
+fn inherit_configuration(table: &Table<'_, '_>) -> Option<Located<bool>> {
+    let key = "dependencies_inherit_configuration";
+    let value = table.flag(key)?;
+    let at = table.key_span(key).map_or(Position::START, |span| table.report.position(span.start));
+    Some(Located { value, at })
+}
+
+fn profiles(table: &Table<'_, '_>) -> BTreeMap<String, Profile> {
+    let Some(all) = table.table("profile", || table.field_name("profile")) else {
+        return BTreeMap::new();
+    };
+    let profiles = all.entries().filter_map(|(name, span, _)| {
+        let of_name = all.table(name, || format!("profile {} of {}", quoted(name), table.name()))?;
+        let at = all.report.position(span.start);
+        Some((name.to_owned(), Profile { at, ..profile(&of_name) }))
+    });
+    profiles.collect()
+}
+
+fn profile(table: &Table<'_, '_>) -> Profile {
+    table.expect_only(PROFILE_KEYS, &[]);
+    let build = table.table("build", || format!("the build of {}", table.name()));
+    Profile {
+        source: table.get("source").and_then(|value| source::of_value(table, value)),
+        environment: environment(table),
+        dependencies: dependencies(table),
+        build_command: build.and_then(|build| {
+            build.expect_only(PROFILE_BUILD_KEYS, &[("workdir", ONLY_COMMAND), ("watch", ONLY_COMMAND)]);
+            command(&build)
+        }),
+        at: Position::START,
     }
 }
 
-fn build(table: &Table<'_, '_>) -> Option<Build> {
-    table.expect_only(BUILD_KEYS, &[]);
-    let command = match table.get("command") {
-        None => {
-            table.missing("command", "write what builds the component: `command = \"cargo build …\"`");
-            None
-        }
-        Some(value) => match value.get_ref() {
-            DeValue::String(command) => Some(BuildCommand::One(command.to_string())),
-            DeValue::Array(_) => Some(BuildCommand::Several(table.plain_texts("command"))),
-            _ => {
-                mismatch(table.report, value, &table.field_name("command"), "a text or a list of texts");
-                None
-            }
-        },
-    };
-    let workdir = table.plain_text("workdir");
-    let watch = table.plain_texts("watch");
-    Some(Build { command: command?, workdir, watch })
-}
-
-/// What is deprecated, with what to write instead.
-pub(super) fn warnings(components: &[Component]) -> Vec<Problem> {
-    let deprecated = components.iter().filter_map(|component| {
-        let first = component.allowed_http_hosts.first()?;
-        let modern = component.allowed_http_hosts.iter().filter_map(|host| hosts::of_http_host(&host.value).ok());
-        let modern: Vec<_> = modern.flatten().map(|host| format!("{host:?}")).collect();
-        Some(Problem {
-            line: first.at.line,
-            column: first.at.column,
-            message: format!("`allowed_http_hosts` in component `{}` is deprecated", component.id.value),
-            help: Some(format!("add to `allowed_outbound_hosts`: {}", modern.join(", "))),
-        })
-    });
-    deprecated.collect()
-}
+const ONLY_COMMAND: &str = "a profile only changes the command; the rest is as the component says";

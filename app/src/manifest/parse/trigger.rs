@@ -1,31 +1,46 @@
-//! Reading `[[trigger.TYPE]]`, and giving an id to every trigger that has none.
+//! Reading `[[trigger.TYPE]]`, and giving an id to every trigger that has none and to every component written inside one.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Map;
 use toml::Spanned;
 use toml::de::DeValue;
 
+use super::super::ids::check_kebab;
 use super::super::json;
 use super::super::problem::{Located, quoted};
-use super::super::schema::Trigger;
-use super::super::table::{Table, kind};
+use super::super::schema::{Component, Trigger};
+use super::super::table::{Table, kind, mismatch};
 use super::{component, trigger_type};
 use crate::names::{ComponentId, TriggerType};
+
+/// Keys of a trigger that are not only the trigger's business.
+const OWN_KEYS: &[&str] = &["id", "component", "components"];
 
 /// A trigger whose id may not be known yet.
 struct Entry {
     id: Option<Located<String>>,
     trigger: Trigger,
+    component: Option<Reference>,
+    components: BTreeMap<String, Vec<Reference>>,
 }
 
-/// All triggers: by type in the order of first appearance, then in the order of the list.
-pub(super) fn triggers(document: &Table<'_, '_>) -> Vec<Trigger> {
+/// How a trigger says which component it means.
+enum Reference {
+    /// By its id.
+    Id(Located<ComponentId>),
+    /// By writing it down on the spot.
+    Inline(Box<Component>),
+}
+
+/// All triggers: by type in the order of first appearance, then in the order of the list. And the components written
+/// inside them, in the same order. `is_taken` tells the ids of components that are declared.
+pub(super) fn triggers(document: &Table<'_, '_>, is_taken: impl Fn(&str) -> bool) -> (Vec<Trigger>, Vec<Component>) {
     let Some(table) = document.table("trigger", || "[trigger]".to_owned()) else {
         if document.get("trigger").is_none() {
             document.missing("trigger", "write for example `[[trigger.http]]`, or `[trigger]` if there is none yet");
         }
-        return Vec::new();
+        return (Vec::new(), Vec::new());
     };
     let mut entries = Vec::new();
     for (name, span, value) in table.entries() {
@@ -41,7 +56,8 @@ pub(super) fn triggers(document: &Table<'_, '_>) -> Vec<Trigger> {
             entries.extend(entry(&table, name, trigger_type.as_ref(), item));
         }
     }
-    with_ids(entries)
+    assign_ids(&mut entries);
+    name_components(entries, is_taken)
 }
 
 fn entry<'d, 't>(
@@ -52,49 +68,73 @@ fn entry<'d, 't>(
 ) -> Option<Entry> {
     let table = Table::of(all.report, item.span(), item, format!("[[trigger.{name}]]"))?;
     let mut config = Map::new();
-    for (key, _, value) in table.entries().filter(|(key, ..)| !["id", "component", "components"].contains(key)) {
+    for (key, _, value) in table.entries().filter(|(key, ..)| !OWN_KEYS.contains(key)) {
         if let Some(value) = json::value(table.report, key, value) {
             config.insert(key.to_owned(), value);
         }
     }
-    if let Some(span) = table.key_span("components") {
-        let help = "write one `[[trigger]]` entry for each component";
-        table.unsupported(&span, &table.field_name("components"), help);
-    }
     let id = table.text("id").filter(|id| !id.value.is_empty());
     let at = all.report.position(item.span().start);
-    let component = component_reference(&table);
-    let id_or_nothing = id.clone().unwrap_or(Located { value: String::new(), at });
-    let trigger_type = trigger_type?.clone();
-    Some(Entry { id, trigger: Trigger { id: id_or_nothing, trigger_type, component, config } })
+    let component = table.get("component").and_then(|value| reference(&table, value));
+    let components = components(&table);
+    let trigger = Trigger {
+        id: id.clone().unwrap_or(Located { value: String::new(), at }),
+        trigger_type: trigger_type?.clone(),
+        component: None,
+        components: BTreeMap::new(),
+        config,
+    };
+    Some(Entry { id, trigger, component, components })
 }
 
-fn component_reference(table: &Table<'_, '_>) -> Option<Located<ComponentId>> {
-    let value = table.get("component")?;
-    if let DeValue::Table(_) = value.get_ref() {
-        let help = "declare it as `[component.NAME]` and write `component = \"NAME\"`";
-        table.unsupported(&value.span(), &format!("a component written inside {}", table.name()), help);
-        return None;
+fn reference(table: &Table<'_, '_>, value: &Spanned<DeValue<'_>>) -> Option<Reference> {
+    match value.get_ref() {
+        DeValue::String(name) => {
+            let value_at = table.report.position(value.span().start);
+            let id = component::id(table.report, name, &value.span())?;
+            Some(Reference::Id(Located { value: id, at: value_at }))
+        }
+        DeValue::Table(_) => {
+            let name = format!("the component in {}", table.name());
+            let table = Table::of(table.report, value.span(), value, name)?;
+            component::inline(&table).map(|component| Reference::Inline(Box::new(component)))
+        }
+        _ => {
+            let name = table.field_name("component");
+            mismatch(table.report, value, &name, "the id of a component, or a table that is one");
+            None
+        }
     }
-    let name = table.text("component")?;
-    let id = component::id(table.report, &name.value, &value.span())?;
-    Some(Located { value: id, at: name.at })
+}
+
+/// The field `components`: groups of one or several.
+fn components(table: &Table<'_, '_>) -> BTreeMap<String, Vec<Reference>> {
+    let Some(groups) = table.table("components", || table.field_name("components")) else {
+        return BTreeMap::new();
+    };
+    let groups = groups.entries().map(|(name, _, value)| {
+        let members = match value.get_ref() {
+            DeValue::Array(items) => items.iter().filter_map(|item| reference(table, item)).collect(),
+            _ => reference(table, value).into_iter().collect(),
+        };
+        (name.to_owned(), members)
+    });
+    groups.collect()
 }
 
 /// Gives every trigger an id. All ids that are written anywhere are taken before the first one is assigned.
-fn with_ids(entries: Vec<Entry>) -> Vec<Trigger> {
+fn assign_ids(entries: &mut [Entry]) {
     let mut taken: BTreeSet<String> =
         entries.iter().filter_map(|entry| entry.id.as_ref()).map(|id| id.value.clone()).collect();
-    let mut triggers = Vec::with_capacity(entries.len());
-    for Entry { id, mut trigger } in entries {
-        if id.is_none() {
-            let component = trigger.component.as_ref().map(|component| &component.value);
-            trigger.id.value = assign_id(&trigger.trigger_type, component, |id| !taken.contains(id));
-            taken.insert(trigger.id.value.clone());
-        }
-        triggers.push(trigger);
+    for entry in entries.iter_mut().filter(|entry| entry.id.is_none()) {
+        let component = match &entry.component {
+            Some(Reference::Id(id)) => Some(&id.value),
+            _ => None,
+        };
+        let id = assign_id(&entry.trigger.trigger_type, component, |id| !taken.contains(id));
+        taken.insert(id.clone());
+        entry.trigger.id.value = id;
     }
-    triggers
 }
 
 /// The id of a trigger that has none: named after its component if it can be, else numbered.
@@ -106,4 +146,39 @@ pub(in super::super) fn assign_id(
     let named = component.map(|component| format!("{component}-{trigger_type}-trigger"));
     let numbered = (1u64..).map(|number| format!("{trigger_type}-trigger{number}"));
     named.into_iter().chain(numbered).find(|id| is_free(id)).expect("there are more numbers than triggers")
+}
+
+/// Takes the components out of the triggers and leaves references.
+fn name_components(entries: Vec<Entry>, is_taken: impl Fn(&str) -> bool) -> (Vec<Trigger>, Vec<Component>) {
+    let mut found: Vec<Component> = Vec::new();
+    let mut triggers = Vec::with_capacity(entries.len());
+    for Entry { mut trigger, component, components, .. } in entries {
+        let count = component.iter().len() + components.values().map(Vec::len).sum::<usize>();
+        let named = (count == 1).then(|| format!("{}-component", trigger.id.value));
+        let mut refer = |reference| match reference {
+            Reference::Id(id) => id,
+            Reference::Inline(mut component) => {
+                let is_free = |id: &str| !is_taken(id) && found.iter().all(|component| component.id.value != id);
+                component.id.value = inline_id(named.as_deref(), is_free);
+                let id = component.id.clone();
+                found.push(*component);
+                id
+            }
+        };
+        trigger.component = component.map(&mut refer);
+        trigger.components = components
+            .into_iter()
+            .map(|(name, members)| (name, members.into_iter().map(&mut refer).collect()))
+            .collect();
+        triggers.push(trigger);
+    }
+    (triggers, found)
+}
+
+/// The id of a component that has none: named after its trigger if it can be, else numbered.
+fn inline_id(named: Option<&str>, is_free: impl Fn(&str) -> bool) -> ComponentId {
+    let named = named.filter(|name| check_kebab(name).is_ok()).map(str::to_owned);
+    let numbered = (1u64..).map(|number| format!("inline-component{number}"));
+    let mut free = named.into_iter().chain(numbered).filter(|id| is_free(id));
+    free.find_map(|id| id.parse().ok()).expect("there are more numbers than components")
 }

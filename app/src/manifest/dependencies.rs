@@ -1,0 +1,218 @@
+//! What the dependencies of a component come to: who inherits what, which code is meant, and what contradicts itself.
+
+use semver::Version;
+
+use super::names::PackageName;
+use super::problem::{Located, Position, did_you_mean, quoted};
+use super::schema::{Component, Dependency, DependencyName, DependencySource, Manifest, Package, SourceRef};
+use crate::lock::Inherit;
+use crate::names::ComponentId;
+
+/// A dependency whose code and rights are known.
+pub(super) struct Resolved {
+    /// The key in the manifest.
+    pub(super) name: DependencyName,
+    /// Where its code is.
+    pub(super) source: Located<SourceRef>,
+    /// The export to use.
+    pub(super) export: Option<String>,
+    /// What it may do.
+    pub(super) inherit: Inherit,
+}
+
+/// Somebody who is told what is wrong: where, what, and what to do.
+pub(super) type Tell<'a> = dyn FnMut(Position, String, Option<String>) + 'a;
+
+/// The dependencies of a component, with whatever is wrong with them told.
+///
+/// `is_declared` knows the components that are there but could not be read: a reference to one is not at fault.
+pub(super) fn resolve(
+    manifest: &Manifest,
+    component: &Component,
+    is_declared: &dyn Fn(&str) -> bool,
+    tell: &mut Tell<'_>,
+) -> Vec<Resolved> {
+    check_inheritance(component, tell);
+    let mut resolved = Vec::new();
+    for dependency in &component.dependencies {
+        let Some(source) = source(manifest, dependency, is_declared, tell) else {
+            continue;
+        };
+        check_export(dependency, tell);
+        resolved.push(Resolved {
+            name: dependency.name.value.clone(),
+            source: Located { value: source, at: dependency.source.at },
+            export: dependency.export.as_ref().map(|export| export.value.clone()),
+            inherit: inherit(component, dependency),
+        });
+    }
+    check_conflicts(component, tell);
+    resolved
+}
+
+/// One setting for all dependencies and settings of their own exclude each other.
+fn check_inheritance(component: &Component, tell: &mut Tell<'_>) {
+    let Some(all) = &component.dependencies_inherit_configuration else {
+        return;
+    };
+    for inherit in component.dependencies.iter().filter_map(|dependency| dependency.inherit.as_ref()) {
+        let message = "`inherit_configuration` and `dependencies_inherit_configuration` exclude each other".to_owned();
+        tell(inherit.at, message, Some(format!("remove one of the two; the other one is in line {}", all.at.line)));
+    }
+}
+
+fn inherit(component: &Component, dependency: &Dependency) -> Inherit {
+    let all = component.dependencies_inherit_configuration.as_ref().is_some_and(|all| all.value);
+    match (&dependency.source.value, &dependency.inherit) {
+        // A mere version has no place for rights, and gets none.
+        (DependencySource::Version(_), _) => Inherit::Nothing,
+        (_, Some(inherit)) => inherit.value.clone(),
+        (_, None) if all => Inherit::All,
+        (_, None) => Inherit::Nothing,
+    }
+}
+
+fn source(
+    manifest: &Manifest,
+    dependency: &Dependency,
+    is_declared: &dyn Fn(&str) -> bool,
+    tell: &mut Tell<'_>,
+) -> Option<SourceRef> {
+    let (registry, package, version) = match &dependency.source.value {
+        DependencySource::File(path) => return Some(SourceRef::File(path.clone())),
+        DependencySource::Download(download) => return Some(SourceRef::Download(download.clone())),
+        DependencySource::Component(id) => return other_component(manifest, dependency, id, is_declared, tell),
+        DependencySource::Version(version) => (None, None, version),
+        DependencySource::Package { registry, package, version } => (registry.clone(), package.clone(), version),
+    };
+    let own = match &dependency.name.value {
+        DependencyName::Package { package, .. } => Some(package.clone()),
+        DependencyName::Plain(_) => None,
+    };
+    let Some(name) = package.or(own) else {
+        let name = quoted(&dependency.name.value.to_string());
+        let message = format!("dependency {name} must specify a package name");
+        let help = "write `{ package = \"namespace:name\", version = \"…\" }`".to_owned();
+        tell(dependency.source.at, message, Some(help));
+        return None;
+    };
+    Some(SourceRef::Package(Package { registry, name, version: version.clone() }))
+}
+
+/// The code of another component. It runs with the rights of its dependent, so it may have none of its own.
+fn other_component(
+    manifest: &Manifest,
+    dependency: &Dependency,
+    id: &ComponentId,
+    is_declared: &dyn Fn(&str) -> bool,
+    tell: &mut Tell<'_>,
+) -> Option<SourceRef> {
+    let Some(component) = manifest.component(id) else {
+        if !is_declared(id.as_str()) {
+            let declared = manifest.components.iter().map(|component| component.id.value.as_str());
+            let help = did_you_mean(id.as_str(), declared).unwrap_or_else(|| format!("declare it: `[component.{id}]`"));
+            let message =
+                format!("dependency {} does not exist: no component of this id is declared", quoted(id.as_str()));
+            tell(dependency.source.at, message, Some(help));
+        }
+        return None;
+    };
+    let own = own_resources(component);
+    if !own.is_empty() {
+        let message = format!(
+            "component {} is a dependency and may not have its own resources or permissions",
+            quoted(id.as_str())
+        );
+        tell(dependency.source.at, message, Some(format!("remove from it: {}", own.join(", "))));
+        return None;
+    }
+    Some(component.source.value.clone())
+}
+
+fn own_resources(component: &Component) -> Vec<&'static str> {
+    let resources = [
+        ("ai_models", component.ai_models.is_empty()),
+        ("allowed_http_hosts", component.allowed_http_hosts.is_empty()),
+        ("allowed_outbound_hosts", component.allowed_outbound_hosts.is_empty()),
+        ("dependencies", component.dependencies.is_empty()),
+        ("environment", component.environment.is_empty()),
+        ("files", component.files.is_empty()),
+        ("key_value_stores", component.key_value_stores.is_empty()),
+        ("sqlite_databases", component.sqlite_databases.is_empty()),
+        ("variables", component.variables.is_empty()),
+    ];
+    resources.into_iter().filter(|(_, is_empty)| !is_empty).map(|(name, _)| name).collect()
+}
+
+/// An export replaces one interface, so there must be one.
+fn check_export(dependency: &Dependency, tell: &mut Tell<'_>) {
+    let whole_package = matches!(dependency.name.value, DependencyName::Package { interface: None, .. });
+    let by_package_or_file =
+        matches!(dependency.source.value, DependencySource::Package { .. } | DependencySource::File(_));
+    if let Some(export) = dependency.export.as_ref().filter(|_| whole_package && by_package_or_file) {
+        let name = quoted(&dependency.name.value.to_string());
+        let message = format!("`export` is not permitted in dependency {name}, which is a whole package");
+        tell(export.at, message, Some("name one interface: `namespace:package/interface`".to_owned()));
+    }
+}
+
+/// Two dependencies that would satisfy the same imports.
+fn check_conflicts(component: &Component, tell: &mut Tell<'_>) {
+    let packages: Vec<_> = component
+        .dependencies
+        .iter()
+        .filter_map(|dependency| match &dependency.name.value {
+            DependencyName::Package { package, interface, version } => Some((dependency, package, interface, version)),
+            DependencyName::Plain(_) => None,
+        })
+        .collect();
+    for (index, (dependency, package, interface, version)) in packages.iter().enumerate() {
+        let same = |other: &&(&Dependency, &PackageName, &Option<String>, &Option<Version>)| {
+            other.1 == *package && other.2 == *interface && are_compatible(other.3.as_ref(), version.as_ref())
+        };
+        if let Some((first, ..)) = packages[..index].iter().find(same) {
+            let [this, other] = [dependency, first].map(|dependency| quoted(&dependency.name.value.to_string()));
+            let message = format!("dependency {this} conflicts with {other}");
+            let help = "they must differ in the interface or in an incompatible version".to_owned();
+            tell(dependency.name.at, message, Some(help));
+        }
+    }
+}
+
+/// Whether one version does for the other. No version does for any.
+fn are_compatible(one: Option<&Version>, other: Option<&Version>) -> bool {
+    let (Some(one), Some(other)) = (one, other) else {
+        return true;
+    };
+    if !one.pre.is_empty() || !other.pre.is_empty() {
+        return one == other;
+    }
+    match (one.major, one.minor) {
+        (0, 0) => (other.major, other.minor, other.patch) == (0, 0, one.patch),
+        (0, minor) => (other.major, other.minor) == (0, minor),
+        (major, _) => other.major == major,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+    use super::*;
+
+    #[test]
+    fn versions_are_compatible_up_to_the_first_number_that_counts() {
+        let compatible = |one: &str, other: &str| {
+            let parse = |text: &str| (!text.is_empty()).then(|| text.parse().unwrap());
+            are_compatible(parse(one).as_ref(), parse(other).as_ref())
+        };
+        for (one, other) in [("1.0.0", "1.9.9"), ("0.1.0", "0.1.9"), ("0.0.1", "0.0.1"), ("", "1.0.0"), ("", "")] {
+            assert!(compatible(one, other) && compatible(other, one), "{one} {other}");
+        }
+        for (one, other) in
+            [("1.0.0", "2.0.0"), ("0.1.0", "0.2.0"), ("0.0.1", "0.0.2"), ("0.1.0", "1.1.0"), ("1.0.0-a", "1.0.0")]
+        {
+            assert!(!compatible(one, other) && !compatible(other, one), "{one} {other}");
+        }
+    }
+}

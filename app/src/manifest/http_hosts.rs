@@ -1,0 +1,45 @@
+//! The deprecated list `allowed_http_hosts`, and what its entries mean in `allowed_outbound_hosts`.
+
+use crate::hosts::{ALLOW_ALL, AllowedHost};
+
+/// The modern form of one entry, or why there is none.
+pub(super) fn modern(entry: &str) -> Result<Vec<String>, &'static str> {
+    match entry {
+        ALLOW_ALL => Ok(["http://*:*", "https://*:*", "http://self"].map(str::to_owned).to_vec()),
+        "self" => Ok(vec!["http://self".to_owned()]),
+        "" => Err("it is empty"),
+        _ if entry.contains("://") => Err("it has a scheme"),
+        _ if entry.contains(['/', '?', '#', '@', '\\']) => Err("it is more than a host and a port"),
+        _ if entry.contains(char::is_whitespace) => Err("it has a blank"),
+        _ if AllowedHost::parse(&format!("http://{entry}")).is_err() => Err("it is not a host, with or without a port"),
+        _ => Ok(vec![format!("http://{entry}"), format!("https://{entry}")]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn deprecated_hosts_become_two_modern_ones() {
+        assert_eq!(modern("example.com:8080").unwrap(), ["http://example.com:8080", "https://example.com:8080"]);
+        assert_eq!(modern("self").unwrap(), ["http://self"]);
+        assert_eq!(modern(ALLOW_ALL).unwrap(), ["http://*:*", "https://*:*", "http://self"]);
+        for odd in ["", "https://example.com", "example.com/path", "a b", "a.*.com", "a:b", "a:99999", ":80"] {
+            assert!(modern(odd).is_err(), "{odd}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_converted_can_be_read(entry in "[a-z0-9.:*-]{0,12}") {
+            for modern in modern(&entry).unwrap_or_default() {
+                prop_assert!(AllowedHost::parse(&modern).is_ok(), "{}", modern);
+            }
+        }
+    }
+}

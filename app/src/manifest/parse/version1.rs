@@ -1,0 +1,210 @@
+//! Reading a manifest of version 1 into the form of version 2.
+//!
+//! One trigger type for the whole application, a list of components, and a trigger in each.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use toml::Spanned;
+use toml::de::DeValue;
+
+use super::super::http_hosts;
+use super::super::ids::check_kebab;
+use super::super::problem::{Located, Report, quoted};
+use super::super::schema::{Application, Component, Manifest, Trigger};
+use super::super::table::{Table, kind};
+use super::component::{Deprecated, http_hosts, shared_fields};
+use super::source::source;
+use super::{OLD_VERSION_KEY, Parsed, VERSION_KEY, check_variable_key, keys, trigger_type, variables};
+use crate::names::{ComponentId, TriggerType};
+
+const DOCUMENT_KEYS: &[&str] =
+    &[VERSION_KEY, OLD_VERSION_KEY, "name", "version", "description", "authors", "trigger", "variables", "component"];
+
+/// What other versions have.
+const DOCUMENT_ELSEWHERE: &[(&str, &str)] = &[
+    ("application", "for this table, make it version 2: `spin_manifest_version = 2`"),
+    ("namespace", "it never had a meaning; remove it"),
+];
+
+const COMPONENT_KEYS: &[&str] = &[
+    "id",
+    "source",
+    "trigger",
+    "description",
+    "config",
+    "environment",
+    "files",
+    "exclude_files",
+    "allowed_http_hosts",
+    "allowed_outbound_hosts",
+    "key_value_stores",
+    "sqlite_databases",
+    "ai_models",
+    "build",
+];
+
+/// What only version 2 has.
+const COMPONENT_ELSEWHERE: &[(&str, &str)] = &[
+    ("variables", "in version 1 it is called `config`"),
+    ("dependencies", "only version 2 has it: `spin doctor` of public Spin can convert the manifest"),
+];
+
+/// What a component without `allowed_outbound_hosts` may connect to: before there was the list, nobody was asked.
+const DATABASES: [&str; 3] = ["redis://*:*", "mysql://*:*", "postgres://*:*"];
+
+/// Reads a document of version 1 as far as it can be read.
+pub(super) fn document<'t>(document: &Table<'_, 't>, path: &Path) -> Parsed<'t> {
+    document.expect_only(DOCUMENT_KEYS, DOCUMENT_ELSEWHERE);
+    if document.get("name").is_none() {
+        document.missing("name", "give the application a name");
+    }
+    let mut application = Application {
+        name: document.plain_text("name").unwrap_or_default(),
+        version: document.plain_text("version").unwrap_or_default(),
+        description: document.plain_text("description").unwrap_or_default(),
+        authors: document.plain_texts("authors"),
+        ..Application::default()
+    };
+    let trigger_type = application_trigger(document, &mut application);
+    let (components, triggers, ids) = components(document, trigger_type.as_ref());
+    let manifest = Manifest {
+        path: path.to_owned(),
+        application,
+        variables: variables(document),
+        triggers,
+        components,
+        profile: None,
+        warnings: Vec::new(),
+    };
+    Parsed { manifest, components: ids, variables: keys(document, "variables") }
+}
+
+/// The type of all triggers; what else is said about it are its settings, also if it is nothing.
+fn application_trigger(document: &Table<'_, '_>, application: &mut Application) -> Option<TriggerType> {
+    let Some(table) = document.table("trigger", || "`trigger` in the manifest".to_owned()) else {
+        if document.get("trigger").is_none() {
+            document.missing("trigger", "write for example `trigger = { type = \"http\" }`");
+        }
+        return None;
+    };
+    let Some(value) = table.get("type") else {
+        table.missing("type", "write for example `type = \"http\"`");
+        return None;
+    };
+    let name = table.text("type")?;
+    let trigger_type = trigger_type(table.report, &name.value, &value.span())?;
+    let mut settings = table.to_json()?;
+    settings.remove("type");
+    application.trigger_settings.insert(trigger_type.clone(), settings);
+    Some(trigger_type)
+}
+
+type Components<'t> = (Vec<Component>, Vec<Trigger>, BTreeSet<Cow<'t, str>>);
+
+fn components<'t>(document: &Table<'_, 't>, trigger_type: Option<&TriggerType>) -> Components<'t> {
+    let mut read: Components<'t> = Default::default();
+    let Some(value) = document.get("component") else {
+        return read;
+    };
+    let DeValue::Array(items) = value.get_ref() else {
+        let message = format!("the components must be a list, not {}", kind(value.get_ref()));
+        let span = document.key_span("component").unwrap_or_else(|| value.span());
+        let help = "write `[[component]]`, with two brackets; tables with names are version 2".to_owned();
+        document.report.problem_with_help(&span, message, help);
+        return read;
+    };
+    let mut seen = BTreeMap::new();
+    for item in items.iter() {
+        let Some((id, component, trigger)) = component(document.report, item, trigger_type) else {
+            continue;
+        };
+        if let Some(first) = seen.insert(id.value.clone(), id.at) {
+            let message = format!("two components have the id {}", quoted(id.value.as_str()));
+            document.report.add(id.at, message, Some(format!("the other one is in line {}", first.line)));
+            continue;
+        }
+        read.2.insert(Cow::Owned(id.value.to_string()));
+        read.0.extend(component);
+        read.1.extend(trigger);
+    }
+    read
+}
+
+type Entry = (Located<ComponentId>, Option<Component>, Option<Trigger>);
+
+/// A component and its trigger; everything is read even if there is no valid id or source.
+fn component(report: &Report<'_>, item: &Spanned<DeValue<'_>>, trigger_type: Option<&TriggerType>) -> Option<Entry> {
+    let table = Table::of(report, item.span(), item, "[[component]]")?;
+    let text = table.get("id").and_then(|id| id.get_ref().as_str()).map(quoted);
+    let table = match text {
+        Some(text) => table.renamed(format!("component {text}")),
+        None => table,
+    };
+    table.expect_only(COMPONENT_KEYS, COMPONENT_ELSEWHERE);
+    if table.get("id").is_none() {
+        table.missing("id", "give the component an id: `id = \"hello\"`");
+    }
+    let id = table.text("id").and_then(|text| id(report, text));
+    let source = source(&table);
+    let config = table.table("trigger", || format!("the trigger of {}", table.name()));
+    if table.get("trigger").is_none() {
+        table.missing("trigger", "say which events it answers: `[component.trigger]` and below it the route");
+    }
+    let config = config.and_then(|table| table.to_json());
+    let read = |component| Component {
+        variables: table.text_map("config", |name, span| check_variable_key(report, name, &span)),
+        allowed_outbound_hosts: outbound_hosts(&table),
+        key_value_stores: table.plain_texts("key_value_stores"),
+        sqlite_databases: table.plain_texts("sqlite_databases"),
+        ..shared_fields(&table, component)
+    };
+    let (Some(id), Some(source)) = (id.clone(), source) else {
+        // The fields are read for their problems alone.
+        read(Component::nothing());
+        return Some((id?, None, None));
+    };
+    let component = read(Component::new(id.clone(), source));
+    let trigger = trigger_type.zip(config).map(|(trigger_type, config)| Trigger {
+        id: Located { value: format!("trigger-{}", id.value), at: id.at },
+        trigger_type: trigger_type.clone(),
+        component: Some(id.clone()),
+        components: BTreeMap::new(),
+        config,
+    });
+    Some((id, Some(component), trigger))
+}
+
+/// An id as it is if version 2 allows it, else the nearest to it that does.
+fn id(report: &Report<'_>, text: Located<String>) -> Option<Located<ComponentId>> {
+    let name = match check_kebab(&text.value) {
+        Ok(()) => text.value.clone(),
+        Err(_) => text.value.replace('_', "-").to_ascii_lowercase(),
+    };
+    let checked = check_kebab(&name).and_then(|()| name.parse::<ComponentId>().map_err(|error| error.reason));
+    match checked {
+        Ok(value) => Some(Located { value, at: text.at }),
+        Err(reason) => {
+            report.add(text.at, format!("invalid ID {}: {reason}", quoted(&text.value)), None);
+            None
+        }
+    }
+}
+
+/// All hosts in the modern form.
+fn outbound_hosts(table: &Table<'_, '_>) -> Vec<Located<String>> {
+    let mut hosts = table.texts("allowed_outbound_hosts");
+    if table.get("allowed_outbound_hosts").is_none() {
+        let at = table.report.position(table.header().start);
+        hosts.extend(DATABASES.map(|host| Located { value: host.to_owned(), at }));
+    }
+    let deprecated = http_hosts(table, Deprecated::No);
+    // One entry that allows everything makes the others moot.
+    let everything = deprecated.iter().find(|host| host.value == crate::hosts::ALLOW_ALL).cloned();
+    for host in everything.map_or(deprecated, |host| vec![host]) {
+        let modern = http_hosts::modern(&host.value).unwrap_or_default();
+        hosts.extend(modern.into_iter().map(|value| Located { value, at: host.at }));
+    }
+    hosts
+}

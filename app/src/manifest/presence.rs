@@ -1,0 +1,93 @@
+//! Checks that need the file system: whether what a manifest names is there.
+
+use std::path::Path;
+
+use super::dependencies;
+use super::locking::absolute_source;
+use super::patterns::is_glob;
+use super::problem::{Located, ManifestError, Position, Problem, error_of, quoted};
+use super::schema::{Component, FileMount, Manifest, SourceRef};
+
+impl Manifest {
+    /// Checks that the files are there that the manifest names: the code of components and of their dependencies, and
+    /// what `files` names without a glob.
+    ///
+    /// Not part of reading, because a manifest is also read in order to build what it names. `base_dir` is the directory
+    /// of the manifest.
+    ///
+    /// # Errors
+    ///
+    /// [`ManifestError::Invalid`], pointing at everything that names no file.
+    pub fn check_sources(&self, base_dir: &Path) -> Result<(), ManifestError> {
+        let mut problems = Vec::new();
+        for component in &self.components {
+            problems.extend(missing_code(component, base_dir));
+            for dependency in dependencies::resolve(self, component, &|_| false, &mut |_, _, _| {}) {
+                let missing = missing_dependency(&dependency.name.to_string(), &dependency.source, base_dir);
+                problems.extend(missing);
+            }
+            problems.extend(component.files.iter().filter_map(|file| missing_files(file, base_dir)));
+        }
+        match error_of(&self.path, problems, 0) {
+            None => Ok(()),
+            Some(error) => Err(error),
+        }
+    }
+}
+
+fn missing_code(component: &Component, base_dir: &Path) -> Option<Problem> {
+    let SourceRef::File(path) = &component.source.value else {
+        return None;
+    };
+    if absolute_source(base_dir, path).is_file() {
+        return None;
+    }
+    let id = &component.id.value;
+    let message = format!("the wasm file of component `{id}` does not exist: {}", quoted(&path.to_string_lossy()));
+    let help = match &component.build {
+        Some(_) => "build it first: `spin build`, or `spin up --build`",
+        None => "correct the path, which is relative to the manifest",
+    };
+    Some(problem(component.source.at, message, help))
+}
+
+fn missing_dependency(name: &str, source: &Located<SourceRef>, base_dir: &Path) -> Option<Problem> {
+    let SourceRef::File(path) = &source.value else {
+        return None;
+    };
+    if absolute_source(base_dir, path).is_file() {
+        return None;
+    }
+    let path = quoted(&path.to_string_lossy());
+    let message = format!("the wasm file of dependency {} does not exist: {path}", quoted(name));
+    Some(problem(source.at, message, "correct the path, which is relative to the manifest"))
+}
+
+fn missing_files(file: &Located<FileMount>, base_dir: &Path) -> Option<Problem> {
+    match &file.value {
+        FileMount::Pattern(pattern) => {
+            if is_glob(pattern) || absolute_source(base_dir, Path::new(pattern)).exists() {
+                return None;
+            }
+            let message = format!("{} in `files` does not exist and is not a glob", quoted(pattern));
+            Some(problem(file.at, message, "correct the path, which is relative to the manifest"))
+        }
+        FileMount::Placed { source, destination } => {
+            let path = absolute_source(base_dir, Path::new(source));
+            if !path.exists() {
+                let message = format!("the file or directory {} in `files` does not exist", quoted(source));
+                return Some(problem(file.at, message, "correct the path, which is relative to the manifest"));
+            }
+            let name = destination.rsplit('/').next().unwrap_or_default();
+            if path.is_file() && matches!(name, "" | "." | "..") {
+                let message = format!("{} in `files` is not a valid destination file name", quoted(destination));
+                return Some(problem(file.at, message, "end it with the name of the file"));
+            }
+            None
+        }
+    }
+}
+
+fn problem(at: Position, message: String, help: &str) -> Problem {
+    Problem { line: at.line, column: at.column, message, help: Some(help.to_owned()) }
+}
