@@ -5,6 +5,7 @@
 //! | [`cli`], [`commands`] | which word is which command, and what each does |
 //! | [`arguments`] | whose flag is this: ours or the trigger's? |
 //! | [`source`], [`load`] | what to run, and from a manifest to a locked app |
+//! | [`files`], [`mistake`] | the files that components see, and what is wrong with a manifest |
 //! | [`triggers`], [`obtain`] | an executable for every trigger type, installed now if need be |
 //! | [`workdir`] | the private folder of a running app |
 //! | [`supervise`] | trigger processes: start, hello, drain, exit code |
@@ -22,7 +23,9 @@ mod cli;
 mod commands;
 mod context;
 mod environment;
+mod files;
 mod load;
+mod mistake;
 mod obtain;
 mod report;
 mod source;

@@ -8,7 +8,7 @@ use spin_app_model::launch::env;
 
 use crate::context::Context;
 use crate::environment::ChildEnvironment;
-use crate::load::{self, Loaded};
+use crate::load::{self, Prepared};
 use crate::obtain::Consent;
 use crate::report::{Exit, Report};
 use crate::source;
@@ -45,13 +45,12 @@ pub(crate) async fn run(args: Args, ctx: &Context) -> Result<Exit, Report> {
         return help::run(&flags, stray, ctx).await;
     }
 
-    let loaded = find_and_load(&flags, stray, ctx)?;
-    for warning in &loaded.warnings {
+    let prepared = find_and_prepare(&flags, stray, ctx)?;
+    for warning in &prepared.warnings {
         ctx.ui.warning(warning);
     }
     let consent = if flags.yes || ctx.auto_install { Consent::Given } else { Consent::Ask { default: true } };
-    let types = loaded.app.trigger_types();
-    let Some(resolved) = triggers::resolve(&types, &flags.overrides(), consent, ctx).await? else {
+    let Some(resolved) = triggers::resolve(&prepared.trigger_types(), &flags.overrides(), consent, ctx).await? else {
         return Ok(Exit::USAGE);
     };
 
@@ -62,12 +61,12 @@ pub(crate) async fn run(args: Args, ctx: &Context) -> Result<Exit, Report> {
         None => PrivateDir::create(&ctx.temp_dir)?,
     };
     let sockets = SocketDir::create(&ctx.runtime_dirs)?;
-    let environment = environment(&loaded, &workdir, ctx)?;
+    let environment = environment(prepared, &flags, &workdir, ctx)?;
     let launches = launches(resolved, &split.trigger, &environment);
     supervise::run(launches, &sockets, &mut signals, ctx.timing, &ctx.ui).await
 }
 
-fn find_and_load(flags: &Flags, stray: Option<&OsStr>, ctx: &Context) -> Result<Loaded, Report> {
+fn find_and_prepare(flags: &Flags, stray: Option<&OsStr>, ctx: &Context) -> Result<Prepared, Report> {
     let found = source::find(flags.source(), &ctx.current_dir, stray)?;
     if let (Some(above), source::Source::Manifest(path)) = (&found.above, &found.source) {
         let directory = path.parent().unwrap_or(path).display();
@@ -75,17 +74,24 @@ fn find_and_load(flags: &Flags, stray: Option<&OsStr>, ctx: &Context) -> Result<
         ctx.ui
             .notice(&format!("No '{name}' in current directory. Using '{name}' from {above} directory ({directory})"));
     }
-    Ok(load::load(&found.source, &flags.env, &ctx.current_dir)?)
+    Ok(load::open(&found.source, &ctx.current_dir)?.prepare(flags.placing())?)
 }
 
-/// Writes the lock file and says what every trigger of the app is told about it.
-fn environment(loaded: &Loaded, workdir: &PrivateDir, ctx: &Context) -> Result<ChildEnvironment, Report> {
+/// Puts files and lock file into the working directory, and says what every trigger of the app is told about it.
+fn environment(
+    prepared: Prepared,
+    flags: &Flags,
+    workdir: &PrivateDir,
+    ctx: &Context,
+) -> Result<ChildEnvironment, Report> {
     let generation = workdir.generation()?;
-    let url = load::write(&loaded.app, &generation)?;
+    let local_dir = prepared.local_dir.clone();
+    let app = prepared.lock(&flags.env, &generation, &ctx.ui)?;
+    let url = load::write(&app, &generation)?;
     let mut environment = ChildEnvironment::trigger(&ctx.executable);
     environment.set(env::LOCKED_URL, url.as_str());
     environment.set(env::WORKING_DIR, generation);
-    if let Some(local_dir) = &loaded.local_dir {
+    if let Some(local_dir) = local_dir {
         environment.set(env::LOCAL_APP_DIR, local_dir);
     }
     Ok(environment)

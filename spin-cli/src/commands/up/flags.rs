@@ -6,6 +6,7 @@ use clap::{CommandFactory, Parser};
 use spin_catalogue::PluginName;
 
 use crate::arguments::{NotYet, Table, key_value};
+use crate::files::Placing;
 use crate::report::Report;
 use crate::triggers::Overrides;
 
@@ -26,6 +27,9 @@ pub(crate) struct Flags {
     /// Use this working directory, and keep it
     #[arg(long, alias = "tmp", value_name = "DIR")]
     pub(crate) temp: Option<PathBuf>,
+    /// Show components the folders of the application themselves, not copies
+    #[arg(long)]
+    direct_mounts: bool,
     /// Install missing plugins without asking [env: SPIN_AUTO_INSTALL=1]
     #[arg(short, long)]
     pub(crate) yes: bool,
@@ -43,6 +47,11 @@ impl Flags {
         self.from.as_deref().or(self.from_file.as_deref())
     }
 
+    /// How components come to see their files.
+    pub(crate) fn placing(&self) -> Placing {
+        if self.direct_mounts { Placing::DirectMounts } else { Placing::Copies }
+    }
+
     /// The development overrides; of two for one plugin, the later counts.
     pub(crate) fn overrides(&self) -> Overrides {
         self.plugin_path.iter().cloned().collect()
@@ -56,7 +65,6 @@ pub(crate) fn table() -> Table {
         .not_yet(&["component-id"], Some('c'), true)
         .not_yet(&["profile"], None, true)
         .not_yet(&["cache-dir"], None, true)
-        .not_yet(&["direct-mounts"], None, false)
         .not_yet(&["from-registry"], None, true)
         .not_yet(&["insecure"], Some('k'), false)
 }
@@ -122,9 +130,7 @@ mod tests {
 
     #[test]
     fn what_comes_later_says_so() {
-        for flag in
-            ["--build", "-c", "--profile=x", "--cache-dir", "--direct-mounts", "--from-registry", "-k", "--insecure"]
-        {
+        for flag in ["--build", "-c", "--profile=x", "--cache-dir", "--from-registry", "-k", "--insecure"] {
             assert!(table().split([OsString::from(flag)]).is_err(), "{flag}");
         }
     }
