@@ -4,21 +4,19 @@ use std::ffi::OsString;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{external, plugins, trigger, up, version};
+use crate::commands::{build, external, plugins, trigger, up, version};
 use crate::context::Context;
 use crate::report::{Exit, Report};
 use crate::ui::Ui;
 
 /// Every command that can be typed, for "did you mean".
-pub(crate) const NAMES: &[&str] = &["help", "plugin", "plugins", "up", "version"];
+pub(crate) const NAMES: &[&str] = &["build", "help", "plugin", "plugins", "up", "version"];
 
 /// Commands of the public command line, and planned ones, that this version does not have. They are never looked for
 /// among the plugins: a plugin must not take the place of a command that will come.
 const LATER: &[&str] = &[
     "add",
     "a",
-    "build",
-    "b",
     "check",
     "deploy",
     "d",
@@ -45,6 +43,10 @@ struct Line {
 
 #[derive(Debug, Subcommand)]
 enum Table {
+    // Only listed here, as `up` is.
+    /// Build the components of an application.
+    #[command(visible_alias = "b")]
+    Build,
     /// Install and list plugins.
     #[command(visible_alias = "plugin")]
     Plugins(plugins::Args),
@@ -61,6 +63,7 @@ enum Table {
 /// A command with its arguments.
 #[derive(Debug)]
 enum Command {
+    Build(build::Args),
     External(external::Args),
     Plugins(plugins::Args),
     Trigger(trigger::Args),
@@ -85,6 +88,7 @@ pub(crate) async fn run(line: Vec<OsString>, ui: Ui) -> Exit {
 
 async fn dispatch(command: Command, ctx: &Context) -> Result<Exit, Report> {
     match command {
+        Command::Build(args) => build::run(args, ctx).await,
         Command::External(args) => external::run(args, ctx).await,
         Command::Plugins(args) => plugins::run(args, ctx).await,
         Command::Trigger(args) => trigger::run(args, ctx).await,
@@ -107,7 +111,8 @@ fn parse(line: Vec<OsString>) -> Result<Command, Refused> {
     let rest = || line.iter().skip(2).cloned().collect();
     match word {
         // Their arguments are not for this parser, which would take `--` for itself.
-        "up" | "u" => return Ok(Command::Up(up::Args { line: rest() })),
+        "up" | "u" => return Ok(Command::Up(up::Args { line: rest(), built: false })),
+        "build" | "b" => return Ok(Command::Build(build::Args { line: rest() })),
         "trigger" => return Ok(Command::Trigger(trigger::Args { words: rest() })),
         later if LATER.contains(&later) => {
             let report = Report::usage(format!("`spin {later}` is not in this version of spin"));
@@ -117,7 +122,8 @@ fn parse(line: Vec<OsString>) -> Result<Command, Refused> {
     }
     match Line::try_parse_from(&line).map_err(Refused::Parser)?.command {
         Table::Plugins(args) => Ok(Command::Plugins(args)),
-        Table::Up => Ok(Command::Up(up::Args { line: Vec::new() })),
+        Table::Build => Ok(Command::Build(build::Args { line: Vec::new() })),
+        Table::Up => Ok(Command::Up(up::Args { line: Vec::new(), built: false })),
         Table::Version(args) => Ok(Command::Version(args)),
         Table::External(mut words) => {
             let name = words.remove(0);
@@ -172,6 +178,9 @@ mod tests {
     fn every_word_finds_its_command() {
         for line in ["up", "u -f x -- -y", "up --help"] {
             assert!(matches!(parse(line), Ok(Command::Up(_))), "{line}");
+        }
+        for line in ["build", "b -c x --up --listen y", "help build"] {
+            assert!(matches!(parse(line), Ok(Command::Build(_))), "{line}");
         }
         for line in ["plugins list", "plugin list --json", "plugins install x y@1 -y", "plugins install --file x"] {
             assert!(matches!(parse(line), Ok(Command::Plugins(_))), "{line}");

@@ -18,6 +18,9 @@ use crate::ui::Ui;
 /// How long triggers may drain. For tests and for those who know better; not part of the documented surface.
 const DRAIN_GRACE: &str = "SPIN_DRAIN_GRACE";
 
+/// Whether `spin up` builds first.
+const ALWAYS_BUILD: &str = "SPIN_ALWAYS_BUILD";
+
 /// What every command gets.
 pub(crate) struct Context {
     pub(crate) ui: Ui,
@@ -30,6 +33,8 @@ pub(crate) struct Context {
     pub(crate) runtime_dirs: Vec<PathBuf>,
     /// Install missing plugins without asking.
     pub(crate) auto_install: bool,
+    /// Build every app before it is run.
+    pub(crate) always_build: bool,
     pub(crate) timing: Timing,
     data_dir: Option<PathBuf>,
     catalogues: Vec<CatalogueSource>,
@@ -68,6 +73,14 @@ impl Context {
         };
         let auto_install =
             set(env::AUTO_INSTALL).is_some_and(|value| value == "1" || value.eq_ignore_ascii_case("true"));
+        let always_build = match set(ALWAYS_BUILD) {
+            None => false,
+            Some(text) => yes_or_no(&text.to_string_lossy()).ok_or_else(|| {
+                Report::usage(format!("{ALWAYS_BUILD} is \"{}\", which is neither yes nor no", text.display()))
+                    .code("environment::yes-or-no")
+                    .help("write true or false")
+            })?,
+        };
         let grace = match set(DRAIN_GRACE) {
             None => DEFAULT_GRACE,
             Some(text) => duration(&text.to_string_lossy()).ok_or_else(|| {
@@ -84,6 +97,7 @@ impl Context {
             temp_dir,
             runtime_dirs,
             auto_install,
+            always_build,
             timing,
             data_dir,
             catalogues,
@@ -129,6 +143,15 @@ fn bundled_catalogue(executable: &Path) -> Option<CatalogueSource> {
     Some(CatalogueSource { name: "bundled".to_owned(), path })
 }
 
+/// The usual words for yes and no.
+fn yes_or_no(text: &str) -> Option<bool> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "true" | "t" | "yes" | "y" | "on" | "1" => Some(true),
+        "false" | "f" | "no" | "n" | "off" | "0" => Some(false),
+        _ => None,
+    }
+}
+
 /// Reads `30s`, `500ms` or plain seconds. The numbers have 32 bits, so that adding to a clock cannot overflow.
 fn duration(text: &str) -> Option<Duration> {
     let text = text.trim();
@@ -160,6 +183,15 @@ mod tests {
         assert_eq!(duration("soon"), None);
         assert_eq!(duration("-1s"), None);
         assert_eq!(duration("18446744073709551615"), None, "no clock goes so far");
+    }
+
+    #[test]
+    fn yes_and_no_have_many_words() {
+        assert!(["true", "1", "YES", " on "].iter().all(|text| yes_or_no(text) == Some(true)));
+        assert!(["false", "0", "No"].iter().all(|text| yes_or_no(text) == Some(false)));
+        assert_eq!(yes_or_no("perhaps"), None);
+        assert!(context(Path::new("/bin/spin"), &[("SPIN_ALWAYS_BUILD", "true")]).always_build);
+        assert!(!context(Path::new("/bin/spin"), &[("SPIN_ALWAYS_BUILD", "")]).always_build);
     }
 
     #[test]

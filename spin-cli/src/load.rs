@@ -74,15 +74,21 @@ impl From<LoadError> for Report {
     }
 }
 
-/// Reads what there is to read of an app, and looks at nothing else.
-pub(crate) fn open(source: &Source, current_dir: &Path) -> Result<Opened, LoadError> {
+/// Reads what there is to read of an app, as it is in a profile, and looks at nothing else. A bare component has no
+/// profiles and is the same in all.
+pub(crate) fn open(source: &Source, profile: Option<&str>, current_dir: &Path) -> Result<Opened, LoadError> {
     let (Source::Manifest(path) | Source::Wasm(path)) = source;
     let failed = |source| LoadError::Path { path: path.to_owned(), source };
     match source {
         Source::Manifest(_) => {
             let options = LockOptions::for_manifest(path).map_err(failed)?;
             let local_dir = Some(options.base_dir().to_owned());
-            Ok(Opened { manifest: Manifest::read(path)?, options, local_dir })
+            let manifest = Manifest::read(path)?;
+            let manifest = match profile {
+                Some(profile) => manifest.with_profile(profile)?,
+                None => manifest,
+            };
+            Ok(Opened { manifest, options, local_dir })
         }
         Source::Wasm(_) => {
             let options = LockOptions::in_directory(current_dir).map_err(failed)?;
@@ -92,6 +98,11 @@ pub(crate) fn open(source: &Source, current_dir: &Path) -> Result<Opened, LoadEr
 }
 
 impl Opened {
+    /// What relative paths are relative to.
+    pub(crate) fn app_dir(&self) -> &Path {
+        self.options.base_dir()
+    }
+
     /// The types of the app's triggers, each once.
     pub(crate) fn trigger_types(&self) -> Vec<TriggerType> {
         trigger_types(&self.manifest)

@@ -6,6 +6,7 @@
 //! | [`arguments`] | whose flag is this: ours or the trigger's? |
 //! | [`source`], [`load`] | what to run, and from a manifest to a locked app |
 //! | [`files`], [`mistake`] | the files that components see, and what is wrong with a manifest |
+//! | [`build`](mod@build) | running build commands |
 //! | [`triggers`], [`obtain`] | an executable for every trigger type, installed now if need be |
 //! | [`workdir`] | the private folder of a running app |
 //! | [`supervise`] | trigger processes: start, hello, drain, exit code |
@@ -19,6 +20,7 @@
 use std::process::ExitCode;
 
 mod arguments;
+mod build;
 mod cli;
 mod commands;
 mod context;

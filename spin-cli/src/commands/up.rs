@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use clap::{CommandFactory, FromArgMatches};
 use spin_app_model::launch::env;
 
+use crate::build;
 use crate::context::Context;
 use crate::environment::ChildEnvironment;
 use crate::load::{self, Prepared};
@@ -28,6 +29,8 @@ use flags::Flags;
 #[derive(Debug)]
 pub(crate) struct Args {
     pub(crate) line: Vec<OsString>,
+    /// Whether `spin build` has just built the app.
+    pub(crate) built: bool,
 }
 
 pub(crate) async fn run(args: Args, ctx: &Context) -> Result<Exit, Report> {
@@ -45,7 +48,7 @@ pub(crate) async fn run(args: Args, ctx: &Context) -> Result<Exit, Report> {
         return help::run(&flags, stray, ctx).await;
     }
 
-    let prepared = find_and_prepare(&flags, stray, ctx)?;
+    let prepared = find_and_prepare(&flags, args.built, stray, ctx).await?;
     for warning in &prepared.warnings {
         ctx.ui.warning(warning);
     }
@@ -66,15 +69,23 @@ pub(crate) async fn run(args: Args, ctx: &Context) -> Result<Exit, Report> {
     supervise::run(launches, &sockets, &mut signals, ctx.timing, &ctx.ui).await
 }
 
-fn find_and_prepare(flags: &Flags, stray: Option<&OsStr>, ctx: &Context) -> Result<Prepared, Report> {
+async fn find_and_prepare(
+    flags: &Flags,
+    built: bool,
+    stray: Option<&OsStr>,
+    ctx: &Context,
+) -> Result<Prepared, Report> {
     let found = source::find(flags.source(), &ctx.current_dir, stray)?;
-    if let (Some(above), source::Source::Manifest(path)) = (&found.above, &found.source) {
-        let directory = path.parent().unwrap_or(path).display();
-        let name = source::MANIFEST;
-        ctx.ui
-            .notice(&format!("No '{name}' in current directory. Using '{name}' from {above} directory ({directory})"));
+    source::announce(&found, &ctx.ui);
+    let opened = load::open(&found.source, flags.profile.as_deref(), &ctx.current_dir)?;
+    if opened.local_dir.is_some() && !built {
+        if flags.build || ctx.always_build {
+            build::build(&opened.manifest, opened.app_dir(), &[], &ctx.ui).await?;
+        } else if let Some(warning) = build::other_profile(&opened.manifest, opened.app_dir()) {
+            ctx.ui.warning(&warning);
+        }
     }
-    Ok(load::open(&found.source, &ctx.current_dir)?.prepare(flags.placing())?)
+    Ok(opened.prepare(flags.placing())?)
 }
 
 /// Puts files and lock file into the working directory, and says what every trigger of the app is told about it.

@@ -18,7 +18,7 @@ fn app(manifest: &str) -> (tempfile::TempDir, Source) {
 }
 
 fn prepare(source: &Source) -> Result<Prepared, LoadError> {
-    open(source, Path::new("/"))?.prepare(Placing::Copies)
+    open(source, None, Path::new("/"))?.prepare(Placing::Copies)
 }
 
 fn lock(prepared: Prepared, generation: &Path) -> LockedApp {
@@ -44,7 +44,7 @@ fn a_manifest_becomes_a_lock_file_that_only_we_can_read() {
 #[test]
 fn a_bare_component_has_no_directory_of_its_own() {
     let (dir, _) = app(MANIFEST);
-    let opened = open(&Source::Wasm(dir.path().join("a.wasm")), dir.path()).unwrap();
+    let opened = open(&Source::Wasm(dir.path().join("a.wasm")), Some("any"), dir.path()).unwrap();
     let prepared = opened.prepare(Placing::DirectMounts).unwrap();
     assert_eq!(prepared.local_dir, None);
     assert_eq!(lock(prepared, dir.path()).triggers.len(), 1);
@@ -74,7 +74,7 @@ fn the_lock_names_direct_mounts_where_the_manifest_says() {
         app(&format!("{MANIFEST}files = [\"static\", {{ source = \"./data\", destination = \"/d\" }}]\n"));
     fs::create_dir(dir.path().join("static")).unwrap();
     fs::create_dir(dir.path().join("data")).unwrap();
-    let prepared = open(&source, Path::new("/")).unwrap().prepare(Placing::DirectMounts).unwrap();
+    let prepared = open(&source, None, Path::new("/")).unwrap().prepare(Placing::DirectMounts).unwrap();
     let locked = lock(prepared, &dir.path().join("gen"));
     let files: Vec<_> =
         locked.components[0].files.iter().map(|file| (&*file.path, file.content.source.clone())).collect();
@@ -99,4 +99,16 @@ fn an_app_that_cannot_run_is_refused_with_all_that_is_wrong() {
     assert!(lines[0].contains(":7:10: ") && lines[0].contains("a.wasm"), "{report:?}");
     assert!(lines[1].contains(":8:10: `nowhere`"), "{report:?}");
     assert!(lines[2].contains(":8:21: `a.wasm`"), "{report:?}");
+}
+
+#[test]
+fn a_profile_is_applied_and_noted_and_must_exist() {
+    let profile = "[component.a.profile.debug]\nenvironment = { K2 = \"debug\" }\n";
+    let (dir, source) = app(&format!("{MANIFEST}{profile}"));
+    let opened = open(&source, Some("debug"), Path::new("/")).unwrap();
+    let locked = lock(opened.prepare(Placing::Copies).unwrap(), dir.path());
+    assert_eq!(locked.metadata["profile"], "debug");
+    assert_eq!(locked.components[0].env["K2"], "debug");
+    let report = Report::from(open(&source, Some("debugg"), Path::new("/")).unwrap_err());
+    assert_eq!(report.stable_code(), Some("manifest::unknown-profile"));
 }

@@ -21,6 +21,12 @@ pub(crate) struct Flags {
     /// The same, and never anything but a file or a directory
     #[arg(long, alias = "file", value_name = "PATH", hide = true, conflicts_with = "from")]
     from_file: Option<PathBuf>,
+    /// Run the application as it is in this profile of its manifest
+    #[arg(long, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+    /// Build the application first [env: SPIN_ALWAYS_BUILD=true]
+    #[arg(long)]
+    pub(crate) build: bool,
     /// Set an environment variable in every component
     #[arg(short, long, value_name = "KEY=VALUE", value_parser = variable)]
     pub(crate) env: Vec<(String, String)>,
@@ -61,9 +67,7 @@ impl Flags {
 /// Which flags are not the trigger's.
 pub(crate) fn table() -> Table {
     Table::of(&Flags::command())
-        .not_yet(&["build"], None, false)
         .not_yet(&["component-id"], Some('c'), true)
-        .not_yet(&["profile"], None, true)
         .not_yet(&["cache-dir"], None, true)
         .not_yet(&["from-registry"], None, true)
         .not_yet(&["insecure"], Some('k'), false)
@@ -116,7 +120,7 @@ mod tests {
         assert_eq!(flags.source(), Some(Path::new("app")));
         assert_eq!(flags.temp.as_deref(), Some(Path::new("t")));
         assert_eq!(flags.overrides()[&"trigger-x".parse().unwrap()], Path::new("./x"));
-        assert!(flags.yes && !flags.help);
+        assert!(flags.yes && !flags.help && !flags.build);
         assert_eq!(trigger, ["--quiet", "--env", "X=y"]);
 
         let (flags, _) = parse("--from a --from b --file=c");
@@ -130,7 +134,7 @@ mod tests {
 
     #[test]
     fn what_comes_later_says_so() {
-        for flag in ["--build", "-c", "--profile=x", "--cache-dir", "--from-registry", "-k", "--insecure"] {
+        for flag in ["-c", "--cache-dir", "--from-registry", "-k", "--insecure"] {
             assert!(table().split([OsString::from(flag)]).is_err(), "{flag}");
         }
     }
