@@ -10,10 +10,10 @@ use std::process::ExitStatus;
 
 use spin_app_model::manifest::{Build, Component, DependencySource, SourceRef};
 use spin_app_model::{ComponentId, Manifest};
-use spin_catalogue::nearest::nearest;
 use tokio::process::Command;
 
 use crate::report::Report;
+use crate::selection::{Selection, UnknownComponents};
 use crate::ui::Ui;
 
 const SHELL: &str = "/bin/sh";
@@ -23,8 +23,8 @@ const ANONYMOUS: &str = "<anonymous>";
 /// Why an app was not built.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BuildError {
-    #[error("there is no component {}", listed(unknown))]
-    UnknownComponents { unknown: Vec<String>, near: Option<String> },
+    #[error(transparent)]
+    UnknownComponents(#[from] UnknownComponents),
     #[error("the build command of component `{component}` failed with {}", told(*status))]
     Failed { component: ComponentId, command: String, status: ExitStatus },
     #[error("cannot run the build command of component `{component}` in \"{}\"", workdir.display())]
@@ -37,10 +37,7 @@ impl From<BuildError> for Report {
     fn from(error: BuildError) -> Self {
         let report = Self::of(&error);
         match error {
-            BuildError::UnknownComponents { near: Some(near), .. } => {
-                report.code("app::unknown-component").help(format!("did you mean `{near}`?"))
-            }
-            BuildError::UnknownComponents { near: None, .. } => report.code("app::unknown-component"),
+            BuildError::UnknownComponents(error) => error.into(),
             BuildError::Failed { command, .. } => {
                 report.code("build::failed").help(format!("what it has to say is above; the command is `{command}`"))
             }
@@ -50,12 +47,11 @@ impl From<BuildError> for Report {
     }
 }
 
-/// Builds the components of these ids, all if there are none, in the directory of the manifest.
-pub(crate) async fn build(manifest: &Manifest, app_dir: &Path, only: &[String], ui: &Ui) -> Result<(), BuildError> {
-    check_names(manifest, only)?;
-    let chosen = |component: &&Component| only.is_empty() || only.iter().any(|id| *id == component.id.value.as_str());
-    let components: Vec<_> = in_order(manifest).into_iter().filter(chosen).collect();
-    let builds = components.into_iter().filter_map(|component| Some((component, component.build.as_ref()?)));
+/// Builds the selected components in the directory of the manifest.
+pub(crate) async fn build(manifest: &Manifest, app_dir: &Path, only: &Selection, ui: &Ui) -> Result<(), BuildError> {
+    only.check(manifest)?;
+    let components = in_order(manifest).into_iter().filter(|component| only.has(component.id.value.as_str()));
+    let builds = components.filter_map(|component| Some((component, component.build.as_ref()?)));
     let builds: Vec<_> = builds.collect();
     if builds.is_empty() {
         ui.remark("None of the components has a build command: there is nothing to build");
@@ -81,18 +77,6 @@ pub(crate) fn other_profile(manifest: &Manifest, app_dir: &Path) -> Option<Strin
     (built != wanted).then(|| {
         format!("the last build was {}, and this run is {}; build again with --build", name(built), name(wanted))
     })
-}
-
-fn check_names(manifest: &Manifest, only: &[String]) -> Result<(), BuildError> {
-    let known = || manifest.components.iter().map(|component| component.id.value.as_str());
-    let unknown: Vec<_> = only.iter().filter(|id| known().all(|known| known != **id)).cloned().collect();
-    match unknown.first() {
-        None => Ok(()),
-        Some(first) => {
-            let near = nearest(first, known()).map(str::to_owned);
-            Err(BuildError::UnknownComponents { unknown, near })
-        }
-    }
 }
 
 /// The components, each behind those whose code it is composed with; where that goes in circles, in the order of the
@@ -168,10 +152,6 @@ fn mark(manifest: &Manifest, app_dir: &Path) -> Result<(), BuildError> {
 
 fn mark_of(app_dir: &Path) -> PathBuf {
     app_dir.join(".spin/last-build.txt")
-}
-
-fn listed(ids: &[String]) -> String {
-    ids.iter().map(|id| format!("`{id}`")).collect::<Vec<_>>().join(", ")
 }
 
 fn told(status: ExitStatus) -> String {

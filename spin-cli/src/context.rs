@@ -127,6 +127,16 @@ impl Context {
     }
 }
 
+#[cfg(test)]
+impl Context {
+    /// A context in which nothing is set and the terminal only remembers, for tests.
+    pub(crate) fn in_directory(current_dir: &Path) -> Self {
+        let executable = current_dir.join("spin");
+        Self::new(Ui::remembering(), executable, current_dir.to_owned(), Vec::new(), |_| None)
+            .expect("nothing is set, so nothing is wrong")
+    }
+}
+
 /// The catalogues of a path list. Each is called by its path: nothing else about it is known.
 fn named_catalogues(list: &OsString) -> Vec<CatalogueSource> {
     std::env::split_paths(list)

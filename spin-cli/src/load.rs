@@ -12,6 +12,7 @@ use url::Url;
 use crate::files::{self, FilesError, Placing};
 use crate::mistake::{self, Mistake};
 use crate::report::Report;
+use crate::selection::{Selection, UnknownComponents};
 use crate::source::Source;
 use crate::ui::Ui;
 use crate::workdir;
@@ -25,12 +26,20 @@ pub(crate) struct Opened {
     pub(crate) local_dir: Option<PathBuf>,
 }
 
+/// How an app is to be run.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Wishes {
+    pub(crate) placing: Placing,
+    pub(crate) selection: Selection,
+}
+
 /// An app that is known to be right.
 #[derive(Debug)]
 pub(crate) struct Prepared {
     manifest: Manifest,
     options: LockOptions,
     files: Vec<files::Plan>,
+    selection: Selection,
     /// The directory of the manifest; a bare component has none.
     pub(crate) local_dir: Option<PathBuf>,
     /// What is not wrong but should be changed, with its place.
@@ -46,8 +55,10 @@ pub(crate) enum LoadError {
     Path { path: PathBuf, source: std::io::Error },
     #[error("{}", mistake::list(path, mistakes))]
     Mistakes { path: PathBuf, mistakes: Vec<Mistake> },
+    #[error(transparent)]
+    UnknownComponents(#[from] UnknownComponents),
     #[error("the application in \"{}\" has no triggers", path.display())]
-    NoTriggers { path: PathBuf },
+    NoTriggers { path: PathBuf, selection: Selection },
     #[error(transparent)]
     Files(#[from] FilesError),
     #[error("cannot write the lock file")]
@@ -64,7 +75,11 @@ impl From<LoadError> for Report {
             LoadError::Path { .. } => report.code("source::unreadable"),
             // What the manifest's own check finds and what is found here are one list to the reader.
             LoadError::Mistakes { .. } => report.code("manifest::invalid"),
-            LoadError::NoTriggers { .. } => {
+            LoadError::UnknownComponents(error) => error.into(),
+            LoadError::NoTriggers { selection: Selection::Only(_), .. } => {
+                report.code("app::no-triggers").help("name a component with -c that a trigger runs")
+            }
+            LoadError::NoTriggers { selection: Selection::All, .. } => {
                 report.code("app::no-triggers").help("add a [[trigger.TYPE]] table that names a component")
             }
             LoadError::Files(error) => error.into(),
@@ -109,10 +124,11 @@ impl Opened {
     }
 
     /// Compares the app with the disk. Writes nothing.
-    pub(crate) fn prepare(self, placing: Placing) -> Result<Prepared, LoadError> {
-        let Self { manifest, options, local_dir } = self;
+    pub(crate) fn prepare(self, wishes: &Wishes) -> Result<Prepared, LoadError> {
+        let Self { mut manifest, options, local_dir } = self;
+        wishes.selection.check(&manifest)?;
+        let mut mistakes = wishes.selection.apply(&mut manifest);
         let path = &manifest.path;
-        let mut mistakes = Vec::new();
         if let Err(error) = manifest.check_sources(options.base_dir()) {
             match error.problems() {
                 [] => return Err(error.into()),
@@ -127,7 +143,7 @@ impl Opened {
         let mut warnings: Vec<_> = manifest.warnings.iter().map(Mistake::from).collect();
         let mut files = Vec::new();
         for of in &needs.files {
-            let (plan, findings) = files::plan(of, options.base_dir(), placing);
+            let (plan, findings) = files::plan(of, options.base_dir(), wishes.placing);
             files.push(plan);
             mistakes.extend(findings.mistakes);
             warnings.extend(findings.warnings);
@@ -136,10 +152,11 @@ impl Opened {
             return Err(LoadError::Mistakes { path: path.clone(), mistakes });
         }
         if manifest.triggers.is_empty() {
-            return Err(LoadError::NoTriggers { path: path.clone() });
+            return Err(LoadError::NoTriggers { path: path.clone(), selection: wishes.selection.clone() });
         }
         let warnings = warnings.iter().map(|warning| warning.located(path)).collect();
-        Ok(Prepared { manifest, options, files, local_dir, warnings })
+        let selection = wishes.selection.clone();
+        Ok(Prepared { manifest, options, files, selection, local_dir, warnings })
     }
 }
 
@@ -154,7 +171,9 @@ impl Prepared {
         let mut resolved = Resolved::default();
         self.place_files(&workdir::assets(generation), &mut resolved, ui)?;
         let options = self.options.with_env(env.iter().cloned());
-        Ok(self.manifest.lock(&options, &resolved)?)
+        let mut app = self.manifest.lock(&options, &resolved)?;
+        self.selection.finish(&mut app);
+        Ok(app)
     }
 
     fn place_files(&self, assets: &Path, resolved: &mut Resolved, ui: &Ui) -> Result<(), FilesError> {

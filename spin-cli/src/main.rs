@@ -6,6 +6,7 @@
 //! | [`arguments`] | whose flag is this: ours or the trigger's? |
 //! | [`source`], [`load`] | what to run, and from a manifest to a locked app |
 //! | [`files`], [`mistake`] | the files that components see, and what is wrong with a manifest |
+//! | [`selection`] | some components of an app and not the others |
 //! | [`build`](mod@build) | running build commands |
 //! | [`triggers`], [`obtain`] | an executable for every trigger type, installed now if need be |
 //! | [`workdir`] | the private folder of a running app |
@@ -30,6 +31,7 @@ mod load;
 mod mistake;
 mod obtain;
 mod report;
+mod selection;
 mod source;
 mod supervise;
 mod triggers;

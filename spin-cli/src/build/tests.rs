@@ -13,7 +13,7 @@ fn build(manifest: &Manifest, dir: &Path, only: &[&str]) -> (Result<(), BuildErr
     let ui = Ui::remembering();
     let only: Vec<_> = only.iter().map(|&id| id.to_owned()).collect();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let built = runtime.block_on(super::build(manifest, dir, &only, &ui));
+    let built = runtime.block_on(super::build(manifest, dir, &Selection::of(&only), &ui));
     (built, ui.written())
 }
 

@@ -11,6 +11,7 @@ use crate::build;
 use crate::context::Context;
 use crate::load;
 use crate::report::{Exit, Report};
+use crate::selection::Selection;
 use crate::source::{self, Source};
 
 /// Everything behind `spin build`, not yet divided between it and `spin up`.
@@ -75,7 +76,7 @@ pub(crate) async fn run(args: Args, ctx: &Context) -> Result<Exit, Report> {
             .help("name a manifest or a directory with one"));
     };
     let opened = load::open(&found.source, flags.profile.as_deref(), &ctx.current_dir)?;
-    build::build(&opened.manifest, opened.app_dir(), &flags.component_id, &ctx.ui).await?;
+    build::build(&opened.manifest, opened.app_dir(), &Selection::of(&flags.component_id), &ctx.ui).await?;
     if !flags.up {
         return Ok(Exit::OK);
     }
@@ -84,4 +85,45 @@ pub(crate) async fn run(args: Args, ctx: &Context) -> Result<Exit, Report> {
         line.extend([OsString::from("--profile"), profile.into()]);
     }
     up::run(up::Args { line: line.into_iter().chain(split.trigger).collect(), built: true }, ctx).await
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    fn build(dir: &std::path::Path, line: &str) -> Result<Exit, Report> {
+        let ctx = Context::in_directory(dir);
+        let line = line.split_whitespace().map(OsString::from).collect();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(run(Args { line }, &ctx))
+    }
+
+    #[test]
+    fn the_flags_are_sound() {
+        Flags::command().debug_assert();
+    }
+
+    #[test]
+    fn options_of_others_are_only_for_what_follows() {
+        let dir = tempfile::tempdir().unwrap();
+        let text = "spin_manifest_version = 2\n[application]\nname = \"x\"\n[[trigger.x]]\ncomponent = \"a\"\n\
+            [component.a]\nsource = \"a.wasm\"\nbuild.command = \"touch built\"\n";
+        std::fs::write(dir.path().join(source::MANIFEST), text).unwrap();
+        let built = dir.path().join("built");
+
+        let report = build(dir.path(), "--listen x").unwrap_err();
+        assert_eq!((report.stable_code(), report.exit_code()), (Some("usage::build"), Exit::USAGE));
+        assert_eq!(build(dir.path(), "--from").unwrap(), Exit::USAGE);
+        assert_eq!(build(dir.path(), "--help -c x").unwrap(), Exit::OK);
+        assert!(!built.exists());
+        assert_eq!(build(dir.path(), "-f . -c a").unwrap(), Exit::OK);
+        assert!(built.exists());
+
+        let report = build(dir.path(), "--up --listen x").unwrap_err();
+        assert!(report.message().contains("a.wasm"), "it was to be run: {report:?}");
+        let report = build(dir.path(), "-u -- -c b").unwrap_err();
+        assert_eq!(report.stable_code(), Some("app::unknown-component"), "that is a flag of up");
+    }
 }

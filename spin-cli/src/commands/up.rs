@@ -12,6 +12,7 @@ use crate::environment::ChildEnvironment;
 use crate::load::{self, Prepared};
 use crate::obtain::Consent;
 use crate::report::{Exit, Report};
+use crate::selection::Selection;
 use crate::source;
 use crate::supervise::signal::StopSignals;
 use crate::supervise::socket::SocketDir;
@@ -80,12 +81,12 @@ async fn find_and_prepare(
     let opened = load::open(&found.source, flags.profile.as_deref(), &ctx.current_dir)?;
     if opened.local_dir.is_some() && !built {
         if flags.build || ctx.always_build {
-            build::build(&opened.manifest, opened.app_dir(), &[], &ctx.ui).await?;
+            build::build(&opened.manifest, opened.app_dir(), &Selection::All, &ctx.ui).await?;
         } else if let Some(warning) = build::other_profile(&opened.manifest, opened.app_dir()) {
             ctx.ui.warning(&warning);
         }
     }
-    Ok(opened.prepare(flags.placing())?)
+    Ok(opened.prepare(&load::Wishes { placing: flags.placing(), selection: flags.selection() })?)
 }
 
 /// Puts files and lock file into the working directory, and says what every trigger of the app is told about it.

@@ -18,7 +18,7 @@ fn app(manifest: &str) -> (tempfile::TempDir, Source) {
 }
 
 fn prepare(source: &Source) -> Result<Prepared, LoadError> {
-    open(source, None, Path::new("/"))?.prepare(Placing::Copies)
+    open(source, None, Path::new("/"))?.prepare(&Wishes::default())
 }
 
 fn lock(prepared: Prepared, generation: &Path) -> LockedApp {
@@ -45,7 +45,7 @@ fn a_manifest_becomes_a_lock_file_that_only_we_can_read() {
 fn a_bare_component_has_no_directory_of_its_own() {
     let (dir, _) = app(MANIFEST);
     let opened = open(&Source::Wasm(dir.path().join("a.wasm")), Some("any"), dir.path()).unwrap();
-    let prepared = opened.prepare(Placing::DirectMounts).unwrap();
+    let prepared = opened.prepare(&Wishes { placing: Placing::DirectMounts, ..Wishes::default() }).unwrap();
     assert_eq!(prepared.local_dir, None);
     assert_eq!(lock(prepared, dir.path()).triggers.len(), 1);
 }
@@ -74,7 +74,10 @@ fn the_lock_names_direct_mounts_where_the_manifest_says() {
         app(&format!("{MANIFEST}files = [\"static\", {{ source = \"./data\", destination = \"/d\" }}]\n"));
     fs::create_dir(dir.path().join("static")).unwrap();
     fs::create_dir(dir.path().join("data")).unwrap();
-    let prepared = open(&source, None, Path::new("/")).unwrap().prepare(Placing::DirectMounts).unwrap();
+    let prepared = open(&source, None, Path::new("/"))
+        .unwrap()
+        .prepare(&Wishes { placing: Placing::DirectMounts, ..Wishes::default() })
+        .unwrap();
     let locked = lock(prepared, &dir.path().join("gen"));
     let files: Vec<_> =
         locked.components[0].files.iter().map(|file| (&*file.path, file.content.source.clone())).collect();
@@ -106,9 +109,49 @@ fn a_profile_is_applied_and_noted_and_must_exist() {
     let profile = "[component.a.profile.debug]\nenvironment = { K2 = \"debug\" }\n";
     let (dir, source) = app(&format!("{MANIFEST}{profile}"));
     let opened = open(&source, Some("debug"), Path::new("/")).unwrap();
-    let locked = lock(opened.prepare(Placing::Copies).unwrap(), dir.path());
+    let locked = lock(opened.prepare(&Wishes::default()).unwrap(), dir.path());
     assert_eq!(locked.metadata["profile"], "debug");
     assert_eq!(locked.components[0].env["K2"], "debug");
     let report = Report::from(open(&source, Some("debugg"), Path::new("/")).unwrap_err());
     assert_eq!(report.stable_code(), Some("manifest::unknown-profile"));
+}
+
+/// Three components with a trigger each, one of which is composed with the code of another and connects to it.
+const THREE: &str = "spin_manifest_version = 2\n[application]\nname = \"demo\"\n\
+    [[trigger.x]]\ncomponent = \"a\"\n[[trigger.y]]\ncomponent = \"b\"\n[[trigger.z]]\ncomponent = \"gone\"\n\
+    [component.a]\nsource = \"a.wasm\"\nallowed_outbound_hosts = [\"http://c.d\", \"{{ v }}\"]\n\
+    dependencies = { \"x:y\" = { component = \"b\" } }\n[component.b]\nsource = \"a.wasm\"\n\
+    [component.gone]\nsource = \"gone.wasm\"\nfiles = [\"gone\"]\n[component.idle]\nsource = \"a.wasm\"\n\
+    [variables]\nv = { required = true }\n";
+
+fn select(text: &str, ids: &[&str]) -> Result<LockedApp, LoadError> {
+    let (dir, source) = app(text);
+    let ids: Vec<_> = ids.iter().map(|&id| id.to_owned()).collect();
+    let wishes = Wishes { selection: Selection::of(&ids), ..Wishes::default() };
+    Ok(lock(open(&source, None, Path::new("/"))?.prepare(&wishes)?, dir.path()))
+}
+
+#[test]
+fn only_what_was_chosen_is_locked_and_looked_at() {
+    let ids = |app: &LockedApp| app.components.iter().map(|one| one.id.to_string()).collect::<Vec<_>>();
+    let app = select(THREE, &["a"]).unwrap();
+    assert_eq!((ids(&app), app.triggers.len()), (vec!["a".to_owned()], 1));
+    assert_eq!(app.components[0].dependencies.len(), 1, "the code of b is there");
+    let app = select(THREE, &["b", "a", "idle"]).unwrap();
+    assert_eq!((ids(&app), app.triggers.len()), (vec!["a".to_owned(), "b".to_owned()], 2), "nothing runs idle");
+    assert!(matches!(select(THREE, &["gone"]), Err(LoadError::Mistakes { .. })), "its code is not there");
+    assert!(matches!(select(THREE, &["idle"]), Err(LoadError::NoTriggers { .. })));
+    let report = Report::from(select(THREE, &["ide"]).unwrap_err());
+    assert_eq!(report.advice(), ["did you mean `idle`?"]);
+}
+
+#[test]
+fn a_component_cannot_connect_to_one_that_is_left_out() {
+    let refused = |host: &str, ids: &[&str]| match select(&THREE.replace("http://c.d", host), ids) {
+        Ok(_) => String::new(),
+        Err(error) => error.to_string(),
+    };
+    assert!(refused("http://b.spin.internal", &["a"]).contains("component `a` connects to component `b`, which -c"));
+    assert_eq!(refused("http://b.spin.internal", &["a", "b"]), "");
+    assert!(refused("http://*.spin.internal", &["a", "b"]).contains("may connect to any other component"));
 }

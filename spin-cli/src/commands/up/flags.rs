@@ -8,6 +8,7 @@ use spin_catalogue::PluginName;
 use crate::arguments::{NotYet, Table, key_value};
 use crate::files::Placing;
 use crate::report::Report;
+use crate::selection::Selection;
 use crate::triggers::Overrides;
 
 /// Run an application.
@@ -27,6 +28,9 @@ pub(crate) struct Flags {
     /// Build the application first [env: SPIN_ALWAYS_BUILD=true]
     #[arg(long)]
     pub(crate) build: bool,
+    /// Run only this component, with the triggers that run it; may be repeated
+    #[arg(short, long, value_name = "ID")]
+    component_id: Vec<String>,
     /// Set an environment variable in every component
     #[arg(short, long, value_name = "KEY=VALUE", value_parser = variable)]
     pub(crate) env: Vec<(String, String)>,
@@ -58,6 +62,11 @@ impl Flags {
         if self.direct_mounts { Placing::DirectMounts } else { Placing::Copies }
     }
 
+    /// Which components are run.
+    pub(crate) fn selection(&self) -> Selection {
+        Selection::of(&self.component_id)
+    }
+
     /// The development overrides; of two for one plugin, the later counts.
     pub(crate) fn overrides(&self) -> Overrides {
         self.plugin_path.iter().cloned().collect()
@@ -66,11 +75,11 @@ impl Flags {
 
 /// Which flags are not the trigger's.
 pub(crate) fn table() -> Table {
-    Table::of(&Flags::command())
-        .not_yet(&["component-id"], Some('c'), true)
-        .not_yet(&["cache-dir"], None, true)
-        .not_yet(&["from-registry"], None, true)
-        .not_yet(&["insecure"], Some('k'), false)
+    Table::of(&Flags::command()).not_yet(&["cache-dir"], None, true).not_yet(&["from-registry"], None, true).not_yet(
+        &["insecure"],
+        Some('k'),
+        false,
+    )
 }
 
 impl From<NotYet> for Report {
@@ -134,7 +143,7 @@ mod tests {
 
     #[test]
     fn what_comes_later_says_so() {
-        for flag in ["-c", "--cache-dir", "--from-registry", "-k", "--insecure"] {
+        for flag in ["--cache-dir", "--from-registry", "-k", "--insecure"] {
             assert!(table().split([OsString::from(flag)]).is_err(), "{flag}");
         }
     }
