@@ -36,6 +36,8 @@ pub(crate) struct Context {
     /// Build every app before it is run.
     pub(crate) always_build: bool,
     pub(crate) timing: Timing,
+    /// Where downloads are kept that can be had again.
+    cache_dir: Option<PathBuf>,
     data_dir: Option<PathBuf>,
     catalogues: Vec<CatalogueSource>,
     overrides: Vec<(OsString, OsString)>,
@@ -99,6 +101,7 @@ impl Context {
             auto_install,
             always_build,
             timing,
+            cache_dir: dirs::cache_dir().map(|folder| folder.join("spin")),
             data_dir,
             catalogues,
             overrides,
@@ -117,6 +120,18 @@ impl Context {
         })?;
         let (catalogues, protocols) = (self.catalogues.clone(), vec![PROTOCOL]);
         Ok(PluginManager::new(Settings { data_dir, catalogues, spin: spin_version(), platform, protocols }))
+    }
+
+    /// Where downloads are kept: in the folder that the user named, else in the usual one.
+    pub(crate) fn cache_dir(&self, named: Option<&Path>) -> Result<PathBuf, Report> {
+        match named {
+            Some(named) => Ok(self.current_dir.join(named)),
+            None => self.cache_dir.clone().ok_or_else(|| {
+                Report::new("there is no folder for downloads: neither HOME nor XDG_CACHE_HOME is set")
+                    .code("environment::no-cache-dir")
+                    .help("name a folder with --cache-dir")
+            }),
+        }
     }
 
     /// The executable that an environment variable names for a plugin, and the variable.
@@ -193,6 +208,15 @@ mod tests {
         assert_eq!(duration("soon"), None);
         assert_eq!(duration("-1s"), None);
         assert_eq!(duration("18446744073709551615"), None, "no clock goes so far");
+    }
+
+    #[test]
+    fn a_cache_that_is_named_is_used() {
+        let context = context(Path::new("/bin/spin"), &[]);
+        assert_eq!(context.cache_dir(Some(Path::new("c"))).unwrap(), Path::new("/c"));
+        if let Ok(usual) = context.cache_dir(None) {
+            assert!(usual.ends_with("spin"));
+        }
     }
 
     #[test]

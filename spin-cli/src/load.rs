@@ -1,14 +1,16 @@
 //! From a source to a locked app, and the app's lock file.
 //!
-//! In three steps, so that everything that is wrong is known before anything is done: [`open`] reads the manifest,
-//! [`prepare`] compares it with the disk, [`Prepared::lock`] puts the files in their place and locks the app.
+//! In steps, so that everything that is wrong is known before anything is done: [`open`] reads the manifest,
+//! [`Opened::prepare`] compares it with the disk, [`Prepared::fetch`] gets the code that is elsewhere, and
+//! [`Prepared::lock`] puts the files in their place and locks the app.
 
 use std::path::{Path, PathBuf};
 
-use spin_app_model::manifest::{LockOptions, Resolved};
+use spin_app_model::manifest::{Download, Located, LockOptions, Resolved, SourceRef};
 use spin_app_model::{LockError, LockedApp, Manifest, ManifestError, TriggerType};
 use url::Url;
 
+use crate::download::{self, DownloadError};
 use crate::files::{self, FilesError, Placing};
 use crate::mistake::{self, Mistake};
 use crate::report::Report;
@@ -39,6 +41,7 @@ pub(crate) struct Prepared {
     manifest: Manifest,
     options: LockOptions,
     files: Vec<files::Plan>,
+    downloads: Vec<Located<Download>>,
     selection: Selection,
     /// The directory of the manifest; a bare component has none.
     pub(crate) local_dir: Option<PathBuf>,
@@ -136,7 +139,12 @@ impl Opened {
             }
         }
         let needs = manifest.needs();
+        let mut downloads = Vec::new();
         for source in &needs.sources {
+            if let SourceRef::Download(download) = &source.value {
+                downloads.push(Located { value: download.clone(), at: source.at });
+                continue;
+            }
             let message = format!("not supported by this version of spin: {}", source.value);
             mistakes.push(Mistake::new(source.at, message).help("put the code beside the manifest and name its file"));
         }
@@ -156,7 +164,7 @@ impl Opened {
         }
         let warnings = warnings.iter().map(|warning| warning.located(path)).collect();
         let selection = wishes.selection.clone();
-        Ok(Prepared { manifest, options, files, selection, local_dir, warnings })
+        Ok(Prepared { manifest, options, files, downloads, selection, local_dir, warnings })
     }
 }
 
@@ -166,9 +174,25 @@ impl Prepared {
         trigger_types(&self.manifest)
     }
 
-    /// Puts the files of the app into the folder of a generation and locks the app; `env` goes to every component.
-    pub(crate) fn lock(self, env: &[(String, String)], generation: &Path, ui: &Ui) -> Result<LockedApp, LoadError> {
-        let mut resolved = Resolved::default();
+    /// Gets the code that is elsewhere into a cache.
+    pub(crate) async fn fetch(&self, cache_dir: &Path, ui: &Ui) -> Result<Resolved, DownloadError> {
+        download::fetch(&self.manifest.path, &self.downloads, cache_dir, ui).await
+    }
+
+    /// Whether there is code elsewhere.
+    pub(crate) fn has_downloads(&self) -> bool {
+        !self.downloads.is_empty()
+    }
+
+    /// Puts the files of the app into the folder of a generation and locks the app. `resolved` is what was fetched,
+    /// and `env` goes to every component.
+    pub(crate) fn lock(
+        self,
+        mut resolved: Resolved,
+        env: &[(String, String)],
+        generation: &Path,
+        ui: &Ui,
+    ) -> Result<LockedApp, LoadError> {
         self.place_files(&workdir::assets(generation), &mut resolved, ui)?;
         let options = self.options.with_env(env.iter().cloned());
         let mut app = self.manifest.lock(&options, &resolved)?;

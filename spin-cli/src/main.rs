@@ -8,6 +8,7 @@
 //! | [`files`], [`mistake`] | the files that components see, and what is wrong with a manifest |
 //! | [`selection`] | some components of an app and not the others |
 //! | [`build`](mod@build) | running build commands |
+//! | [`download`] | code that a manifest names by address and digest |
 //! | [`triggers`], [`obtain`] | an executable for every trigger type, installed now if need be |
 //! | [`workdir`] | the private folder of a running app |
 //! | [`supervise`] | trigger processes: start, hello, drain, exit code |
@@ -15,7 +16,8 @@
 //! | [`ui`], [`report`] | the only writer to the terminal, and errors as a person reads them |
 //!
 //! Files on disk: a working directory `spinup-*` and a folder of sockets of the same naming, both in temporary
-//! places and both private; what [`spin_plugin_manager`] keeps. No WebAssembly engine is in here, and nothing depends
+//! places and both private; what [`spin_plugin_manager`] keeps; copies of
+//! files below the working directory; downloads in a cache; `.spin/last-build.txt` beside a manifest. No WebAssembly engine is in here, and nothing depends
 //! on which trigger it is.
 
 use std::process::ExitCode;
@@ -25,6 +27,7 @@ mod build;
 mod cli;
 mod commands;
 mod context;
+mod download;
 mod environment;
 mod files;
 mod load;

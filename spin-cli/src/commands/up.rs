@@ -4,25 +4,24 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
 use clap::{CommandFactory, FromArgMatches};
-use spin_app_model::launch::env;
+use spin_app_model::manifest::Resolved as Code;
 
 use crate::build;
 use crate::context::Context;
-use crate::environment::ChildEnvironment;
 use crate::load::{self, Prepared};
 use crate::obtain::Consent;
 use crate::report::{Exit, Report};
 use crate::selection::Selection;
 use crate::source;
+use crate::supervise;
 use crate::supervise::signal::StopSignals;
 use crate::supervise::socket::SocketDir;
-use crate::supervise::spawn::{Program, Stdin};
-use crate::supervise::{self, Launch};
-use crate::triggers::{self, Resolved};
+use crate::triggers;
 use crate::workdir::PrivateDir;
 
 pub(crate) mod flags;
 mod help;
+mod start;
 
 use flags::Flags;
 
@@ -53,6 +52,11 @@ pub(crate) async fn run(args: Args, ctx: &Context) -> Result<Exit, Report> {
     for warning in &prepared.warnings {
         ctx.ui.warning(warning);
     }
+    let code = if prepared.has_downloads() {
+        prepared.fetch(&ctx.cache_dir(flags.cache_dir.as_deref())?, &ctx.ui).await?
+    } else {
+        Code::default()
+    };
     let consent = if flags.yes || ctx.auto_install { Consent::Given } else { Consent::Ask { default: true } };
     let Some(resolved) = triggers::resolve(&prepared.trigger_types(), &flags.overrides(), consent, ctx).await? else {
         return Ok(Exit::USAGE);
@@ -65,8 +69,8 @@ pub(crate) async fn run(args: Args, ctx: &Context) -> Result<Exit, Report> {
         None => PrivateDir::create(&ctx.temp_dir)?,
     };
     let sockets = SocketDir::create(&ctx.runtime_dirs)?;
-    let environment = environment(prepared, &flags, &workdir, ctx)?;
-    let launches = launches(resolved, &split.trigger, &environment);
+    let environment = start::environment(prepared, code, &flags, &workdir, ctx)?;
+    let launches = start::launches(resolved, &split.trigger, &environment);
     supervise::run(launches, &sockets, &mut signals, ctx.timing, &ctx.ui).await
 }
 
@@ -87,35 +91,4 @@ async fn find_and_prepare(
         }
     }
     Ok(opened.prepare(&load::Wishes { placing: flags.placing(), selection: flags.selection() })?)
-}
-
-/// Puts files and lock file into the working directory, and says what every trigger of the app is told about it.
-fn environment(
-    prepared: Prepared,
-    flags: &Flags,
-    workdir: &PrivateDir,
-    ctx: &Context,
-) -> Result<ChildEnvironment, Report> {
-    let generation = workdir.generation()?;
-    let local_dir = prepared.local_dir.clone();
-    let app = prepared.lock(&flags.env, &generation, &ctx.ui)?;
-    let url = load::write(&app, &generation)?;
-    let mut environment = ChildEnvironment::trigger(&ctx.executable);
-    environment.set(env::LOCKED_URL, url.as_str());
-    environment.set(env::WORKING_DIR, generation);
-    if let Some(local_dir) = local_dir {
-        environment.set(env::LOCAL_APP_DIR, local_dir);
-    }
-    Ok(environment)
-}
-
-fn launches(resolved: Vec<Resolved>, args: &[OsString], environment: &ChildEnvironment) -> Vec<Launch> {
-    let stdin = if resolved.len() > 1 { Stdin::Empty } else { Stdin::Inherited };
-    let launch = |trigger: Resolved| Launch {
-        name: trigger.plugin.to_string(),
-        trigger_type: trigger.trigger_type,
-        program: Program { path: trigger.path, args: args.to_vec(), environment: environment.clone(), stdin },
-        promise: trigger.promise,
-    };
-    resolved.into_iter().map(launch).collect()
 }

@@ -22,7 +22,7 @@ fn prepare(source: &Source) -> Result<Prepared, LoadError> {
 }
 
 fn lock(prepared: Prepared, generation: &Path) -> LockedApp {
-    prepared.lock(&[("K".to_owned(), "V".to_owned())], generation, &Ui::remembering()).unwrap()
+    prepared.lock(Resolved::default(), &[("K".to_owned(), "V".to_owned())], generation, &Ui::remembering()).unwrap()
 }
 
 #[test]

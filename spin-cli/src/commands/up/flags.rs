@@ -37,6 +37,9 @@ pub(crate) struct Flags {
     /// Use this working directory, and keep it
     #[arg(long, alias = "tmp", value_name = "DIR")]
     pub(crate) temp: Option<PathBuf>,
+    /// Keep downloads in this folder, and not in the usual one
+    #[arg(long, value_name = "DIR")]
+    pub(crate) cache_dir: Option<PathBuf>,
     /// Show components the folders of the application themselves, not copies
     #[arg(long)]
     direct_mounts: bool,
@@ -143,7 +146,7 @@ mod tests {
 
     #[test]
     fn what_comes_later_says_so() {
-        for flag in ["--cache-dir", "--from-registry", "-k", "--insecure"] {
+        for flag in ["--from-registry", "-k", "--insecure"] {
             assert!(table().split([OsString::from(flag)]).is_err(), "{flag}");
         }
     }
