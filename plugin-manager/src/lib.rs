@@ -25,6 +25,7 @@
 //! | `plan` | [`InstallRequest`] → [`InstallPlan`], before anything is done |
 //! | `install` | carrying a plan out, so that a crash leaves the old state or the new |
 //! | `fetch` | archives from files and the web, hashed and capped |
+//! | `cached` | a folder of downloads, each under its digest |
 //! | `unpack` | the allow-list reader of archives |
 //! | `store` | the layout on disk, locks, records, comparing an executable with its record |
 //! | `resolve` | which executable to start, or why none |
@@ -34,8 +35,9 @@
 //! # Files
 //!
 //! Owned: `<data>/plugin-store/v1` (see `store`). Read only: `<data>/plugins` and the catalogues. [`pack()`] writes
-//! into the catalogue that it is told.
+//! into the catalogue that it is told, and [`cached()`] into the folder that it is told.
 
+mod cached;
 mod error;
 mod fetch;
 mod hash;
@@ -53,6 +55,7 @@ mod step;
 mod store;
 mod unpack;
 
+pub use cached::{CachedError, cached};
 pub use error::{InstallError, ResolveError};
 pub use fetch::FetchError;
 pub use installed::{Executable, Installed, Origin};

@@ -4,22 +4,19 @@ use std::ffi::OsString;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{external, plugins, trigger, up, version};
+use crate::commands::{build, check, external, plugins, trigger, up, version};
 use crate::context::Context;
 use crate::report::{Exit, Report};
 use crate::ui::Ui;
 
 /// Every command that can be typed, for "did you mean".
-pub(crate) const NAMES: &[&str] = &["help", "plugin", "plugins", "up", "version"];
+pub(crate) const NAMES: &[&str] = &["build", "check", "help", "plugin", "plugins", "up", "version"];
 
 /// Commands of the public command line, and planned ones, that this version does not have. They are never looked for
 /// among the plugins: a plugin must not take the place of a command that will come.
 const LATER: &[&str] = &[
     "add",
     "a",
-    "build",
-    "b",
-    "check",
     "deploy",
     "d",
     "doctor",
@@ -45,6 +42,12 @@ struct Line {
 
 #[derive(Debug, Subcommand)]
 enum Table {
+    // Only listed here, as `up` is.
+    /// Build the components of an application.
+    #[command(visible_alias = "b")]
+    Build,
+    /// Check an application without running it.
+    Check(check::Args),
     /// Install and list plugins.
     #[command(visible_alias = "plugin")]
     Plugins(plugins::Args),
@@ -61,6 +64,8 @@ enum Table {
 /// A command with its arguments.
 #[derive(Debug)]
 enum Command {
+    Build(build::Args),
+    Check(check::Args),
     External(external::Args),
     Plugins(plugins::Args),
     Trigger(trigger::Args),
@@ -85,6 +90,8 @@ pub(crate) async fn run(line: Vec<OsString>, ui: Ui) -> Exit {
 
 async fn dispatch(command: Command, ctx: &Context) -> Result<Exit, Report> {
     match command {
+        Command::Build(args) => build::run(args, ctx).await,
+        Command::Check(args) => check::run(args, ctx).await,
         Command::External(args) => external::run(args, ctx).await,
         Command::Plugins(args) => plugins::run(args, ctx).await,
         Command::Trigger(args) => trigger::run(args, ctx).await,
@@ -107,7 +114,8 @@ fn parse(line: Vec<OsString>) -> Result<Command, Refused> {
     let rest = || line.iter().skip(2).cloned().collect();
     match word {
         // Their arguments are not for this parser, which would take `--` for itself.
-        "up" | "u" => return Ok(Command::Up(up::Args { line: rest() })),
+        "up" | "u" => return Ok(Command::Up(up::Args { line: rest(), built: false })),
+        "build" | "b" => return Ok(Command::Build(build::Args { line: rest() })),
         "trigger" => return Ok(Command::Trigger(trigger::Args { words: rest() })),
         later if LATER.contains(&later) => {
             let report = Report::usage(format!("`spin {later}` is not in this version of spin"));
@@ -117,7 +125,9 @@ fn parse(line: Vec<OsString>) -> Result<Command, Refused> {
     }
     match Line::try_parse_from(&line).map_err(Refused::Parser)?.command {
         Table::Plugins(args) => Ok(Command::Plugins(args)),
-        Table::Up => Ok(Command::Up(up::Args { line: Vec::new() })),
+        Table::Build => Ok(Command::Build(build::Args { line: Vec::new() })),
+        Table::Check(args) => Ok(Command::Check(args)),
+        Table::Up => Ok(Command::Up(up::Args { line: Vec::new(), built: false })),
         Table::Version(args) => Ok(Command::Version(args)),
         Table::External(mut words) => {
             let name = words.remove(0);
@@ -173,9 +183,13 @@ mod tests {
         for line in ["up", "u -f x -- -y", "up --help"] {
             assert!(matches!(parse(line), Ok(Command::Up(_))), "{line}");
         }
+        for line in ["build", "b -c x --up --listen y", "help build"] {
+            assert!(matches!(parse(line), Ok(Command::Build(_))), "{line}");
+        }
         for line in ["plugins list", "plugin list --json", "plugins install x y@1 -y", "plugins install --file x"] {
             assert!(matches!(parse(line), Ok(Command::Plugins(_))), "{line}");
         }
+        assert!(matches!(parse("check -f x --profile y"), Ok(Command::Check(_))));
         assert!(matches!(parse("version"), Ok(Command::Version(_))));
         assert!(matches!(parse("trigger http --listen x"), Ok(Command::Trigger(_))));
         for line in ["plugins install", "plugins install x --file y", "plugins install ../x", "--what", ""] {

@@ -1,5 +1,7 @@
 //! The commands. Each is a pair, `Args` and `run`, and only puts together what the modules beside this one do.
 
+pub(crate) mod build;
+pub(crate) mod check;
 pub(crate) mod external;
 pub(crate) mod plugins;
 pub(crate) mod trigger;

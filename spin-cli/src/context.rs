@@ -18,6 +18,9 @@ use crate::ui::Ui;
 /// How long triggers may drain. For tests and for those who know better; not part of the documented surface.
 const DRAIN_GRACE: &str = "SPIN_DRAIN_GRACE";
 
+/// Whether `spin up` builds first.
+const ALWAYS_BUILD: &str = "SPIN_ALWAYS_BUILD";
+
 /// What every command gets.
 pub(crate) struct Context {
     pub(crate) ui: Ui,
@@ -30,7 +33,11 @@ pub(crate) struct Context {
     pub(crate) runtime_dirs: Vec<PathBuf>,
     /// Install missing plugins without asking.
     pub(crate) auto_install: bool,
+    /// Build every app before it is run.
+    pub(crate) always_build: bool,
     pub(crate) timing: Timing,
+    /// Where downloads are kept that can be had again.
+    cache_dir: Option<PathBuf>,
     data_dir: Option<PathBuf>,
     catalogues: Vec<CatalogueSource>,
     overrides: Vec<(OsString, OsString)>,
@@ -68,6 +75,14 @@ impl Context {
         };
         let auto_install =
             set(env::AUTO_INSTALL).is_some_and(|value| value == "1" || value.eq_ignore_ascii_case("true"));
+        let always_build = match set(ALWAYS_BUILD) {
+            None => false,
+            Some(text) => yes_or_no(&text.to_string_lossy()).ok_or_else(|| {
+                Report::usage(format!("{ALWAYS_BUILD} is \"{}\", which is neither yes nor no", text.display()))
+                    .code("environment::yes-or-no")
+                    .help("write true or false")
+            })?,
+        };
         let grace = match set(DRAIN_GRACE) {
             None => DEFAULT_GRACE,
             Some(text) => duration(&text.to_string_lossy()).ok_or_else(|| {
@@ -84,7 +99,9 @@ impl Context {
             temp_dir,
             runtime_dirs,
             auto_install,
+            always_build,
             timing,
+            cache_dir: dirs::cache_dir().map(|folder| folder.join("spin")),
             data_dir,
             catalogues,
             overrides,
@@ -105,11 +122,33 @@ impl Context {
         Ok(PluginManager::new(Settings { data_dir, catalogues, spin: spin_version(), platform, protocols }))
     }
 
+    /// Where downloads are kept: in the folder that the user named, else in the usual one.
+    pub(crate) fn cache_dir(&self, named: Option<&Path>) -> Result<PathBuf, Report> {
+        match named {
+            Some(named) => Ok(self.current_dir.join(named)),
+            None => self.cache_dir.clone().ok_or_else(|| {
+                Report::new("there is no folder for downloads: neither HOME nor XDG_CACHE_HOME is set")
+                    .code("environment::no-cache-dir")
+                    .help("name a folder with --cache-dir")
+            }),
+        }
+    }
+
     /// The executable that an environment variable names for a plugin, and the variable.
     pub(crate) fn plugin_override(&self, plugin: &PluginName) -> Option<(String, PathBuf)> {
         let variable = env::plugin_override(plugin.as_str());
         let (_, path) = self.overrides.iter().find(|(name, path)| *name == *variable && !path.is_empty())?;
         Some((variable, PathBuf::from(path)))
+    }
+}
+
+#[cfg(test)]
+impl Context {
+    /// A context in which nothing is set and the terminal only remembers, for tests.
+    pub(crate) fn in_directory(current_dir: &Path) -> Self {
+        let executable = current_dir.join("spin");
+        Self::new(Ui::remembering(), executable, current_dir.to_owned(), Vec::new(), |_| None)
+            .expect("nothing is set, so nothing is wrong")
     }
 }
 
@@ -127,6 +166,15 @@ fn bundled_catalogue(executable: &Path) -> Option<CatalogueSource> {
     let places = [folder.parent().map(|prefix| prefix.join("share/spin/catalogue")), Some(folder.join("catalogue"))];
     let path = places.into_iter().flatten().find(|path| path.is_dir())?;
     Some(CatalogueSource { name: "bundled".to_owned(), path })
+}
+
+/// The usual words for yes and no.
+fn yes_or_no(text: &str) -> Option<bool> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "true" | "t" | "yes" | "y" | "on" | "1" => Some(true),
+        "false" | "f" | "no" | "n" | "off" | "0" => Some(false),
+        _ => None,
+    }
 }
 
 /// Reads `30s`, `500ms` or plain seconds. The numbers have 32 bits, so that adding to a clock cannot overflow.
@@ -160,6 +208,24 @@ mod tests {
         assert_eq!(duration("soon"), None);
         assert_eq!(duration("-1s"), None);
         assert_eq!(duration("18446744073709551615"), None, "no clock goes so far");
+    }
+
+    #[test]
+    fn a_cache_that_is_named_is_used() {
+        let context = context(Path::new("/bin/spin"), &[]);
+        assert_eq!(context.cache_dir(Some(Path::new("c"))).unwrap(), Path::new("/c"));
+        if let Ok(usual) = context.cache_dir(None) {
+            assert!(usual.ends_with("spin"));
+        }
+    }
+
+    #[test]
+    fn yes_and_no_have_many_words() {
+        assert!(["true", "1", "YES", " on "].iter().all(|text| yes_or_no(text) == Some(true)));
+        assert!(["false", "0", "No"].iter().all(|text| yes_or_no(text) == Some(false)));
+        assert_eq!(yes_or_no("perhaps"), None);
+        assert!(context(Path::new("/bin/spin"), &[("SPIN_ALWAYS_BUILD", "true")]).always_build);
+        assert!(!context(Path::new("/bin/spin"), &[("SPIN_ALWAYS_BUILD", "")]).always_build);
     }
 
     #[test]

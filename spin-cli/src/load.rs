@@ -1,19 +1,48 @@
 //! From a source to a locked app, and the app's lock file.
+//!
+//! In steps, so that everything that is wrong is known before anything is done: [`open`] reads the manifest,
+//! [`Opened::prepare`] compares it with the disk, [`Prepared::fetch`] gets the code that is elsewhere, and
+//! [`Prepared::lock`] puts the files in their place and locks the app.
 
 use std::path::{Path, PathBuf};
 
-use spin_app_model::manifest::{LockOptions, Needs, Position, Problem, Resolved};
-use spin_app_model::{LockError, LockedApp, Manifest, ManifestError};
+use spin_app_model::manifest::{Download, Located, LockOptions, Resolved, SourceRef};
+use spin_app_model::{LockError, LockedApp, Manifest, ManifestError, TriggerType};
 use url::Url;
 
+use crate::download::{self, DownloadError};
+use crate::files::{self, FilesError, Placing};
+use crate::mistake::{self, Mistake};
 use crate::report::Report;
+use crate::selection::{Selection, UnknownComponents};
 use crate::source::Source;
+use crate::ui::Ui;
 use crate::workdir;
 
-/// An app, ready to be locked.
+/// A manifest that was read.
 #[derive(Debug)]
-pub(crate) struct Loaded {
-    pub(crate) app: LockedApp,
+pub(crate) struct Opened {
+    pub(crate) manifest: Manifest,
+    options: LockOptions,
+    /// The directory of the manifest; a bare component has none.
+    pub(crate) local_dir: Option<PathBuf>,
+}
+
+/// How an app is to be run.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Wishes {
+    pub(crate) placing: Placing,
+    pub(crate) selection: Selection,
+}
+
+/// An app that is known to be right.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    manifest: Manifest,
+    options: LockOptions,
+    files: Vec<files::Plan>,
+    downloads: Vec<Located<Download>>,
+    selection: Selection,
     /// The directory of the manifest; a bare component has none.
     pub(crate) local_dir: Option<PathBuf>,
     /// What is not wrong but should be changed, with its place.
@@ -27,10 +56,14 @@ pub(crate) enum LoadError {
     Manifest(#[from] ManifestError),
     #[error("cannot load \"{}\"", path.display())]
     Path { path: PathBuf, source: std::io::Error },
-    #[error("{}", not_in_this_version(path, needs))]
-    NotInThisVersion { path: PathBuf, needs: Needs },
+    #[error("{}", mistake::list(path, mistakes))]
+    Mistakes { path: PathBuf, mistakes: Vec<Mistake> },
+    #[error(transparent)]
+    UnknownComponents(#[from] UnknownComponents),
     #[error("the application in \"{}\" has no triggers", path.display())]
-    NoTriggers { path: PathBuf },
+    NoTriggers { path: PathBuf, selection: Selection },
+    #[error(transparent)]
+    Files(#[from] FilesError),
     #[error("cannot write the lock file")]
     Lock(#[from] LockError),
     #[error("\"{}\" cannot be written as a URL", path.display())]
@@ -40,45 +73,152 @@ pub(crate) enum LoadError {
 impl From<LoadError> for Report {
     fn from(error: LoadError) -> Self {
         let report = Self::of(&error);
-        match &error {
+        match error {
             LoadError::Manifest(error) => report.code(error.code()),
             LoadError::Path { .. } => report.code("source::unreadable"),
-            LoadError::NotInThisVersion { .. } => report
-                .code("app::not-in-this-version")
-                .help("put the code beside the manifest and name its file; build files into the component"),
-            LoadError::NoTriggers { .. } => {
+            // What the manifest's own check finds and what is found here are one list to the reader.
+            LoadError::Mistakes { .. } => report.code("manifest::invalid"),
+            LoadError::UnknownComponents(error) => error.into(),
+            LoadError::NoTriggers { selection: Selection::Only(_), .. } => {
+                report.code("app::no-triggers").help("name a component with -c that a trigger runs")
+            }
+            LoadError::NoTriggers { selection: Selection::All, .. } => {
                 report.code("app::no-triggers").help("add a [[trigger.TYPE]] table that names a component")
             }
+            LoadError::Files(error) => error.into(),
             LoadError::Lock(error) => report.code(error.code()),
             LoadError::NoUrl { .. } => report.code("workdir::no-url"),
         }
     }
 }
 
-/// Reads and locks an app; `env` goes to every component.
-pub(crate) fn load(source: &Source, env: &[(String, String)], current_dir: &Path) -> Result<Loaded, LoadError> {
+/// Reads what there is to read of an app, as it is in a profile, and looks at nothing else. A bare component has no
+/// profiles and is the same in all.
+pub(crate) fn open(source: &Source, profile: Option<&str>, current_dir: &Path) -> Result<Opened, LoadError> {
     let (Source::Manifest(path) | Source::Wasm(path)) = source;
     let failed = |source| LoadError::Path { path: path.to_owned(), source };
-    let (manifest, options, local_dir) = match source {
+    match source {
         Source::Manifest(_) => {
             let options = LockOptions::for_manifest(path).map_err(failed)?;
-            let local_dir = options.base_dir().to_owned();
-            (Manifest::read(path)?, options, Some(local_dir))
+            let local_dir = Some(options.base_dir().to_owned());
+            let manifest = Manifest::read(path)?;
+            let manifest = match profile {
+                Some(profile) => manifest.with_profile(profile)?,
+                None => manifest,
+            };
+            Ok(Opened { manifest, options, local_dir })
         }
-        Source::Wasm(_) => (Manifest::for_wasm(path), LockOptions::in_directory(current_dir).map_err(failed)?, None),
-    };
-    let options = options.with_env(env.iter().cloned());
-    let needs = manifest.needs();
-    if !needs.is_empty() {
-        return Err(LoadError::NotInThisVersion { path: path.clone(), needs });
+        Source::Wasm(_) => {
+            let options = LockOptions::in_directory(current_dir).map_err(failed)?;
+            Ok(Opened { manifest: Manifest::for_wasm(path), options, local_dir: None })
+        }
     }
-    manifest.check_sources(options.base_dir())?;
-    let app = manifest.lock(&options, &Resolved::default())?;
-    if app.triggers.is_empty() {
-        return Err(LoadError::NoTriggers { path: path.clone() });
+}
+
+impl Opened {
+    /// What relative paths are relative to.
+    pub(crate) fn app_dir(&self) -> &Path {
+        self.options.base_dir()
     }
-    let warnings = manifest.warnings.iter().map(|problem| located(path, problem)).collect();
-    Ok(Loaded { app, local_dir, warnings })
+
+    /// The types of the app's triggers, each once.
+    pub(crate) fn trigger_types(&self) -> Vec<TriggerType> {
+        trigger_types(&self.manifest)
+    }
+
+    /// Compares the app with the disk. Writes nothing.
+    pub(crate) fn prepare(self, wishes: &Wishes) -> Result<Prepared, LoadError> {
+        let Self { mut manifest, options, local_dir } = self;
+        wishes.selection.check(&manifest)?;
+        let mut mistakes = wishes.selection.apply(&mut manifest);
+        let path = &manifest.path;
+        if let Err(error) = manifest.check_sources(options.base_dir()) {
+            match error.problems() {
+                [] => return Err(error.into()),
+                problems => mistakes.extend(problems.iter().map(Mistake::from)),
+            }
+        }
+        let needs = manifest.needs();
+        let mut downloads = Vec::new();
+        for source in &needs.sources {
+            if let SourceRef::Download(download) = &source.value {
+                downloads.push(Located { value: download.clone(), at: source.at });
+                continue;
+            }
+            let message = format!("not supported by this version of spin: {}", source.value);
+            mistakes.push(Mistake::new(source.at, message).help("put the code beside the manifest and name its file"));
+        }
+        let mut warnings: Vec<_> = manifest.warnings.iter().map(Mistake::from).collect();
+        let mut files = Vec::new();
+        for of in &needs.files {
+            let (plan, findings) = files::plan(of, options.base_dir(), wishes.placing);
+            files.push(plan);
+            mistakes.extend(findings.mistakes);
+            warnings.extend(findings.warnings);
+        }
+        if !mistakes.is_empty() {
+            return Err(LoadError::Mistakes { path: path.clone(), mistakes });
+        }
+        if manifest.triggers.is_empty() {
+            return Err(LoadError::NoTriggers { path: path.clone(), selection: wishes.selection.clone() });
+        }
+        let warnings = warnings.iter().map(|warning| warning.located(path)).collect();
+        let selection = wishes.selection.clone();
+        Ok(Prepared { manifest, options, files, downloads, selection, local_dir, warnings })
+    }
+}
+
+impl Prepared {
+    /// The types of the app's triggers, each once.
+    pub(crate) fn trigger_types(&self) -> Vec<TriggerType> {
+        trigger_types(&self.manifest)
+    }
+
+    /// Gets the code that is elsewhere into a cache.
+    pub(crate) async fn fetch(&self, cache_dir: &Path, ui: &Ui) -> Result<Resolved, DownloadError> {
+        download::fetch(&self.manifest.path, &self.downloads, cache_dir, ui).await
+    }
+
+    /// Whether there is code elsewhere.
+    pub(crate) fn has_downloads(&self) -> bool {
+        !self.downloads.is_empty()
+    }
+
+    /// Puts the files of the app into the folder of a generation and locks the app. `resolved` is what was fetched,
+    /// and `env` goes to every component.
+    pub(crate) fn lock(
+        self,
+        mut resolved: Resolved,
+        env: &[(String, String)],
+        generation: &Path,
+        ui: &Ui,
+    ) -> Result<LockedApp, LoadError> {
+        self.place_files(&workdir::assets(generation), &mut resolved, ui)?;
+        let options = self.options.with_env(env.iter().cloned());
+        let mut app = self.manifest.lock(&options, &resolved)?;
+        self.selection.finish(&mut app);
+        Ok(app)
+    }
+
+    fn place_files(&self, assets: &Path, resolved: &mut Resolved, ui: &Ui) -> Result<(), FilesError> {
+        let all = self.files.iter().map(files::Plan::copies).sum::<usize>() as u64;
+        let mut done = 0;
+        let mut copied = || {
+            done += 1;
+            ui.show_steps("Copying files", done, all);
+        };
+        self.files.iter().try_for_each(|plan| plan.carry_out(assets, resolved, &mut copied))
+    }
+}
+
+fn trigger_types(manifest: &Manifest) -> Vec<TriggerType> {
+    let mut types: Vec<TriggerType> = Vec::new();
+    for trigger in &manifest.triggers {
+        if !types.contains(&trigger.trigger_type) {
+            types.push(trigger.trigger_type.clone());
+        }
+    }
+    types
 }
 
 /// Writes the lock file into the folder of a generation, and gives its URL.
@@ -88,72 +228,5 @@ pub(crate) fn write(app: &LockedApp, generation: &Path) -> Result<Url, LoadError
     Url::from_file_path(&path).map_err(|()| LoadError::NoUrl { path })
 }
 
-fn not_in_this_version(path: &Path, needs: &Needs) -> String {
-    let described = needs.described().map(|(Position { line, column }, what)| {
-        format!("{}:{line}:{column}: not supported by this version of spin: {what}", path.display())
-    });
-    described.collect::<Vec<_>>().join("\n")
-}
-
-fn located(path: &Path, problem: &Problem) -> String {
-    let Problem { line, column, message, help, .. } = problem;
-    let help = help.as_ref().map(|help| format!("\n  help: {help}")).unwrap_or_default();
-    format!("{}:{line}:{column}: {message}{help}", path.display())
-}
-
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
-
-    use std::fs;
-    use std::os::unix::fs::PermissionsExt;
-
-    use super::*;
-
-    const MANIFEST: &str = "spin_manifest_version = 2\n[application]\nname = \"demo\"\n\
-        [[trigger.zzz]]\ncomponent = \"a\"\n[component.a]\nsource = \"a.wasm\"\n";
-
-    fn app(manifest: &str) -> (tempfile::TempDir, Source) {
-        let dir = tempfile::tempdir().unwrap();
-        fs::write(dir.path().join("spin.toml"), manifest).unwrap();
-        fs::write(dir.path().join("a.wasm"), b"\0asm\x0d\0\x01\0").unwrap();
-        let source = Source::Manifest(dir.path().join("spin.toml"));
-        (dir, source)
-    }
-
-    #[test]
-    fn a_manifest_becomes_a_lock_file_that_only_we_can_read() {
-        let (dir, source) = app(MANIFEST);
-        let loaded = load(&source, &[("K".to_owned(), "V".to_owned())], Path::new("/")).unwrap();
-        assert_eq!(loaded.local_dir.as_deref(), Some(dir.path()));
-        assert_eq!(loaded.app.components[0].env["K"], "V");
-
-        let url = write(&loaded.app, dir.path()).unwrap();
-        let path = url.to_file_path().unwrap();
-        assert_eq!(path, dir.path().join("spin.lock"));
-        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
-        assert_eq!(LockedApp::read(&path).unwrap().name(), Some("demo"));
-    }
-
-    #[test]
-    fn a_bare_component_has_no_directory_of_its_own() {
-        let (dir, _) = app(MANIFEST);
-        let loaded = load(&Source::Wasm(dir.path().join("a.wasm")), &[], dir.path()).unwrap();
-        assert_eq!(loaded.local_dir, None);
-        assert_eq!(loaded.app.triggers.len(), 1);
-    }
-
-    #[test]
-    fn an_app_that_cannot_run_is_refused() {
-        let (_dir, source) = app("spin_manifest_version = 2\n[application]\nname = \"demo\"\n[trigger]\n");
-        let error = load(&source, &[], Path::new("/")).unwrap_err();
-        assert!(matches!(error, LoadError::NoTriggers { .. }), "{error}");
-        let (_dir, source) = app(&format!("{MANIFEST}files = [\"a\"]\n"));
-        let report = Report::from(load(&source, &[], Path::new("/")).unwrap_err());
-        assert!(report.message().ends_with(":8:10: not supported by this version of spin: the files of component `a`"));
-        let (dir, source) = app(MANIFEST);
-        fs::remove_file(dir.path().join("a.wasm")).unwrap();
-        let report = Report::from(load(&source, &[], Path::new("/")).unwrap_err());
-        assert!(report.message().contains("a.wasm"), "{report:?}");
-    }
-}
+mod tests;

@@ -5,6 +5,10 @@
 //! | [`cli`], [`commands`] | which word is which command, and what each does |
 //! | [`arguments`] | whose flag is this: ours or the trigger's? |
 //! | [`source`], [`load`] | what to run, and from a manifest to a locked app |
+//! | [`files`], [`mistake`] | the files that components see, and what is wrong with a manifest |
+//! | [`selection`] | some components of an app and not the others |
+//! | [`build`](mod@build) | running build commands |
+//! | [`download`] | code that a manifest names by address and digest |
 //! | [`triggers`], [`obtain`] | an executable for every trigger type, installed now if need be |
 //! | [`workdir`] | the private folder of a running app |
 //! | [`supervise`] | trigger processes: start, hello, drain, exit code |
@@ -12,19 +16,25 @@
 //! | [`ui`], [`report`] | the only writer to the terminal, and errors as a person reads them |
 //!
 //! Files on disk: a working directory `spinup-*` and a folder of sockets of the same naming, both in temporary
-//! places and both private; what [`spin_plugin_manager`] keeps. No WebAssembly engine is in here, and nothing depends
+//! places and both private; what [`spin_plugin_manager`] keeps; copies of
+//! files below the working directory; downloads in a cache; `.spin/last-build.txt` beside a manifest. No WebAssembly engine is in here, and nothing depends
 //! on which trigger it is.
 
 use std::process::ExitCode;
 
 mod arguments;
+mod build;
 mod cli;
 mod commands;
 mod context;
+mod download;
 mod environment;
+mod files;
 mod load;
+mod mistake;
 mod obtain;
 mod report;
+mod selection;
 mod source;
 mod supervise;
 mod triggers;

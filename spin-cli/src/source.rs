@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::report::{Exit, Report};
+use crate::ui::Ui;
 
 /// The name of a manifest that nobody named.
 pub(crate) const MANIFEST: &str = "spin.toml";
@@ -78,6 +79,15 @@ pub(crate) fn find(named: Option<&Path>, current_dir: &Path, stray: Option<&OsSt
         return Err(SourceError::NotFound { did_you_mean: Some(stray.to_string_lossy().into_owned()) });
     }
     upwards(current_dir).ok_or(SourceError::NotFound { did_you_mean: None })
+}
+
+/// Says which manifest is used, if nobody named it and it is not the one of the current directory.
+pub(crate) fn announce(found: &Found, ui: &Ui) {
+    if let (Some(above), Source::Manifest(path)) = (&found.above, &found.source) {
+        let directory = path.parent().unwrap_or(path).display();
+        let name = MANIFEST;
+        ui.notice(&format!("No '{name}' in current directory. Using '{name}' from {above} directory ({directory})"));
+    }
 }
 
 /// What a path stands for; `shown` is the path as the user wrote it.

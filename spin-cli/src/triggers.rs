@@ -29,13 +29,13 @@ pub(crate) type Overrides = BTreeMap<PluginName, PathBuf>;
 
 /// Finds an executable for each type, in their order. `None` if the user declined to install one.
 pub(crate) async fn resolve(
-    types: &[&TriggerType],
+    types: &[TriggerType],
     overrides: &Overrides,
     consent: Consent,
     ctx: &Context,
 ) -> Result<Option<Vec<Resolved>>, Report> {
     let mut resolved = Vec::new();
-    for &trigger_type in types {
+    for trigger_type in types {
         let plugin =
             PluginName::for_trigger(trigger_type.as_str()).map_err(|error| Report::of(&error).code(error.code()))?;
         let found = match overridden(&plugin, overrides, ctx)? {

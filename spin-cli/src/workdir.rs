@@ -11,6 +11,7 @@
 //! .lock                 locked while alive
 //! spin.lock             link to the lock file of the current generation
 //! gen-1/spin.lock       what SPIN_LOCKED_URL names; SPIN_WORKING_DIR is gen-1
+//! gen-1/assets/…        copies of the files of components, one folder for each
 //! ```
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
@@ -25,6 +26,7 @@ const LOCK: &str = ".lock";
 /// The generation that is written at start. Reloading adds more.
 const GENERATION: &str = "gen-1";
 const LOCKED_APP: &str = "spin.lock";
+const ASSETS: &str = "assets";
 
 /// A folder of this process alone; removed when dropped, unless it is to be kept.
 #[derive(Debug)]
@@ -127,6 +129,11 @@ impl PrivateDir {
 /// Where the lock file of a generation is.
 pub(crate) fn locked_app(generation: &Path) -> PathBuf {
     generation.join(LOCKED_APP)
+}
+
+/// Where the copied files of a generation's components are.
+pub(crate) fn assets(generation: &Path) -> PathBuf {
+    generation.join(ASSETS)
 }
 
 /// A generation's folder that an earlier run left in a kept working directory: taken over if it is a folder of ours.

@@ -141,7 +141,7 @@ fn words_that_spin_does_not_know() {
         world.spin(["plugin", "lsit"]).run(),
         world.spin(["upp"]).run(),
         world.spin(["new"]).run(),
-        world.spin(["up", "--build"]).run(),
+        world.spin(["up", "--insecure"]).run(),
         world.spin(["up"]).run(),
         world.spin(["up", "-f", "nowhere"]).run(),
     ];

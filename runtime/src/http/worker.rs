@@ -116,6 +116,10 @@ impl WorkerState for Policy {
     fn drop(&self, store: Store<HostState>, result: wasmtime::Result<()>) {
         let Err(error) = result else { return };
         self.meter.trapped();
+        // The engine's word for a worker that didn't come to its end. Without a panic it was dropped: this process ends.
+        if error.to_string() == "worker panicked" && !std::thread::panicking() {
+            return;
+        }
         drop(store);
         let component = self.component.id();
         match error.downcast_ref::<CpuTimeExceeded>() {

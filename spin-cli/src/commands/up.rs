@@ -4,23 +4,24 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
 use clap::{CommandFactory, FromArgMatches};
-use spin_app_model::launch::env;
+use spin_app_model::manifest::Resolved as Code;
 
+use crate::build;
 use crate::context::Context;
-use crate::environment::ChildEnvironment;
-use crate::load::{self, Loaded};
+use crate::load::{self, Prepared};
 use crate::obtain::Consent;
 use crate::report::{Exit, Report};
+use crate::selection::Selection;
 use crate::source;
+use crate::supervise;
 use crate::supervise::signal::StopSignals;
 use crate::supervise::socket::SocketDir;
-use crate::supervise::spawn::{Program, Stdin};
-use crate::supervise::{self, Launch};
-use crate::triggers::{self, Resolved};
+use crate::triggers;
 use crate::workdir::PrivateDir;
 
 pub(crate) mod flags;
 mod help;
+mod start;
 
 use flags::Flags;
 
@@ -28,6 +29,8 @@ use flags::Flags;
 #[derive(Debug)]
 pub(crate) struct Args {
     pub(crate) line: Vec<OsString>,
+    /// Whether `spin build` has just built the app.
+    pub(crate) built: bool,
 }
 
 pub(crate) async fn run(args: Args, ctx: &Context) -> Result<Exit, Report> {
@@ -45,13 +48,17 @@ pub(crate) async fn run(args: Args, ctx: &Context) -> Result<Exit, Report> {
         return help::run(&flags, stray, ctx).await;
     }
 
-    let loaded = find_and_load(&flags, stray, ctx)?;
-    for warning in &loaded.warnings {
+    let prepared = find_and_prepare(&flags, args.built, stray, ctx).await?;
+    for warning in &prepared.warnings {
         ctx.ui.warning(warning);
     }
+    let code = if prepared.has_downloads() {
+        prepared.fetch(&ctx.cache_dir(flags.cache_dir.as_deref())?, &ctx.ui).await?
+    } else {
+        Code::default()
+    };
     let consent = if flags.yes || ctx.auto_install { Consent::Given } else { Consent::Ask { default: true } };
-    let types = loaded.app.trigger_types();
-    let Some(resolved) = triggers::resolve(&types, &flags.overrides(), consent, ctx).await? else {
+    let Some(resolved) = triggers::resolve(&prepared.trigger_types(), &flags.overrides(), consent, ctx).await? else {
         return Ok(Exit::USAGE);
     };
 
@@ -62,42 +69,26 @@ pub(crate) async fn run(args: Args, ctx: &Context) -> Result<Exit, Report> {
         None => PrivateDir::create(&ctx.temp_dir)?,
     };
     let sockets = SocketDir::create(&ctx.runtime_dirs)?;
-    let environment = environment(&loaded, &workdir, ctx)?;
-    let launches = launches(resolved, &split.trigger, &environment);
+    let environment = start::environment(prepared, code, &flags, &workdir, ctx)?;
+    let launches = start::launches(resolved, &split.trigger, &environment);
     supervise::run(launches, &sockets, &mut signals, ctx.timing, &ctx.ui).await
 }
 
-fn find_and_load(flags: &Flags, stray: Option<&OsStr>, ctx: &Context) -> Result<Loaded, Report> {
+async fn find_and_prepare(
+    flags: &Flags,
+    built: bool,
+    stray: Option<&OsStr>,
+    ctx: &Context,
+) -> Result<Prepared, Report> {
     let found = source::find(flags.source(), &ctx.current_dir, stray)?;
-    if let (Some(above), source::Source::Manifest(path)) = (&found.above, &found.source) {
-        let directory = path.parent().unwrap_or(path).display();
-        let name = source::MANIFEST;
-        ctx.ui
-            .notice(&format!("No '{name}' in current directory. Using '{name}' from {above} directory ({directory})"));
+    source::announce(&found, &ctx.ui);
+    let opened = load::open(&found.source, flags.profile.as_deref(), &ctx.current_dir)?;
+    if opened.local_dir.is_some() && !built {
+        if flags.build || ctx.always_build {
+            build::build(&opened.manifest, opened.app_dir(), &Selection::All, &ctx.ui).await?;
+        } else if let Some(warning) = build::other_profile(&opened.manifest, opened.app_dir()) {
+            ctx.ui.warning(&warning);
+        }
     }
-    Ok(load::load(&found.source, &flags.env, &ctx.current_dir)?)
-}
-
-/// Writes the lock file and says what every trigger of the app is told about it.
-fn environment(loaded: &Loaded, workdir: &PrivateDir, ctx: &Context) -> Result<ChildEnvironment, Report> {
-    let generation = workdir.generation()?;
-    let url = load::write(&loaded.app, &generation)?;
-    let mut environment = ChildEnvironment::trigger(&ctx.executable);
-    environment.set(env::LOCKED_URL, url.as_str());
-    environment.set(env::WORKING_DIR, generation);
-    if let Some(local_dir) = &loaded.local_dir {
-        environment.set(env::LOCAL_APP_DIR, local_dir);
-    }
-    Ok(environment)
-}
-
-fn launches(resolved: Vec<Resolved>, args: &[OsString], environment: &ChildEnvironment) -> Vec<Launch> {
-    let stdin = if resolved.len() > 1 { Stdin::Empty } else { Stdin::Inherited };
-    let launch = |trigger: Resolved| Launch {
-        name: trigger.plugin.to_string(),
-        trigger_type: trigger.trigger_type,
-        program: Program { path: trigger.path, args: args.to_vec(), environment: environment.clone(), stdin },
-        promise: trigger.promise,
-    };
-    resolved.into_iter().map(launch).collect()
+    Ok(opened.prepare(&load::Wishes { placing: flags.placing(), selection: flags.selection() })?)
 }

@@ -116,3 +116,35 @@ fn only_folders_can_be_mounted() {
         assert!(refused.stderr.contains(why) && refused.stderr.contains("\"old\""), "{}", refused.snapshot());
     }
 }
+
+#[test]
+fn the_files_of_a_manifest_are_there_in_both_ways() {
+    let manifest = r#"spin_manifest_version = 2
+application = { name = "files" }
+[[trigger.http]]
+route = "/..."
+component = "probe"
+[component.probe]
+source = "probe-p3.wasm"
+files = ["static", { source = "single", destination = "/placed" }]
+"#;
+    for (flags, names) in [(&[][..], "placed static"), (&["--direct-mounts"][..], "")] {
+        let world = World::new();
+        world.install("trigger-http");
+        let app = world.app("app", manifest, &["probe-p3"]);
+        for (path, text) in [("static/a.txt", "the file a"), ("single/b.txt", "the file b")] {
+            world.write(format!("apps/app/{path}"), text);
+        }
+        let arguments = ["up", "--listen", "127.0.0.1:0"].into_iter().chain(flags.iter().copied());
+        let up = world.spin(arguments).in_dir(app.dir()).start();
+        let address = up.serving();
+        let ask = |what: &str| http::get(address, &format!("/file/{what}")).text().trim().to_owned();
+        assert_eq!(ask("read?path=static/a.txt"), "the file a", "{flags:?}");
+        assert_eq!(ask("read?path=/placed/b.txt"), "the file b", "{flags:?}");
+        assert!(ask("write?path=/placed/b.txt").starts_with("error: "), "{flags:?}");
+        if !names.is_empty() {
+            assert_eq!(ask("list?path=/"), names, "{flags:?}");
+        }
+        up.stop().success();
+    }
+}

@@ -6,7 +6,9 @@ use clap::{CommandFactory, Parser};
 use spin_catalogue::PluginName;
 
 use crate::arguments::{NotYet, Table, key_value};
+use crate::files::Placing;
 use crate::report::Report;
+use crate::selection::Selection;
 use crate::triggers::Overrides;
 
 /// Run an application.
@@ -20,12 +22,27 @@ pub(crate) struct Flags {
     /// The same, and never anything but a file or a directory
     #[arg(long, alias = "file", value_name = "PATH", hide = true, conflicts_with = "from")]
     from_file: Option<PathBuf>,
+    /// Run the application as it is in this profile of its manifest
+    #[arg(long, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+    /// Build the application first [env: SPIN_ALWAYS_BUILD=true]
+    #[arg(long)]
+    pub(crate) build: bool,
+    /// Run only this component, with the triggers that run it; may be repeated
+    #[arg(short, long, value_name = "ID")]
+    component_id: Vec<String>,
     /// Set an environment variable in every component
     #[arg(short, long, value_name = "KEY=VALUE", value_parser = variable)]
     pub(crate) env: Vec<(String, String)>,
     /// Use this working directory, and keep it
     #[arg(long, alias = "tmp", value_name = "DIR")]
     pub(crate) temp: Option<PathBuf>,
+    /// Keep downloads in this folder, and not in the usual one
+    #[arg(long, value_name = "DIR")]
+    pub(crate) cache_dir: Option<PathBuf>,
+    /// Show components the folders of the application themselves, not copies
+    #[arg(long)]
+    direct_mounts: bool,
     /// Install missing plugins without asking [env: SPIN_AUTO_INSTALL=1]
     #[arg(short, long)]
     pub(crate) yes: bool,
@@ -43,6 +60,16 @@ impl Flags {
         self.from.as_deref().or(self.from_file.as_deref())
     }
 
+    /// How components come to see their files.
+    pub(crate) fn placing(&self) -> Placing {
+        if self.direct_mounts { Placing::DirectMounts } else { Placing::Copies }
+    }
+
+    /// Which components are run.
+    pub(crate) fn selection(&self) -> Selection {
+        Selection::of(&self.component_id)
+    }
+
     /// The development overrides; of two for one plugin, the later counts.
     pub(crate) fn overrides(&self) -> Overrides {
         self.plugin_path.iter().cloned().collect()
@@ -51,14 +78,11 @@ impl Flags {
 
 /// Which flags are not the trigger's.
 pub(crate) fn table() -> Table {
-    Table::of(&Flags::command())
-        .not_yet(&["build"], None, false)
-        .not_yet(&["component-id"], Some('c'), true)
-        .not_yet(&["profile"], None, true)
-        .not_yet(&["cache-dir"], None, true)
-        .not_yet(&["direct-mounts"], None, false)
-        .not_yet(&["from-registry"], None, true)
-        .not_yet(&["insecure"], Some('k'), false)
+    Table::of(&Flags::command()).not_yet(&["cache-dir"], None, true).not_yet(&["from-registry"], None, true).not_yet(
+        &["insecure"],
+        Some('k'),
+        false,
+    )
 }
 
 impl From<NotYet> for Report {
@@ -108,7 +132,7 @@ mod tests {
         assert_eq!(flags.source(), Some(Path::new("app")));
         assert_eq!(flags.temp.as_deref(), Some(Path::new("t")));
         assert_eq!(flags.overrides()[&"trigger-x".parse().unwrap()], Path::new("./x"));
-        assert!(flags.yes && !flags.help);
+        assert!(flags.yes && !flags.help && !flags.build);
         assert_eq!(trigger, ["--quiet", "--env", "X=y"]);
 
         let (flags, _) = parse("--from a --from b --file=c");
@@ -122,9 +146,7 @@ mod tests {
 
     #[test]
     fn what_comes_later_says_so() {
-        for flag in
-            ["--build", "-c", "--profile=x", "--cache-dir", "--direct-mounts", "--from-registry", "-k", "--insecure"]
-        {
+        for flag in ["--from-registry", "-k", "--insecure"] {
             assert!(table().split([OsString::from(flag)]).is_err(), "{flag}");
         }
     }

@@ -44,8 +44,7 @@ pub(super) async fn run(flags: &Flags, stray: Option<&OsStr>, ctx: &Context) -> 
 
 async fn resolve(flags: &Flags, stray: Option<&OsStr>, ctx: &Context) -> Result<Vec<Resolved>, Report> {
     let found = source::find(flags.source(), &ctx.current_dir, stray)?;
-    let loaded = load::load(&found.source, &[], &ctx.current_dir)?;
-    let types = loaded.app.trigger_types();
+    let types = load::open(&found.source, flags.profile.as_deref(), &ctx.current_dir)?.trigger_types();
     let resolved = triggers::resolve(&types, &flags.overrides(), Consent::Withheld, ctx).await?;
     Ok(resolved.unwrap_or_default())
 }

@@ -1,0 +1,165 @@
+//! Building an app: the build commands of its components, one after the other.
+//!
+//! Files on disk: `<app>/.spin/last-build.txt`, the profile of the last build. It is only written for apps that have
+//! been built with a profile at least once: all others have nothing to mix up.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+
+use spin_app_model::manifest::{Build, Component, DependencySource, SourceRef};
+use spin_app_model::{ComponentId, Manifest};
+use tokio::process::Command;
+
+use crate::report::Report;
+use crate::selection::{Selection, UnknownComponents};
+use crate::ui::Ui;
+
+const SHELL: &str = "/bin/sh";
+/// What stands for no profile in the file.
+const ANONYMOUS: &str = "<anonymous>";
+
+/// Why an app was not built.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BuildError {
+    #[error(transparent)]
+    UnknownComponents(#[from] UnknownComponents),
+    #[error("the build command of component `{component}` failed with {}", told(*status))]
+    Failed { component: ComponentId, command: String, status: ExitStatus },
+    #[error("cannot run the build command of component `{component}` in \"{}\"", workdir.display())]
+    Start { component: ComponentId, workdir: PathBuf, source: io::Error },
+    #[error("cannot note in \"{}\" which profile was built", path.display())]
+    Mark { path: PathBuf, source: io::Error },
+}
+
+impl From<BuildError> for Report {
+    fn from(error: BuildError) -> Self {
+        let report = Self::of(&error);
+        match error {
+            BuildError::UnknownComponents(error) => error.into(),
+            BuildError::Failed { command, .. } => {
+                report.code("build::failed").help(format!("what it has to say is above; the command is `{command}`"))
+            }
+            BuildError::Start { .. } => report.code("build::start").help("check `workdir` in the build table"),
+            BuildError::Mark { .. } => report.code("build::mark"),
+        }
+    }
+}
+
+/// Builds the selected components in the directory of the manifest.
+pub(crate) async fn build(manifest: &Manifest, app_dir: &Path, only: &Selection, ui: &Ui) -> Result<(), BuildError> {
+    only.check(manifest)?;
+    let components = in_order(manifest).into_iter().filter(|component| only.has(component.id.value.as_str()));
+    let builds = components.filter_map(|component| Some((component, component.build.as_ref()?)));
+    let builds: Vec<_> = builds.collect();
+    if builds.is_empty() {
+        ui.remark("None of the components has a build command: there is nothing to build");
+        return Ok(());
+    }
+    for (component, build) in builds {
+        run(&component.id.value, build, app_dir, ui).await?;
+    }
+    mark(manifest, app_dir)?;
+    ui.remark("Finished building all Spin components");
+    Ok(())
+}
+
+/// Says that what is about to run was built with another profile, if it was.
+pub(crate) fn other_profile(manifest: &Manifest, app_dir: &Path) -> Option<String> {
+    let built = fs::read_to_string(mark_of(app_dir)).ok()?;
+    let built = built.trim();
+    let wanted = manifest.profile.as_deref().unwrap_or(ANONYMOUS);
+    let name = |profile: &str| match profile {
+        ANONYMOUS => "without a profile".to_owned(),
+        name => format!("with the profile `{name}`"),
+    };
+    (built != wanted).then(|| {
+        format!("the last build was {}, and this run is {}; build again with --build", name(built), name(wanted))
+    })
+}
+
+/// The components, each behind those whose code it is composed with; where that goes in circles, in the order of the
+/// manifest.
+fn in_order(manifest: &Manifest) -> Vec<&Component> {
+    let mut ordered: Vec<&Component> = Vec::new();
+    let mut waiting: Vec<&Component> = manifest.components.iter().collect();
+    while !waiting.is_empty() {
+        let ready = waiting.iter().position(|one| !waiting.iter().any(|other| one.id != other.id && uses(one, other)));
+        ordered.push(waiting.remove(ready.unwrap_or(0)));
+    }
+    ordered
+}
+
+/// Whether the code of `other` is composed into `one`.
+fn uses(one: &Component, other: &Component) -> bool {
+    one.dependencies.iter().any(|dependency| match &dependency.source.value {
+        DependencySource::Component(id) => *id == other.id.value,
+        DependencySource::File(path) => match &other.source.value {
+            SourceRef::File(source) => same(path, source),
+            _ => false,
+        },
+        _ => false,
+    })
+}
+
+/// Whether two paths are one, but for a `./` in front.
+fn same(one: &Path, other: &Path) -> bool {
+    one.strip_prefix(".").unwrap_or(one) == other.strip_prefix(".").unwrap_or(other)
+}
+
+async fn run(id: &ComponentId, build: &Build, app_dir: &Path, ui: &Ui) -> Result<(), BuildError> {
+    let commands = build.command.commands();
+    match commands {
+        [command] => ui.remark(&format!("Building component {id} with `{command}`")),
+        several => ui.remark(&format!("Building component {id} ({} commands)", several.len())),
+    }
+    let workdir = match &build.workdir {
+        Some(workdir) => {
+            let workdir = app_dir.join(workdir);
+            ui.remark(&format!("Working directory: \"{}\"", workdir.display()));
+            workdir
+        }
+        None => app_dir.to_owned(),
+    };
+    for (index, command) in commands.iter().enumerate() {
+        if commands.len() > 1 {
+            let (step, of) = (index + 1, commands.len());
+            ui.remark(&format!("Running build step {step}/{of} for component {id} with '{command}'"));
+        }
+        // Signals of the terminal reach the command too; on anything else it ends with us.
+        let status = Command::new(SHELL).arg("-c").arg(command).current_dir(&workdir).kill_on_drop(true).status().await;
+        let failed = |source| BuildError::Start { component: id.clone(), workdir: workdir.clone(), source };
+        let status = status.map_err(failed)?;
+        if !status.success() {
+            return Err(BuildError::Failed { component: id.clone(), command: command.clone(), status });
+        }
+    }
+    Ok(())
+}
+
+fn mark(manifest: &Manifest, app_dir: &Path) -> Result<(), BuildError> {
+    let path = mark_of(app_dir);
+    if manifest.profile.is_none() && !path.exists() {
+        return Ok(());
+    }
+    let write = || {
+        fs::create_dir_all(path.parent().unwrap_or(app_dir))?;
+        fs::write(&path, manifest.profile.as_deref().unwrap_or(ANONYMOUS))
+    };
+    write().map_err(|source| BuildError::Mark { path: path.clone(), source })
+}
+
+fn mark_of(app_dir: &Path) -> PathBuf {
+    app_dir.join(".spin/last-build.txt")
+}
+
+fn told(status: ExitStatus) -> String {
+    match status.code() {
+        Some(code) => format!("exit code {code}"),
+        None => status.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

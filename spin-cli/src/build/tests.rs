@@ -1,0 +1,111 @@
+//! Building small apps with commands that only write files.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use super::*;
+
+const HEAD: &str = "spin_manifest_version = 2\n[application]\nname = \"x\"\n[trigger]\n";
+
+fn manifest(components: &str) -> Manifest {
+    Manifest::parse(&format!("{HEAD}{components}"), Path::new("spin.toml")).unwrap()
+}
+
+fn build(manifest: &Manifest, dir: &Path, only: &[&str]) -> (Result<(), BuildError>, String) {
+    let ui = Ui::remembering();
+    let only: Vec<_> = only.iter().map(|&id| id.to_owned()).collect();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let built = runtime.block_on(super::build(manifest, dir, &Selection::of(&only), &ui));
+    (built, ui.written())
+}
+
+const TWO: &str = r#"
+[component.a]
+source = "a.wasm"
+[component.a.build]
+command = "echo a >> log"
+[component.b]
+source = "b.wasm"
+[component.b.build]
+command = ["echo b1 >> ../log", "echo b2 >> ../log"]
+workdir = "sub"
+"#;
+
+#[test]
+fn every_command_runs_where_it_belongs() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("sub")).unwrap();
+    let (built, written) = build(&manifest(TWO), dir.path(), &[]);
+    built.unwrap();
+    assert_eq!(fs::read_to_string(dir.path().join("log")).unwrap(), "a\nb1\nb2\n");
+    let expected = format!(
+        "Building component a with `echo a >> log`\nBuilding component b (2 commands)\nWorking directory: \"{}\"\n\
+         Running build step 1/2 for component b with 'echo b1 >> ../log'\n\
+         Running build step 2/2 for component b with 'echo b2 >> ../log'\nFinished building all Spin components\n",
+        dir.path().join("sub").display()
+    );
+    assert_eq!(written, expected);
+    assert!(!dir.path().join(".spin").exists(), "no profile was ever used");
+}
+
+#[test]
+fn only_the_named_components_are_built() {
+    let dir = tempfile::tempdir().unwrap();
+    build(&manifest(TWO), dir.path(), &["a"]).0.unwrap();
+    assert_eq!(fs::read_to_string(dir.path().join("log")).unwrap(), "a\n");
+    let report = Report::from(build(&manifest(TWO), dir.path(), &["a", "bb"]).0.unwrap_err());
+    assert_eq!(report.message(), "there is no component `bb`");
+    assert_eq!(report.stable_code(), Some("app::unknown-component"));
+}
+
+#[test]
+fn a_failure_names_component_and_exit_code_and_ends_the_build() {
+    let dir = tempfile::tempdir().unwrap();
+    let failing = TWO.replace("echo a >> log", "exit 3");
+    let report = Report::from(build(&manifest(&failing), dir.path(), &[]).0.unwrap_err());
+    assert_eq!(report.message(), "the build command of component `a` failed with exit code 3");
+    assert!(!dir.path().join("log").exists());
+    let (built, _) = build(&manifest(TWO), dir.path(), &["b"]);
+    assert!(matches!(built, Err(BuildError::Start { .. })), "there is no folder sub");
+}
+
+#[test]
+fn what_others_are_composed_with_is_built_first() {
+    let build = |id: &str| format!("build.command = \"echo {id} >> log\"\n");
+    let text = format!(
+        "[component.a]\nsource = \"a.wasm\"\n{}dependencies = {{ \"x:y\" = {{ path = \"./c.wasm\" }} }}\n\
+         [component.b]\nsource = \"b.wasm\"\n{}\n[component.c]\nsource = \"c.wasm\"\n{}",
+        build("a"),
+        build("b"),
+        build("c")
+    );
+    let manifest = manifest(&text);
+    let ids: Vec<_> = in_order(&manifest).iter().map(|component| component.id.value.to_string()).collect();
+    assert_eq!(ids, ["b", "c", "a"]);
+}
+
+#[test]
+fn an_app_without_commands_is_built_already() {
+    let dir = tempfile::tempdir().unwrap();
+    let (built, written) = build(&manifest("[component.a]\nsource = \"a.wasm\"\n"), dir.path(), &[]);
+    built.unwrap();
+    assert!(written.contains("nothing to build"), "{written}");
+}
+
+#[test]
+fn the_profile_of_the_last_build_is_noted_and_compared() {
+    let dir = tempfile::tempdir().unwrap();
+    let anonymous = manifest(
+        "[component.a]\nsource = \"a.wasm\"\n[component.a.build]\ncommand = \"true\"\n\
+         [component.a.profile.debug]\nbuild.command = \"echo debug > log\"\n",
+    );
+    let debug = anonymous.with_profile("debug").unwrap();
+    assert_eq!(other_profile(&debug, dir.path()), None, "nothing was built yet");
+    build(&debug, dir.path(), &[]).0.unwrap();
+    assert_eq!(fs::read_to_string(dir.path().join("log")).unwrap(), "debug\n");
+    let mark = dir.path().join(".spin/last-build.txt");
+    assert_eq!(fs::read_to_string(&mark).unwrap(), "debug");
+    assert_eq!(other_profile(&debug, dir.path()), None);
+    assert!(other_profile(&anonymous, dir.path()).unwrap().contains("with the profile `debug`"));
+    build(&anonymous, dir.path(), &[]).0.unwrap();
+    assert_eq!(fs::read_to_string(&mark).unwrap(), "<anonymous>");
+    assert!(other_profile(&debug, dir.path()).unwrap().contains("without a profile"));
+}

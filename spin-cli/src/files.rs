@@ -1,0 +1,146 @@
+//! The files that components see: what `files` and `exclude_files` of a manifest come to on this machine.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`expand`] | folders and globs to the files below them |
+//! | [`copy`] | the usual way: copies below the working directory, one folder for each component |
+//! | [`direct`] | the other way: folders of the application themselves |
+//!
+//! Planning looks at the disk and writes nothing, so that a manifest can be checked; a plan is carried out afterwards.
+//! All paths are relative to the directory of the manifest.
+//!
+//! Files on disk: `<working directory>/gen-1/assets/<component>/…`.
+
+use std::io;
+use std::path::{Component as PathPart, Path, PathBuf};
+
+use spin_app_model::ComponentId;
+use spin_app_model::manifest::{ComponentFiles, Resolved};
+
+use crate::mistake::Mistake;
+use crate::report::Report;
+
+mod copy;
+mod direct;
+mod expand;
+
+/// How guests come to see files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(crate) enum Placing {
+    /// They see copies.
+    #[default]
+    Copies,
+    /// They see the folders of the application themselves.
+    DirectMounts,
+}
+
+/// What is to be done for the files of one component.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    component: ComponentId,
+    work: Work,
+}
+
+#[derive(Debug)]
+enum Work {
+    Copy(Vec<copy::Copy>),
+    Mount(Vec<direct::Mount>),
+}
+
+/// What planning has to say about the manifest.
+#[derive(Debug, Default)]
+pub(crate) struct Findings {
+    pub(crate) mistakes: Vec<Mistake>,
+    pub(crate) warnings: Vec<Mistake>,
+}
+
+/// Why a plan could not be carried out.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FilesError {
+    #[error("cannot copy \"{}\" for component `{component}`", path.display())]
+    Copy { component: ComponentId, path: PathBuf, source: io::Error },
+    #[error("cannot make the folder \"{}\" for the files of a component", path.display())]
+    Folder { path: PathBuf, source: io::Error },
+}
+
+impl From<FilesError> for Report {
+    fn from(error: FilesError) -> Self {
+        let report = Self::of(&error);
+        match error {
+            FilesError::Copy { .. } => report
+                .code("files::copy")
+                .help("it must be readable, and the disk of the working directory must have room for it"),
+            FilesError::Folder { .. } => {
+                report.code("files::folder").help("name another working directory with --temp")
+            }
+        }
+    }
+}
+
+/// Finds out what is to be done for the files of a component of the application in `base`.
+///
+/// What is not there at all is no finding: the manifest's own check of its sources says that.
+pub(crate) fn plan(of: &ComponentFiles, base: &Path, placing: Placing) -> (Plan, Findings) {
+    let mut findings = Findings::default();
+    let work = match placing {
+        Placing::Copies => Work::Copy(copy::plan(of, base, &mut findings)),
+        Placing::DirectMounts => Work::Mount(direct::plan(of, base, &mut findings)),
+    };
+    (Plan { component: of.component.clone(), work }, findings)
+}
+
+impl Plan {
+    /// How many files are to be copied.
+    pub(crate) fn copies(&self) -> usize {
+        match &self.work {
+            Work::Copy(copies) => copies.len(),
+            Work::Mount(_) => 0,
+        }
+    }
+
+    /// Puts the files where the plan wants them, below the folder `assets` if they are copied, and notes where that is.
+    /// `copied` is told of every file.
+    pub(crate) fn carry_out(
+        &self,
+        assets: &Path,
+        resolved: &mut Resolved,
+        copied: &mut dyn FnMut(),
+    ) -> Result<(), FilesError> {
+        match &self.work {
+            Work::Copy(copies) => {
+                let folder = assets.join(self.component.as_str());
+                copy::carry_out(&self.component, copies, &folder, copied)?;
+                resolved.mount(self.component.clone(), folder, "/");
+            }
+            Work::Mount(mounts) => {
+                for mount in mounts {
+                    resolved.mount(self.component.clone(), &mount.folder, &mount.guest);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A path without `.` and, as far as it has names to take back, without `..`; by text alone.
+fn clean(path: &Path) -> PathBuf {
+    let mut clean = PathBuf::new();
+    for part in path.components() {
+        match part {
+            PathPart::CurDir => {}
+            PathPart::ParentDir if matches!(clean.components().next_back(), Some(PathPart::Normal(_))) => {
+                clean.pop();
+            }
+            other => clean.push(other),
+        }
+    }
+    clean
+}
+
+/// Whether a cleaned path stays below where it starts.
+fn stays_inside(path: &Path) -> bool {
+    path.components().all(|part| matches!(part, PathPart::Normal(_)))
+}
+
+#[cfg(test)]
+mod tests;

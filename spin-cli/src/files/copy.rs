@@ -1,0 +1,155 @@
+//! Copies: which file goes where, and making them.
+
+use std::collections::BTreeMap;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use spin_app_model::ComponentId;
+use spin_app_model::manifest::{ComponentFiles, FileMount, Position};
+
+use super::expand::{Excluded, ExpandError, Glob, below};
+use super::{FilesError, Findings, clean, stays_inside};
+use crate::mistake::Mistake;
+
+/// One file.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Copy {
+    pub(super) from: PathBuf,
+    /// Relative to the folder of the component.
+    pub(super) to: PathBuf,
+}
+
+/// What goes where: the target, relative, to the source and the entry that says so.
+type Targets = BTreeMap<PathBuf, (PathBuf, Position)>;
+
+/// Lists the copies that the entries of a component come to. Where two name one target, the later entry counts.
+pub(super) fn plan(of: &ComponentFiles, base: &Path, findings: &mut Findings) -> Vec<Copy> {
+    let mut excluded = Excluded::default();
+    for glob in &of.exclude {
+        if let Err(error) = excluded.add(&glob.value) {
+            findings.mistakes.push(Mistake::new(glob.at, format!("`{}` is not a glob: {error}", glob.value)));
+        }
+    }
+    let mut targets = Targets::new();
+    for entry in &of.files {
+        let found = match &entry.value {
+            FileMount::Pattern(text) => pattern(text, base, &excluded, entry.at, findings),
+            FileMount::Placed { source, destination } => placed(source, destination, base, &excluded),
+            // Kinds of entries that this version does not know come to nothing.
+            _ => Ok(Vec::new()),
+        };
+        match found {
+            Ok(found) => targets.extend(found.into_iter().map(|(to, from)| (to, (from, entry.at)))),
+            Err(error) => findings.mistakes.push(Mistake::new(entry.at, error.to_string())),
+        }
+    }
+    for (to, (_, at)) in &targets {
+        let file = to.ancestors().skip(1).find(|above| targets.contains_key(*above));
+        if let Some(file) = file {
+            let message = format!("the guest would see \"{}\" both as a file and as a folder", file.display());
+            findings.mistakes.push(Mistake::new(*at, message).help("give one of them another destination"));
+        }
+    }
+    targets.into_iter().map(|(to, (from, _))| Copy { from, to }).collect()
+}
+
+/// Pairs of target and source.
+type Found = Result<Vec<(PathBuf, PathBuf)>, ExpandError>;
+
+fn pattern(text: &str, base: &Path, excluded: &Excluded, at: Position, findings: &mut Findings) -> Found {
+    let path = clean(Path::new(text));
+    let full = base.join(&path);
+    if !stays_inside(&path) {
+        let message = format!("`{text}` is outside of the folder of the manifest");
+        findings.mistakes.push(Mistake::new(at, message));
+        return Ok(Vec::new());
+    }
+    if full.is_file() {
+        // Named in person, so no glob takes it away.
+        return Ok(vec![(path, full)]);
+    }
+    let files = if full.is_dir() {
+        below(base, &path)?
+    } else {
+        match Glob::parse(text) {
+            Ok(glob) => {
+                let files = glob.files(base)?;
+                if files.is_empty() && text.contains(['*', '?', '[']) {
+                    findings.warnings.push(nothing_found(text, &glob, at));
+                }
+                files
+            }
+            Err(error) => {
+                findings.mistakes.push(Mistake::new(at, format!("`{text}` is not a glob: {error}")));
+                return Ok(Vec::new());
+            }
+        }
+    };
+    let files = files.into_iter().filter(|file| !excluded.has(file));
+    Ok(files.map(|file| (file.clone(), base.join(file))).collect())
+}
+
+fn nothing_found(text: &str, glob: &Glob, at: Position) -> Mistake {
+    let warning = Mistake::new(at, format!("no file matches `{text}`"));
+    if glob.only_folders() { warning.help(format!("write `{text}/*` for the files of all folders")) } else { warning }
+}
+
+fn placed(source: &str, destination: &str, base: &Path, excluded: &Excluded) -> Found {
+    let path = clean(Path::new(source));
+    let target = clean(Path::new(destination.trim_start_matches('/')));
+    let full = base.join(&path);
+    if full.is_file() {
+        // A target without a name is a mistake that the manifest's own check reports.
+        return Ok(if target.as_os_str().is_empty() { Vec::new() } else { vec![(target, full)] });
+    }
+    if !full.is_dir() {
+        return Ok(Vec::new());
+    }
+    let files = below(base, &path)?.into_iter().filter(|file| !excluded.has(file));
+    let moved = files.map(|file| {
+        let name = file.strip_prefix(&path).unwrap_or(&file);
+        (target.join(name), base.join(&file))
+    });
+    Ok(moved.collect())
+}
+
+/// Makes the copies in `folder`, which is empty afterwards but for them.
+pub(super) fn carry_out(
+    component: &ComponentId,
+    copies: &[Copy],
+    folder: &Path,
+    copied: &mut dyn FnMut(),
+) -> Result<(), FilesError> {
+    match fs::remove_dir_all(folder) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            return Err(FilesError::Folder { path: folder.to_owned(), source });
+        }
+        _ => {}
+    }
+    make(folder)?;
+    for Copy { from, to } in copies {
+        let to = folder.join(to);
+        make(to.parent().unwrap_or(folder))?;
+        copy(from, &to).map_err(|source| FilesError::Copy {
+            component: component.clone(),
+            path: from.clone(),
+            source,
+        })?;
+        copied();
+    }
+    Ok(())
+}
+
+fn make(folder: &Path) -> Result<(), FilesError> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.map_err(|source| FilesError::Folder { path: folder.to_owned(), source })
+}
+
+/// A copy is a file of its own, even of a file that may not be written: the guest may be allowed to change it.
+fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    let mut target = OpenOptions::new().write(true).create_new(true).mode(0o600).open(to)?;
+    io::copy(&mut File::open(from)?, &mut target)?;
+    Ok(())
+}

@@ -1,0 +1,199 @@
+//! Trees of files, and what entries of a manifest make of them.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+
+use spin_app_model::Manifest;
+
+use super::*;
+
+/// A folder with an app that has these entries.
+struct App(tempfile::TempDir);
+
+impl App {
+    fn new() -> Self {
+        let app = Self(tempfile::tempdir().unwrap());
+        for file in [
+            "a.txt",
+            "b.md",
+            ".dot",
+            "static/one.css",
+            "static/.hidden",
+            "static/deep/two.css",
+            "static/deep/er/three.css",
+            "odd[1]/x",
+        ] {
+            app.write(file, file);
+        }
+        app
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        let path = self.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    fn plan(&self, entries: &str, placing: Placing) -> (Plan, Findings) {
+        let text = format!(
+            "spin_manifest_version = 2\n[application]\nname = \"x\"\n[trigger]\n\
+             [component.c]\nsource = \"c.wasm\"\n{entries}\n"
+        );
+        let manifest = Manifest::parse(&text, &self.path().join("spin.toml")).unwrap();
+        plan(&manifest.needs().files[0], self.path(), placing)
+    }
+
+    /// The tree that the entries come to, as `path=content` where the content is not the path.
+    fn copies(&self, entries: &str) -> Vec<String> {
+        let (plan, findings) = self.plan(entries, Placing::Copies);
+        assert!(findings.mistakes.is_empty(), "{findings:?}");
+        let target = tempfile::tempdir().unwrap();
+        let (mut resolved, mut count) = (Resolved::default(), 0);
+        plan.carry_out(target.path(), &mut resolved, &mut || count += 1).unwrap();
+        assert_eq!(count, plan.copies());
+        let root = target.path().join("c");
+        let files = expand::below(&root, Path::new("")).unwrap();
+        assert_eq!(files.len(), count);
+        let show = |file: PathBuf| {
+            let content = fs::read_to_string(root.join(&file)).unwrap();
+            let file = file.display().to_string();
+            if file == content { file } else { format!("{file}={content}") }
+        };
+        files.into_iter().map(show).collect()
+    }
+
+    fn mistake(&self, entries: &str, placing: Placing) -> String {
+        let (_, findings) = self.plan(entries, placing);
+        findings.mistakes.first().map(|mistake| mistake.message.clone()).unwrap_or_default()
+    }
+}
+
+const STATIC: &[&str] = &["static/.hidden", "static/deep/er/three.css", "static/deep/two.css", "static/one.css"];
+
+#[test]
+fn a_file_lands_at_its_own_path_and_cannot_be_excluded() {
+    let app = App::new();
+    assert_eq!(app.copies(r#"files = ["a.txt", "./static/../b.md"]"#), ["a.txt", "b.md"]);
+    assert_eq!(app.copies("files = [\"a.txt\"]\nexclude_files = [\"*\"]"), ["a.txt"]);
+}
+
+#[test]
+fn a_folder_lands_once_with_everything_below_it() {
+    let app = App::new();
+    assert_eq!(app.copies(r#"files = ["static"]"#), STATIC);
+    assert_eq!(app.copies(r#"files = ["./static/"]"#), STATIC);
+    assert_eq!(app.copies(r#"files = ["odd[1]"]"#), ["odd[1]/x"], "what exists is no glob");
+}
+
+#[test]
+fn a_star_stays_within_its_part_and_two_do_not() {
+    let app = App::new();
+    assert_eq!(app.copies(r#"files = ["./*"]"#), [".dot", "a.txt", "b.md"]);
+    assert_eq!(app.copies(r#"files = ["static/*"]"#), ["static/.hidden", "static/one.css"]);
+    assert_eq!(app.copies(r#"files = ["static/**/*"]"#), STATIC);
+    assert_eq!(
+        app.copies(r#"files = ["**/*.css"]"#),
+        ["static/deep/er/three.css", "static/deep/two.css", "static/one.css"]
+    );
+    assert_eq!(app.copies(r#"files = ["*/deep/*.css"]"#), ["static/deep/two.css"]);
+    assert_eq!(app.copies(r#"files = ["?.[tm]*"]"#), ["a.txt", "b.md"]);
+    assert_eq!(app.copies(r#"files = ["**/er/*"]"#), ["static/deep/er/three.css"]);
+}
+
+#[test]
+fn a_glob_without_files_is_a_warning() {
+    let app = App::new();
+    let (plan, findings) = app.plan(r#"files = ["static/*.js", "static/**"]"#, Placing::Copies);
+    assert_eq!(plan.copies(), 0);
+    let messages: Vec<_> = findings.warnings.iter().map(|warning| &*warning.message).collect();
+    assert_eq!(messages, ["no file matches `static/*.js`", "no file matches `static/**`"]);
+    assert_eq!(findings.warnings[1].help.as_deref(), Some("write `static/**/*` for the files of all folders"));
+}
+
+#[test]
+fn excluded_are_files_of_folders_and_globs_and_their_star_crosses_slashes() {
+    let app = App::new();
+    let with = |exclude: &str| app.copies(&format!("files = [\"static\"]\nexclude_files = [{exclude}]"));
+    assert_eq!(with(r#""*.css""#), ["static/.hidden"]);
+    assert_eq!(with(r#""static/deep/*""#), ["static/.hidden", "static/one.css"]);
+    assert_eq!(with(r#""**/.*", "./static/one.css""#), ["static/deep/er/three.css", "static/deep/two.css"]);
+    assert_eq!(with(r#""one.css""#), STATIC, "the path is that from the manifest");
+}
+
+#[test]
+fn placed_entries_land_at_their_destination() {
+    let app = App::new();
+    let placed = |source: &str, destination: &str| {
+        app.copies(&format!("files = [{{ source = \"{source}\", destination = \"{destination}\" }}]"))
+    };
+    assert_eq!(
+        placed("static/deep", "/x"),
+        ["x/er/three.css=static/deep/er/three.css", "x/two.css=static/deep/two.css"]
+    );
+    assert_eq!(placed("static/deep/er", "//"), ["three.css=static/deep/er/three.css"]);
+    assert_eq!(placed("a.txt", "/y/z.txt"), ["y/z.txt=a.txt"]);
+    assert_eq!(placed("a.txt", "z.txt"), ["z.txt=a.txt"]);
+    let both =
+        r#"files = [{ source = "a.txt", destination = "b.md" }, "b.md", { source = "a.txt", destination = "c" }]"#;
+    assert_eq!(app.copies(both), ["b.md", "c=a.txt"], "the later of two counts");
+}
+
+#[test]
+fn links_are_followed_and_circles_end() {
+    let app = App::new();
+    symlink("../a.txt", app.path().join("static/link.txt")).unwrap();
+    symlink("nowhere", app.path().join("static/dangling")).unwrap();
+    symlink("..", app.path().join("static/deep/up")).unwrap();
+    symlink("static/deep/er", app.path().join("er")).unwrap();
+    assert_eq!(app.copies(r#"files = ["er"]"#), ["er/three.css=static/deep/er/three.css"]);
+    let copies = app.copies(r#"files = ["static/**/*"]"#);
+    assert_eq!(copies.len(), 5, "{copies:?}");
+    assert!(copies.contains(&"static/link.txt=a.txt".to_owned()), "{copies:?}");
+}
+
+#[test]
+fn copies_can_be_changed_and_belong_to_us_alone() {
+    let app = App::new();
+    fs::set_permissions(app.path().join("a.txt"), PermissionsExt::from_mode(0o444)).unwrap();
+    let (plan, _) = app.plan(r#"files = ["a.txt"]"#, Placing::Copies);
+    let target = tempfile::tempdir().unwrap();
+    fs::create_dir_all(target.path().join("c/left")).unwrap();
+    plan.carry_out(target.path(), &mut Resolved::default(), &mut || {}).unwrap();
+    assert_eq!(fs::metadata(target.path().join("c/a.txt")).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(!target.path().join("c/left").exists(), "what an earlier run left is gone");
+    fs::remove_file(app.path().join("a.txt")).unwrap();
+    let error = plan.carry_out(target.path(), &mut Resolved::default(), &mut || {}).unwrap_err();
+    assert_eq!(Report::from(error).stable_code(), Some("files::copy"));
+}
+
+#[test]
+fn one_path_is_not_both_a_file_and_a_folder() {
+    let app = App::new();
+    let entries = r#"files = ["static/one.css", { source = "a.txt", destination = "static/one.css/x" }]"#;
+    assert!(app.mistake(entries, Placing::Copies).contains("both as a file and as a folder"));
+}
+
+#[test]
+fn direct_mounts_are_folders_of_the_app_and_nothing_else() {
+    let app = App::new();
+    let mistake = |entries: &str| app.mistake(entries, Placing::DirectMounts);
+    assert_eq!(mistake(r#"files = ["static", { source = "./static/deep", destination = "/x" }]"#), "");
+    assert!(mistake(r#"files = ["a.txt"]"#).starts_with("`a.txt` is not a folder"));
+    assert!(mistake(r#"files = ["static/*"]"#).starts_with("`static/*` is not a folder"));
+    assert!(mistake("files = [\"static\"]\nexclude_files = [\"x\"]").contains("nothing can be excluded"));
+    assert!(mistake(r#"files = [{ source = "..", destination = "/x" }]"#).starts_with("`..` is outside"));
+}
+
+#[test]
+fn thousands_of_files_are_copied() {
+    let app = App::new();
+    for number in 0..5000 {
+        app.write(&format!("many/{}/{number}", number % 50), "");
+    }
+    assert_eq!(app.copies(r#"files = ["many/**/*"]"#).len(), 5000);
+}
