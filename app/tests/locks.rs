@@ -42,7 +42,7 @@ fn lock(manifest: &Manifest) -> LockedApp {
         resolved.add_source(source.value, file);
     }
     for of in needs.files {
-        let host = format!("/work/assets/{}", of.component);
+        let host = format!("/srv/assets/{}", of.component);
         resolved.mount(of.component, host, "/");
     }
     let app = manifest.lock(&LockOptions::for_manifest(Path::new(MANIFEST)).unwrap(), &resolved).unwrap();

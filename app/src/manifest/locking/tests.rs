@@ -136,7 +136,7 @@ fn the_origin_is_the_manifest_made_absolute() {
 #[test]
 fn a_bare_wasm_file_answers_every_request() {
     let manifest = Manifest::for_wasm(Path::new("build/hello.wasm"));
-    let app = manifest.lock(&LockOptions::in_directory(Path::new("/work")).unwrap(), &Resolved::default()).unwrap();
+    let app = manifest.lock(&LockOptions::in_directory(Path::new("/srv")).unwrap(), &Resolved::default()).unwrap();
     let expected = r#"{
   "spin_lock_version": 0,
   "metadata": {
@@ -161,7 +161,7 @@ fn a_bare_wasm_file_answers_every_request() {
       "id": "http-trigger1-component",
       "source": {
         "content_type": "application/wasm",
-        "source": "file:///work/build/hello.wasm"
+        "source": "file:///srv/build/hello.wasm"
       }
     }
   ]
