@@ -2,6 +2,7 @@
 //!
 //! * [`Manifest`] and its parts (`manifest/schema.rs` and below): the data, after reading;
 //! * reading (`manifest/parse.rs` and below): TOML to data, all problems at once, each with line and column;
+//! * [`Draft`] (`manifest/draft.rs`): what could be read of a manifest that has problems;
 //! * checking (`manifest/check.rs`): what only shows when parts are seen together;
 //! * looking (`manifest/presence.rs`): whether the files are there that it names;
 //! * profiles (`manifest/profile.rs`) and dependencies (`manifest/dependencies.rs`): what the parts come to;
@@ -44,6 +45,7 @@
 mod bare;
 mod check;
 mod dependencies;
+mod draft;
 mod http_hosts;
 mod ids;
 mod json;
@@ -58,9 +60,9 @@ mod profile;
 mod schema;
 mod table;
 
-use std::fs;
 use std::path::Path;
 
+pub use draft::Draft;
 pub use locking::LockOptions;
 pub use names::{Digest, PackageName};
 pub use needs::{ComponentFiles, Needs, Resolved};
@@ -81,11 +83,7 @@ impl Manifest {
     ///
     /// [`ManifestError::Read`] when the file cannot be read, else as [`parse`](Self::parse).
     pub fn read(path: &Path) -> Result<Self, ManifestError> {
-        let bytes = fs::read(path).map_err(|source| ManifestError::Read { path: path.to_owned(), source })?;
-        match String::from_utf8(bytes) {
-            Ok(text) => Self::parse(&text, path),
-            Err(error) => Err(problem::not_utf8(path, &error)),
-        }
+        Draft::read(path)?.finished()
     }
 
     /// Reads the text of a manifest. `path` is where it is from: it appears in messages and is not opened.
@@ -94,15 +92,6 @@ impl Manifest {
     ///
     /// [`ManifestError::Invalid`], listing everything that is wrong with it.
     pub fn parse(text: &str, path: &Path) -> Result<Self, ManifestError> {
-        let report = problem::Report::new(text);
-        let mut parsed = parse::document(text, path, &report);
-        if let Some(parsed) = &mut parsed {
-            check::cross_check(parsed, &report);
-            parsed.manifest.warnings = report.take_warnings();
-        }
-        match report.into_error(path) {
-            Some(error) => Err(error),
-            None => Ok(parsed.expect("a document that cannot be read has a problem").manifest),
-        }
+        Draft::parse(text, path)?.finished()
     }
 }

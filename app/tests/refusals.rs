@@ -15,7 +15,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use spin_app_model::Manifest;
+use spin_app_model::manifest::Draft;
 
 const FILE: &str = "tests/data/refusals.txt";
 
@@ -34,8 +34,13 @@ fn document(kind: &str, text: &str) -> String {
 
 fn answer(kind: &str, text: &str, folder: &Path) -> String {
     let text = document(kind, text);
-    let parsed = Manifest::parse(&text, Path::new("t"));
-    let error = match (kind, parsed) {
+    let read = Draft::parse(&text, Path::new("t")).and_then(|mut draft| {
+        if kind == "disk" {
+            draft.problems.extend(draft.manifest.missing_files(folder));
+        }
+        draft.finished()
+    });
+    let error = match (kind, read) {
         ("warn", Ok(manifest)) => {
             let mut found = String::new();
             for warning in manifest.warnings {
@@ -44,7 +49,6 @@ fn answer(kind: &str, text: &str, folder: &Path) -> String {
             }
             return found;
         }
-        ("disk", Ok(manifest)) => manifest.check_sources(folder).err(),
         (_, Ok(_)) => None,
         (_, Err(error)) => Some(error),
     };

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::needs::{Needs, Resolved};
-use super::problem::{Located, ManifestError, Problem, error_of};
+use super::problem::{Located, ManifestError, Problem};
 use super::schema::{Build, BuildCommand, Component, Manifest, SourceRef, Trigger, Variable};
 use super::{dependencies, http_hosts};
 use crate::hosts::AllowedHost;
@@ -70,7 +70,7 @@ impl Manifest {
     /// The locked application: paths made absolute, requirements spelled out, in the form that triggers read.
     ///
     /// `resolved` has what [`needs`](Self::needs) asks for. No file is looked at; see
-    /// [`check_sources`](Self::check_sources).
+    /// [`missing_files`](Self::missing_files).
     ///
     /// # Errors
     ///
@@ -196,8 +196,8 @@ impl Locking<'_> {
         let resolved = dependencies::resolve(self.manifest, component, &|_| false, &mut |at, message, help| {
             problems.push(Problem { line: at.line, column: at.column, message, help });
         });
-        if let Some(error) = error_of(&self.manifest.path, problems, 0) {
-            return Err(error);
+        if !problems.is_empty() {
+            return Err(ManifestError::Invalid { path: self.manifest.path.clone(), problems, omitted: 0 });
         }
         let locked = resolved.into_iter().map(|dependency| {
             let source = self.source(&dependency.source)?;

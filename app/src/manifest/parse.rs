@@ -22,7 +22,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::ids::check_snake;
 use super::problem::{Report, quoted};
-use super::schema::{Application, Manifest, Variable};
+use super::schema::{Application, Component, Manifest, Variable};
 use super::table::Table;
 use crate::names::TriggerType;
 
@@ -50,6 +50,8 @@ const VARIABLE_KEYS: &[&str] = &["description", "required", "default", "secret"]
 pub(super) struct Parsed<'t> {
     /// What could be read.
     pub(super) manifest: Manifest,
+    /// Components whose table says nowhere where their code is; see [`super::Draft::without_code`].
+    pub(super) without_code: Vec<Component>,
     /// Every component that is declared, also if its table cannot be read: a reference to it is not at fault.
     pub(super) components: BTreeSet<Cow<'t, str>>,
     /// Every variable that is declared, likewise.
@@ -76,7 +78,7 @@ pub(super) fn document<'t>(text: &'t str, path: &Path, report: &Report<'t>) -> O
 fn version_2<'t>(document: &Table<'_, 't>, path: &Path) -> Parsed<'t> {
     document.expect_only(DOCUMENT_KEYS, DOCUMENT_ELSEWHERE);
     let application = application(document);
-    let mut components = component::components(document);
+    let (mut components, without_code) = component::components(document);
     let mut declared = keys(document, "component");
     let (triggers, inline) = trigger::triggers(document, |id| declared.contains(id));
     declared.extend(inline.iter().map(|component| Cow::Owned(component.id.value.to_string())));
@@ -90,7 +92,7 @@ fn version_2<'t>(document: &Table<'_, 't>, path: &Path) -> Parsed<'t> {
         profile: None,
         warnings: Vec::new(),
     };
-    Parsed { manifest, components: declared, variables: keys(document, "variables") }
+    Parsed { manifest, without_code, components: declared, variables: keys(document, "variables") }
 }
 
 /// The keys of a table, whatever their values are.

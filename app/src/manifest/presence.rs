@@ -5,20 +5,17 @@ use std::path::Path;
 use super::dependencies;
 use super::locking::absolute_source;
 use super::patterns::is_glob;
-use super::problem::{Located, ManifestError, Position, Problem, error_of, quoted};
+use super::problem::{Located, Position, Problem, quoted};
 use super::schema::{Component, FileMount, Manifest, SourceRef};
 
 impl Manifest {
-    /// Checks that the files are there that the manifest names: the code of components and of their dependencies, and
-    /// what `files` names without a glob.
+    /// Looks for the files that the manifest names: the code of components and of their dependencies, and what `files`
+    /// names without a glob. Gives a problem for each that is not there.
     ///
     /// Not part of reading, because a manifest is also read in order to build what it names. `base_dir` is the directory
     /// of the manifest.
-    ///
-    /// # Errors
-    ///
-    /// [`ManifestError::Invalid`], pointing at everything that names no file.
-    pub fn check_sources(&self, base_dir: &Path) -> Result<(), ManifestError> {
+    #[must_use]
+    pub fn missing_files(&self, base_dir: &Path) -> Vec<Problem> {
         let mut problems = Vec::new();
         for component in &self.components {
             problems.extend(missing_code(component, base_dir));
@@ -26,12 +23,9 @@ impl Manifest {
                 let missing = missing_dependency(&dependency.name.to_string(), &dependency.source, base_dir);
                 problems.extend(missing);
             }
-            problems.extend(component.files.iter().filter_map(|file| missing_files(file, base_dir)));
+            problems.extend(component.files.iter().filter_map(|file| missing_mount(file, base_dir)));
         }
-        match error_of(&self.path, problems, 0) {
-            None => Ok(()),
-            Some(error) => Err(error),
-        }
+        problems
     }
 }
 
@@ -63,7 +57,7 @@ fn missing_dependency(name: &str, source: &Located<SourceRef>, base_dir: &Path) 
     Some(problem(source.at, message, "correct the path, which is relative to the manifest"))
 }
 
-fn missing_files(file: &Located<FileMount>, base_dir: &Path) -> Option<Problem> {
+fn missing_mount(file: &Located<FileMount>, base_dir: &Path) -> Option<Problem> {
     match &file.value {
         FileMount::Pattern(pattern) => {
             if is_glob(pattern) || absolute_source(base_dir, Path::new(pattern)).exists() {

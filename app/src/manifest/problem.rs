@@ -271,21 +271,20 @@ impl<'t> Report<'t> {
         self.problems.borrow().len() >= MAX_PROBLEMS
     }
 
+    /// The problems in the order of the text, and how many were only counted.
+    pub(super) fn into_problems(self) -> (Vec<Problem>, usize) {
+        let mut problems = self.problems.into_inner();
+        problems.sort_by_key(|problem| (problem.line, problem.column));
+        // The TOML parser sometimes says the same of one place twice.
+        problems.dedup();
+        (problems, self.omitted.get())
+    }
+
     /// The error, if there is any problem.
     pub(super) fn into_error(self, path: &Path) -> Option<ManifestError> {
-        error_of(path, self.problems.into_inner(), self.omitted.get())
+        let (problems, omitted) = self.into_problems();
+        (!problems.is_empty()).then(|| ManifestError::Invalid { path: path.to_owned(), problems, omitted })
     }
-}
-
-/// An error of these problems and some that were only counted, if there are any.
-pub(super) fn error_of(path: &Path, mut problems: Vec<Problem>, omitted: usize) -> Option<ManifestError> {
-    if problems.is_empty() {
-        return None;
-    }
-    problems.sort_by_key(|problem| (problem.line, problem.column));
-    // The TOML parser sometimes says the same of one place twice.
-    problems.dedup();
-    Some(ManifestError::Invalid { path: path.to_owned(), problems, omitted })
 }
 
 /// The error for a file that is not UTF-8.

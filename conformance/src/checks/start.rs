@@ -67,14 +67,20 @@ fn connect(endpoint: &Endpoint) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::TcpListener;
+    use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+
+    use rustix::net::{AddressFamily, SocketType, bind, getsockname, socket};
 
     #[test]
     fn http_endpoints_take_connections() {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         assert_eq!(connect(&Endpoint::new("http", &url)), Ok(()));
-        drop(listener);
+        // A port that is taken and does not listen: one that was given back could be another test's by now.
+        let taken = socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket");
+        bind(&taken, &SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).expect("a port");
+        let taken_by_us = SocketAddr::try_from(getsockname(&taken).expect("bound")).expect("an address of IP");
+        let url = format!("http://{taken_by_us}");
         let why = connect(&Endpoint::new("http", &url)).expect_err("nobody listens");
         assert!(why.contains(&url), "{why}");
         assert!(connect(&Endpoint::new("http", "somewhere")).is_err());

@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::manifest::Manifest;
+use crate::manifest::{Draft, Manifest};
 
 fn with(rest: &str) -> String {
     format!("spin_manifest_version = 2\n[application]\nname = 'a'\n{rest}")
@@ -71,10 +71,11 @@ fn missing_wasm_files_are_reported_where_they_are_named() {
          [component.gone]\nsource = 'gone.wasm'\n[component.unbuilt]\nsource = 'x.wasm'\nbuild = { command = 'make' }\n",
     );
     fs::write(folder.path().join("here.wasm"), "").unwrap();
-    let manifest = Manifest::parse(&text, Path::new("t")).unwrap();
-    let error = manifest.check_sources(folder.path()).unwrap_err();
+    let mut draft = Draft::parse(&text, Path::new("t")).unwrap();
+    let manifest = draft.manifest.clone();
+    draft.problems = manifest.missing_files(folder.path());
     assert_eq!(
-        error.to_string(),
+        draft.finished().unwrap_err().to_string(),
         "\
 t:8:10: the wasm file of component `gone` does not exist: `gone.wasm`
   help: correct the path, which is relative to the manifest
@@ -84,5 +85,5 @@ t:10:10: the wasm file of component `unbuilt` does not exist: `x.wasm`
     for name in ["gone.wasm", "x.wasm"] {
         fs::write(folder.path().join(name), "").unwrap();
     }
-    manifest.check_sources(folder.path()).unwrap();
+    assert_eq!(manifest.missing_files(folder.path()), []);
 }

@@ -45,25 +45,39 @@ const ELSEWHERE: &[(&str, &str)] = &[
 const PROFILE_KEYS: &[&str] = &["source", "environment", "dependencies", "build"];
 const PROFILE_BUILD_KEYS: &[&str] = &["command"];
 
-/// All components, in the order of the text.
-pub(super) fn components(document: &Table<'_, '_>) -> Vec<Component> {
+/// All components, in the order of the text; apart from them, those that have no code.
+pub(super) fn components(document: &Table<'_, '_>) -> (Vec<Component>, Vec<Component>) {
+    let (mut components, mut without_code) = (Vec::new(), Vec::new());
     let Some(table) = document.table("component", || "[component]".to_owned()) else {
-        return Vec::new();
+        return (components, without_code);
     };
-    let components = table.entries().filter_map(|(name, span, _)| {
+    for (name, span, _) in table.entries() {
         let id = id(table.report, name, &span);
-        let of_id = table.table(name, || format!("component {}", quoted(name)))?;
+        let Some(of_id) = table.table(name, || format!("component {}", quoted(name))) else { continue };
         let at = table.report.position(span.start);
-        component(&of_id, id.map(|value| Located { value, at }))
-    });
-    components.collect()
+        match component(&of_id, id.map(|value| Located { value, at })) {
+            Some(Read::Whole(component)) => components.push(component),
+            Some(Read::WithoutCode(component)) => without_code.push(component),
+            None => {}
+        }
+    }
+    (components, without_code)
 }
 
-/// A component without an id of its own; it has a placeholder until it gets one.
+/// A component without an id of its own; it has a stand-in until it gets one.
 pub(super) fn inline(table: &Table<'_, '_>) -> Option<Component> {
     let at = table.report.position(table.header().start);
-    let placeholder = "inline-component".parse().expect("it is made of safe characters");
-    component(table, Some(Located { value: placeholder, at }))
+    match component(table, Some(Located { at, ..Component::stand_in().id }))? {
+        Read::Whole(component) => Some(component),
+        Read::WithoutCode(_) => None,
+    }
+}
+
+/// A component as it was read.
+enum Read {
+    Whole(Component),
+    /// Nothing in it says where its code is.
+    WithoutCode(Component),
 }
 
 /// A name that is a component id and may be written in a manifest.
@@ -79,7 +93,7 @@ pub(super) fn id(report: &Report<'_>, name: &str, span: &Range<usize>) -> Option
 }
 
 /// Everything is read even if there is no valid id or source, so that all problems are found.
-fn component(table: &Table<'_, '_>, id: Option<Located<ComponentId>>) -> Option<Component> {
+fn component(table: &Table<'_, '_>, id: Option<Located<ComponentId>>) -> Option<Read> {
     table.expect_only(COMPONENT_KEYS, ELSEWHERE);
     let source = source(table);
     let read = |component| Component {
@@ -95,13 +109,14 @@ fn component(table: &Table<'_, '_>, id: Option<Located<ComponentId>>) -> Option<
         profiles: profiles(table),
         ..shared_fields(table, component)
     };
-    match (id, source) {
-        (Some(id), Some(source)) => Some(read(Component::new(id, source))),
-        // The fields are read for their problems alone.
-        _ => {
-            read(Component::nothing());
-            None
-        }
+    let has_code = source.is_some();
+    let has_id = id.is_some();
+    let stand_in = Component::stand_in();
+    let component = read(Component::new(id.unwrap_or(stand_in.id), source.unwrap_or(stand_in.source)));
+    match (has_id, has_code) {
+        (false, _) => None,
+        (true, true) => Some(Read::Whole(component)),
+        (true, false) => Some(Read::WithoutCode(component)),
     }
 }
 

@@ -68,7 +68,7 @@ pub(super) fn document<'t>(document: &Table<'_, 't>, path: &Path) -> Parsed<'t> 
         ..Application::default()
     };
     let trigger_type = application_trigger(document, &mut application);
-    let (components, triggers, ids) = components(document, trigger_type.as_ref());
+    let Components { components, without_code, triggers, ids } = components(document, trigger_type.as_ref());
     let manifest = Manifest {
         path: path.to_owned(),
         application,
@@ -78,7 +78,7 @@ pub(super) fn document<'t>(document: &Table<'_, 't>, path: &Path) -> Parsed<'t> 
         profile: None,
         warnings: Vec::new(),
     };
-    Parsed { manifest, components: ids, variables: keys(document, "variables") }
+    Parsed { manifest, without_code, components: ids, variables: keys(document, "variables") }
 }
 
 /// The type of all triggers; what else is said about it are its settings, also if it is nothing.
@@ -101,10 +101,17 @@ fn application_trigger(document: &Table<'_, '_>, application: &mut Application) 
     Some(trigger_type)
 }
 
-type Components<'t> = (Vec<Component>, Vec<Trigger>, BTreeSet<Cow<'t, str>>);
+/// What the list of components holds.
+#[derive(Default)]
+struct Components<'t> {
+    components: Vec<Component>,
+    without_code: Vec<Component>,
+    triggers: Vec<Trigger>,
+    ids: BTreeSet<Cow<'t, str>>,
+}
 
 fn components<'t>(document: &Table<'_, 't>, trigger_type: Option<&TriggerType>) -> Components<'t> {
-    let mut read: Components<'t> = Default::default();
+    let mut read = Components::default();
     let Some(value) = document.get("component") else {
         return read;
     };
@@ -117,7 +124,7 @@ fn components<'t>(document: &Table<'_, 't>, trigger_type: Option<&TriggerType>) 
     };
     let mut seen = BTreeMap::new();
     for item in items.iter() {
-        let Some((id, component, trigger)) = component(document.report, item, trigger_type) else {
+        let Some(Entry { id, component, has_code, trigger }) = component(document.report, item, trigger_type) else {
             continue;
         };
         if let Some(first) = seen.insert(id.value.clone(), id.at) {
@@ -125,14 +132,20 @@ fn components<'t>(document: &Table<'_, 't>, trigger_type: Option<&TriggerType>) 
             document.report.add(id.at, message, Some(format!("the other one is in line {}", first.line)));
             continue;
         }
-        read.2.insert(Cow::Owned(id.value.to_string()));
-        read.0.extend(component);
-        read.1.extend(trigger);
+        read.ids.insert(Cow::Owned(id.value.to_string()));
+        if has_code { &mut read.components } else { &mut read.without_code }.push(component);
+        read.triggers.extend(trigger);
     }
     read
 }
 
-type Entry = (Located<ComponentId>, Option<Component>, Option<Trigger>);
+/// One `[[component]]`.
+struct Entry {
+    id: Located<ComponentId>,
+    component: Component,
+    has_code: bool,
+    trigger: Option<Trigger>,
+}
 
 /// A component and its trigger; everything is read even if there is no valid id or source.
 fn component(report: &Report<'_>, item: &Spanned<DeValue<'_>>, trigger_type: Option<&TriggerType>) -> Option<Entry> {
@@ -160,12 +173,10 @@ fn component(report: &Report<'_>, item: &Spanned<DeValue<'_>>, trigger_type: Opt
         sqlite_databases: table.plain_texts("sqlite_databases"),
         ..shared_fields(&table, component)
     };
-    let (Some(id), Some(source)) = (id.clone(), source) else {
-        // The fields are read for their problems alone.
-        read(Component::nothing());
-        return Some((id?, None, None));
-    };
-    let component = read(Component::new(id.clone(), source));
+    let has_code = source.is_some();
+    let stand_in = Component::stand_in();
+    let component = read(Component::new(id.clone().unwrap_or(stand_in.id), source.unwrap_or(stand_in.source)));
+    let id = id?;
     let trigger = trigger_type.zip(config).map(|(trigger_type, config)| Trigger {
         id: Located { value: format!("trigger-{}", id.value), at: id.at },
         trigger_type: trigger_type.clone(),
@@ -173,7 +184,7 @@ fn component(report: &Report<'_>, item: &Spanned<DeValue<'_>>, trigger_type: Opt
         components: BTreeMap::new(),
         config,
     });
-    Some((id, Some(component), trigger))
+    Some(Entry { id, component, has_code, trigger })
 }
 
 /// An id as it is if version 2 allows it, else the nearest to it that does.

@@ -120,9 +120,9 @@ pub struct Profile {
 }
 
 impl Component {
-    /// A stand-in for a component that cannot be, so that the rest of it can be read for its problems.
-    pub(in super::super) fn nothing() -> Self {
-        let id = "nothing".parse().expect("it is made of safe characters");
+    /// What stands in for the id and the source of a component that has none, so that the rest of it can be read.
+    pub(in super::super) fn stand_in() -> Self {
+        let id = "stand-in".parse().expect("it is made of safe characters");
         let at = Position::START;
         Self::new(Located { value: id, at }, Located { value: SourceRef::File(PathBuf::new()), at })
     }
