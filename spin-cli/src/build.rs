@@ -8,7 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 
-use spin_app_model::manifest::{Build, Component, DependencySource, SourceRef};
+use spin_app_model::manifest::{Build, Component, DependencySource, Draft, SourceRef};
 use spin_app_model::{ComponentId, Manifest};
 use tokio::process::Command;
 
@@ -47,10 +47,12 @@ impl From<BuildError> for Report {
     }
 }
 
-/// Builds the selected components in the directory of the manifest.
-pub(crate) async fn build(manifest: &Manifest, app_dir: &Path, only: &Selection, ui: &Ui) -> Result<(), BuildError> {
-    only.check(manifest)?;
-    let components = in_order(manifest).into_iter().filter(|component| only.has(component.id.value.as_str()));
+/// Builds the selected components in the directory of the manifest. A manifest that has problems elsewhere is no
+/// obstacle: its author may need to build in order to see what the problem is.
+pub(crate) async fn build(draft: &Draft, app_dir: &Path, only: &Selection, ui: &Ui) -> Result<(), BuildError> {
+    let components: Vec<_> = draft.buildable().collect();
+    only.check(components.iter().copied())?;
+    let components = in_order(components).into_iter().filter(|component| only.has(component.id.value.as_str()));
     let builds = components.filter_map(|component| Some((component, component.build.as_ref()?)));
     let builds: Vec<_> = builds.collect();
     if builds.is_empty() {
@@ -60,7 +62,7 @@ pub(crate) async fn build(manifest: &Manifest, app_dir: &Path, only: &Selection,
     for (component, build) in builds {
         run(&component.id.value, build, app_dir, ui).await?;
     }
-    mark(manifest, app_dir)?;
+    mark(&draft.manifest, app_dir)?;
     ui.remark("Finished building all Spin components");
     Ok(())
 }
@@ -81,9 +83,8 @@ pub(crate) fn other_profile(manifest: &Manifest, app_dir: &Path) -> Option<Strin
 
 /// The components, each behind those whose code it is composed with; where that goes in circles, in the order of the
 /// manifest.
-fn in_order(manifest: &Manifest) -> Vec<&Component> {
+fn in_order(mut waiting: Vec<&Component>) -> Vec<&Component> {
     let mut ordered: Vec<&Component> = Vec::new();
-    let mut waiting: Vec<&Component> = manifest.components.iter().collect();
     while !waiting.is_empty() {
         let ready = waiting.iter().position(|one| !waiting.iter().any(|other| one.id != other.id && uses(one, other)));
         ordered.push(waiting.remove(ready.unwrap_or(0)));

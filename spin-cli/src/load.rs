@@ -6,23 +6,23 @@
 
 use std::path::{Path, PathBuf};
 
-use spin_app_model::manifest::{Download, Located, LockOptions, Resolved, SourceRef};
+use spin_app_model::manifest::{Download, Draft, Located, LockOptions, Resolved, SourceRef};
 use spin_app_model::{LockError, LockedApp, Manifest, ManifestError, TriggerType};
 use url::Url;
 
 use crate::download::{self, DownloadError};
 use crate::files::{self, FilesError, Placing};
-use crate::mistake::{self, Mistake};
+use crate::mistake::{Mistake, Mistakes};
 use crate::report::Report;
 use crate::selection::{Selection, UnknownComponents};
 use crate::source::Source;
 use crate::ui::Ui;
 use crate::workdir;
 
-/// A manifest that was read.
+/// A manifest that was read, as far as it can be.
 #[derive(Debug)]
 pub(crate) struct Opened {
-    pub(crate) manifest: Manifest,
+    pub(crate) draft: Draft,
     options: LockOptions,
     /// The directory of the manifest; a bare component has none.
     pub(crate) local_dir: Option<PathBuf>,
@@ -56,8 +56,8 @@ pub(crate) enum LoadError {
     Manifest(#[from] ManifestError),
     #[error("cannot load \"{}\"", path.display())]
     Path { path: PathBuf, source: std::io::Error },
-    #[error("{}", mistake::list(path, mistakes))]
-    Mistakes { path: PathBuf, mistakes: Vec<Mistake> },
+    #[error("{}", mistakes.listed(path))]
+    Mistakes { path: PathBuf, mistakes: Mistakes },
     #[error(transparent)]
     UnknownComponents(#[from] UnknownComponents),
     #[error("the application in \"{}\" has no triggers", path.display())]
@@ -92,8 +92,8 @@ impl From<LoadError> for Report {
     }
 }
 
-/// Reads what there is to read of an app, as it is in a profile, and looks at nothing else. A bare component has no
-/// profiles and is the same in all.
+/// Reads what can be read of an app, as it is in a profile, and looks at nothing else. A bare component has no profiles
+/// and is the same in all.
 pub(crate) fn open(source: &Source, profile: Option<&str>, current_dir: &Path) -> Result<Opened, LoadError> {
     let (Source::Manifest(path) | Source::Wasm(path)) = source;
     let failed = |source| LoadError::Path { path: path.to_owned(), source };
@@ -101,16 +101,19 @@ pub(crate) fn open(source: &Source, profile: Option<&str>, current_dir: &Path) -
         Source::Manifest(_) => {
             let options = LockOptions::for_manifest(path).map_err(failed)?;
             let local_dir = Some(options.base_dir().to_owned());
-            let manifest = Manifest::read(path)?;
-            let manifest = match profile {
-                Some(profile) => manifest.with_profile(profile)?,
-                None => manifest,
-            };
-            Ok(Opened { manifest, options, local_dir })
+            let mut draft = Draft::read(path)?;
+            match profile.map(|profile| draft.manifest.with_profile(profile)) {
+                Some(Ok(in_profile)) => draft.manifest = in_profile,
+                // The profile may be in what could not be read, whose problems come first.
+                Some(Err(_)) if !draft.problems.is_empty() => {}
+                Some(Err(error)) => return Err(error.into()),
+                None => {}
+            }
+            Ok(Opened { draft, options, local_dir })
         }
         Source::Wasm(_) => {
             let options = LockOptions::in_directory(current_dir).map_err(failed)?;
-            Ok(Opened { manifest: Manifest::for_wasm(path), options, local_dir: None })
+            Ok(Opened { draft: Draft::from(Manifest::for_wasm(path)), options, local_dir: None })
         }
     }
 }
@@ -123,21 +126,19 @@ impl Opened {
 
     /// The types of the app's triggers, each once.
     pub(crate) fn trigger_types(&self) -> Vec<TriggerType> {
-        trigger_types(&self.manifest)
+        trigger_types(&self.draft.manifest)
     }
 
-    /// Compares the app with the disk. Writes nothing.
+    /// Compares the app with the disk, and tells of everything that is wrong with it at once. Writes nothing.
     pub(crate) fn prepare(self, wishes: &Wishes) -> Result<Prepared, LoadError> {
-        let Self { mut manifest, options, local_dir } = self;
-        wishes.selection.check(&manifest)?;
-        let mut mistakes = wishes.selection.apply(&mut manifest);
-        let path = &manifest.path;
-        if let Err(error) = manifest.check_sources(options.base_dir()) {
-            match error.problems() {
-                [] => return Err(error.into()),
-                problems => mistakes.extend(problems.iter().map(Mistake::from)),
-            }
+        let Self { draft: Draft { mut manifest, problems, omitted, .. }, options, local_dir } = self;
+        if problems.is_empty() {
+            wishes.selection.check(&manifest.components)?;
         }
+        let mut mistakes = Mistakes::of_text(&problems, omitted);
+        mistakes.extend(wishes.selection.apply(&mut manifest));
+        let path = &manifest.path;
+        mistakes.extend(manifest.missing_files(options.base_dir()).iter().map(Mistake::from));
         let needs = manifest.needs();
         let mut downloads = Vec::new();
         for source in &needs.sources {
@@ -146,7 +147,7 @@ impl Opened {
                 continue;
             }
             let message = format!("not supported by this version of spin: {}", source.value);
-            mistakes.push(Mistake::new(source.at, message).help("put the code beside the manifest and name its file"));
+            mistakes.extend([Mistake::new(source.at, message).help("put the code beside the manifest and name its file")]);
         }
         let mut warnings: Vec<_> = manifest.warnings.iter().map(Mistake::from).collect();
         let mut files = Vec::new();

@@ -55,9 +55,12 @@ impl Selection {
     }
 
     /// Checks that everything that is selected is there.
-    pub(crate) fn check(&self, manifest: &Manifest) -> Result<(), UnknownComponents> {
+    pub(crate) fn check<'a>(
+        &self,
+        components: impl IntoIterator<Item = &'a Component> + Clone,
+    ) -> Result<(), UnknownComponents> {
         let Self::Only(ids) = self else { return Ok(()) };
-        let known = || manifest.components.iter().map(|component| component.id.value.as_str());
+        let known = || components.clone().into_iter().map(|component| component.id.value.as_str());
         let unknown: Vec<_> = ids.iter().filter(|id| known().all(|known| known != **id)).cloned().collect();
         match unknown.first() {
             None => Ok(()),

@@ -27,6 +27,13 @@ pub struct Draft {
     pub omitted: usize,
 }
 
+impl From<Manifest> for Draft {
+    /// The draft of a manifest that has no problem.
+    fn from(manifest: Manifest) -> Self {
+        Self { manifest, without_code: Vec::new(), problems: Vec::new(), omitted: 0 }
+    }
+}
+
 impl Draft {
     /// Reads a manifest file as far as it can be read.
     ///

@@ -13,7 +13,7 @@ fn build(manifest: &Manifest, dir: &Path, only: &[&str]) -> (Result<(), BuildErr
     let ui = Ui::remembering();
     let only: Vec<_> = only.iter().map(|&id| id.to_owned()).collect();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let built = runtime.block_on(super::build(manifest, dir, &Selection::of(&only), &ui));
+    let built = runtime.block_on(super::build(&Draft::from(manifest.clone()), dir, &Selection::of(&only), &ui));
     (built, ui.written())
 }
 
@@ -78,8 +78,22 @@ fn what_others_are_composed_with_is_built_first() {
         build("c")
     );
     let manifest = manifest(&text);
-    let ids: Vec<_> = in_order(&manifest).iter().map(|component| component.id.value.to_string()).collect();
+    let ids: Vec<_> = in_order(manifest.components.iter().collect()).iter().map(|component| component.id.value.to_string()).collect();
     assert_eq!(ids, ["b", "c", "a"]);
+}
+
+#[test]
+fn a_component_is_built_whatever_else_is_wrong() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = format!(
+        "{HEAD}[component.b]\nbuild.command = \"echo b >> log\"\n[component.a]\nsource = \"a.wasm\"\nnonsense = 1\n\
+         build.command = \"echo a >> log\"\n"
+    );
+    let draft = Draft::parse(&text, Path::new("spin.toml")).unwrap();
+    assert_eq!(draft.problems.len(), 2, "{draft:?}");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(super::build(&draft, dir.path(), &Selection::All, &Ui::remembering())).unwrap();
+    assert_eq!(fs::read_to_string(dir.path().join("log")).unwrap(), "b\na\n");
 }
 
 #[test]

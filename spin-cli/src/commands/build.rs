@@ -76,7 +76,12 @@ pub(crate) async fn run(args: Args, ctx: &Context) -> Result<Exit, Report> {
             .help("name a manifest or a directory with one"));
     };
     let opened = load::open(&found.source, flags.profile.as_deref(), &ctx.current_dir)?;
-    build::build(&opened.manifest, opened.app_dir(), &Selection::of(&flags.component_id), &ctx.ui).await?;
+    build::build(&opened.draft, opened.app_dir(), &Selection::of(&flags.component_id), &ctx.ui).await?;
+    if let Err(error) = opened.draft.finished()
+        && !flags.up
+    {
+        ctx.ui.warning(&format!("the application is built, but can't run as it is:\n{error}"));
+    }
     if !flags.up {
         return Ok(Exit::OK);
     }

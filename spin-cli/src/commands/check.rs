@@ -22,7 +22,7 @@ pub(crate) async fn run(args: Args, ctx: &Context) -> Result<Exit, Report> {
     let found = source::find(args.from.as_deref(), &ctx.current_dir, None)?;
     source::announce(&found, &ctx.ui);
     let opened = load::open(&found.source, args.profile.as_deref(), &ctx.current_dir)?;
-    let path = opened.manifest.path.display().to_string();
+    let path = opened.draft.manifest.path.display().to_string();
     let prepared = opened.prepare(&Wishes::default())?;
     for warning in &prepared.warnings {
         ctx.ui.warning(warning);
@@ -57,6 +57,13 @@ mod tests {
         assert_eq!(report.exit_code(), Exit::ERROR);
         assert!(report.message().contains(":7:10: ") && report.message().contains(":8:10: "), "{report:?}");
 
+        std::fs::write(&manifest, format!("{text}nonsense = 1\n")).unwrap();
+        let report = check(dir.path()).0.unwrap_err();
+        for place in [":7:10: ", ":8:10: ", ":9:1: "] {
+            assert!(report.message().contains(place), "what is wrong with the text and the disk: {report:?}");
+        }
+
+        std::fs::write(&manifest, text).unwrap();
         std::fs::write(dir.path().join("a.wasm"), "").unwrap();
         std::fs::write(dir.path().join("b"), "").unwrap();
         let (exit, written) = check(dir.path());
