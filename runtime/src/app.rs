@@ -1,5 +1,6 @@
 //! From a locked application to components that are ready.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -215,6 +216,7 @@ impl Compiler<'_> {
             path: job.path.clone(),
             source,
         })?;
+        let bytes = binary(bytes, &job.path).map_err(|source| PrepareError::Text { id: id(), source })?;
         if let Some(what) = not_a_component(&bytes) {
             return Err(PrepareError::Kind { id: id(), path: job.path.clone(), what });
         }
@@ -226,6 +228,19 @@ impl Compiler<'_> {
         let pre = self.linker.instantiate_pre(&compiled).map_err(|source| PrepareError::Link { id: id(), source })?;
         Ok(Component::new(locked, values, mounts, pre, &self.shared))
     }
+}
+
+/// The binary form of what a file holds. Text is only looked for where the name promises it, so that anything else that
+/// isn't WebAssembly is called that.
+fn binary(bytes: Vec<u8>, path: &Path) -> Result<Vec<u8>, wat::Error> {
+    if path.extension().is_none_or(|extension| extension != "wat") {
+        return Ok(bytes);
+    }
+    let binary = wat::parse_bytes(&bytes).map(Cow::into_owned);
+    binary.map_err(|mut error| {
+        error.set_path(path);
+        error
+    })
 }
 
 /// What a file is if it isn't a component, by its first eight bytes.
@@ -248,6 +263,15 @@ pub fn cache_folder() -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn text_is_converted_where_the_name_says_so() {
+        let of = |text: &str, path: &str| binary(text.into(), Path::new(path));
+        assert_eq!(not_a_component(&of("(component)", "a.wat").expect("a component")), None);
+        assert_eq!(of("(component)", "a.wasm").expect("unchanged"), b"(component)");
+        let error = of("(component\n  (imprt))", "a.wat").expect_err("a misspelled word").to_string();
+        assert!(error.contains("a.wat:2:4"), "{error}");
+    }
 
     #[test]
     fn the_first_bytes_tell() {

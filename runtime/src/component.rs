@@ -56,6 +56,14 @@ pub enum PrepareError {
         /// What it is instead, and what to do.
         what: &'static str,
     },
+    /// The file should be the text form of WebAssembly and isn't.
+    #[error("component \"{id}\": {source}")]
+    Text {
+        /// Whose source.
+        id: ComponentId,
+        /// What is wrong with it, with the line.
+        source: wat::Error,
+    },
     /// Files that can't be mounted.
     #[error(transparent)]
     Mount(#[from] crate::host::files::MountError),

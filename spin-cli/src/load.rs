@@ -147,7 +147,8 @@ impl Opened {
                 continue;
             }
             let message = format!("not supported by this version of spin: {}", source.value);
-            mistakes.extend([Mistake::new(source.at, message).help("put the code beside the manifest and name its file")]);
+            mistakes
+                .extend([Mistake::new(source.at, message).help("put the code beside the manifest and name its file")]);
         }
         let mut warnings: Vec<_> = manifest.warnings.iter().map(Mistake::from).collect();
         let mut files = Vec::new();

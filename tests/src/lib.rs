@@ -41,6 +41,7 @@
 //! | [`terminal`] | a program on a pseudo-terminal: typing, Ctrl-C, closing it |
 //! | [`http`] | a plain HTTP/1.1 client that shows the bytes |
 //! | [`redis`] | a Redis server of the test's own |
+//! | [`web`] | a web server of the test's own |
 //! | [`dist`] | where the programs under test are, and whether they are stale |
 //!
 //! `cargo xtask test` builds the programs and sets `SPIN_TEST_DIST`. Everything that waits has a
@@ -54,6 +55,7 @@ pub mod process;
 mod redact;
 pub mod redis;
 pub mod terminal;
+pub mod web;
 mod world;
 
 pub use dist::{guest, repository};

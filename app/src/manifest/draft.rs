@@ -92,11 +92,9 @@ impl Draft {
     pub fn finished(self) -> Result<Manifest, ManifestError> {
         match self.problems.as_slice() {
             [] => Ok(self.manifest),
-            _ => Err(ManifestError::Invalid {
-                path: self.manifest.path,
-                problems: self.problems,
-                omitted: self.omitted,
-            }),
+            _ => {
+                Err(ManifestError::Invalid { path: self.manifest.path, problems: self.problems, omitted: self.omitted })
+            }
         }
     }
 

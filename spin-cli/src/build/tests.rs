@@ -78,7 +78,8 @@ fn what_others_are_composed_with_is_built_first() {
         build("c")
     );
     let manifest = manifest(&text);
-    let ids: Vec<_> = in_order(manifest.components.iter().collect()).iter().map(|component| component.id.value.to_string()).collect();
+    let ids: Vec<_> =
+        in_order(manifest.components.iter().collect()).iter().map(|component| component.id.value.to_string()).collect();
     assert_eq!(ids, ["b", "c", "a"]);
 }
 
