@@ -101,6 +101,12 @@ impl Client {
         Ok(Self { stream, address, unread: Vec::new(), body: Framing::Nothing })
     }
 
+    /// Another handle of the connection, to send and receive at the same time.
+    pub fn try_clone(&self) -> Result<Self> {
+        let stream = self.stream.try_clone()?;
+        Ok(Self { stream, address: self.address, unread: Vec::new(), body: Framing::Nothing })
+    }
+
     /// Sends these bytes as they are.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) -> Result<()> {
         self.stream.write_all(bytes.as_ref())

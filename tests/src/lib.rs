@@ -40,6 +40,8 @@
 //! | [`output`] | collecting what a process says, and waiting until it says something |
 //! | [`terminal`] | a program on a pseudo-terminal: typing, Ctrl-C, closing it |
 //! | [`http`] | a plain HTTP/1.1 client that shows the bytes |
+//! | [`streaming`] | a large body and its echo |
+//! | [`memory`] | what a process holds |
 //! | [`redis`] | a Redis server of the test's own |
 //! | [`web`] | a web server of the test's own |
 //! | [`dist`] | where the programs under test are, and whether they are stale |
@@ -50,10 +52,12 @@
 pub mod dist;
 mod guard;
 pub mod http;
+pub mod memory;
 pub mod output;
 pub mod process;
 mod redact;
 pub mod redis;
+pub mod streaming;
 pub mod terminal;
 pub mod web;
 mod world;

@@ -220,6 +220,22 @@ impl Running {
         self.process.pid()
     }
 
+    /// The number of the one process that it has started: of `spin up`, the trigger.
+    ///
+    /// # Panics
+    ///
+    /// If it has started none or several.
+    #[track_caller]
+    pub fn child(&self) -> u32 {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.pid())).expect("the process is alive");
+        let children = threads.flatten().map(|thread| std::fs::read_to_string(thread.path().join("children")));
+        let children: String = children.map(|list| list.expect("the kernel lists the children of threads")).collect();
+        match children.split_whitespace().collect::<Vec<_>>().as_slice() {
+            [one] => one.parse().expect("a process number"),
+            others => panic!("`{}` has {} children", self.line, others.len()),
+        }
+    }
+
     /// What it has written to standard output so far.
     pub fn stdout(&self) -> &Output {
         &self.stdout

@@ -14,6 +14,8 @@ mod output;
 mod routing;
 #[path = "http/server.rs"]
 mod server;
+#[path = "http/streaming.rs"]
+mod streaming;
 #[path = "http/variables.rs"]
 mod variables;
 

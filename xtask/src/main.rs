@@ -1,8 +1,9 @@
-//! Build chores: `cargo xtask test`, `demo`, `pack`, `dist`.
+//! Build chores: `cargo xtask test`, `demo`, `bench`, `pack`, `dist`.
 //!
 //! `cargo xtask demo` and `cargo xtask test` are the README's two commands; both work on a fresh machine with Rust and
 //! a C compiler.
 
+mod bench;
 mod build;
 mod demo;
 mod dist;
@@ -16,6 +17,7 @@ cargo xtask <chore>
 
   test [FILTER…]  build everything, pack the triggers, run every test (or those whose names hold a FILTER)
   demo [--once]   install trigger-http from a fresh catalogue and serve examples/hello until Ctrl-C
+  bench NAME      run a benchmark of tests/bench: streaming, soak
   pack            build the triggers and pack them into a catalogue folder
   dist            build packages for users, print their sizes
 ";
@@ -26,6 +28,7 @@ fn main() -> ExitCode {
         Some(("test", filters)) => test::run(filters),
         Some(("demo", [])) => demo::run(demo::Until::Interrupted),
         Some(("demo", [once])) if once == "--once" => demo::run(demo::Until::OneRequest),
+        Some(("bench", [name])) => bench::run(name),
         Some(("pack", [])) => build::binaries("release").and_then(|built| built.pack()).map(drop),
         Some(("dist", [])) => dist::run(),
         _ => {
