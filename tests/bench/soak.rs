@@ -3,6 +3,8 @@
 //!
 //! `cargo xtask bench soak`, or `SOAK_SECONDS=60 cargo xtask bench soak` for a shorter one. Loopback only.
 
+#![allow(clippy::print_stdout, reason = "a benchmark tells by printing")]
+
 use std::io::Write;
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -154,7 +156,7 @@ fn good(address: SocketAddr, turn: u64, seen: &Seen) {
         }
         seen.good.fetch_add(1, Ordering::Relaxed);
     }
-    if turn % 50 == 0 {
+    if turn.is_multiple_of(50) {
         let path = format!("/{generation}/echo");
         streaming::echo(address, &path, 4 << 20).unwrap_or_else(|error| panic!("an echo was cut: {error}"));
     }
@@ -174,7 +176,7 @@ fn hostile(address: SocketAddr, turn: u64, seen: &Seen) {
     let bytes = HOSTILE[usize::try_from(turn).unwrap_or(0) % HOSTILE.len()];
     let _ = stream.set_read_timeout(Some(Duration::from_millis(100)));
     let _ = stream.write_all(bytes);
-    if turn % 3 == 0 {
+    if turn.is_multiple_of(3) {
         let _ = stream.shutdown(Shutdown::Write);
         let _ = std::io::Read::read(&mut stream, &mut [0; 4096]);
     }
@@ -185,7 +187,7 @@ fn hostile(address: SocketAddr, turn: u64, seen: &Seen) {
 fn slow(address: SocketAddr, turn: u64, seen: &Seen) {
     let Ok(mut stream) = TcpStream::connect(address) else { return };
     let head = format!("POST /p2/drip?ms=50&n=20 HTTP/1.1\r\nhost: {address}\r\ncontent-length: 1000\r\n\r\n");
-    let count = if turn % 2 == 0 { head.len() } else { head.len() / 2 };
+    let count = if turn.is_multiple_of(2) { head.len() } else { head.len() / 2 };
     for byte in &head.as_bytes()[..count] {
         if stream.write_all(&[*byte]).is_err() {
             break;

@@ -2,6 +2,8 @@
 //!
 //! `cargo xtask bench streaming`
 
+#![allow(clippy::print_stdout, reason = "a benchmark tells by printing")]
+
 use std::time::Instant;
 
 use spin_tests::memory::Memory;
