@@ -5,19 +5,19 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 /// The way to a value from the outside in: keys, and numbers in lists.
-pub type Steps = Vec<String>;
+pub(crate) type Steps = Vec<String>;
 
-pub struct Document<'t> {
+pub(crate) struct Document<'t> {
     text: &'t str,
     /// Dates are texts, as in editors.
-    pub value: Value,
+    pub(crate) value: Value,
     /// The byte at which a key or value begins, and what it is or belongs to.
     places: Vec<(usize, Steps)>,
 }
 
 impl<'t> Document<'t> {
     /// Nothing if it is not TOML.
-    pub fn read(text: &'t str) -> Option<Self> {
+    pub(crate) fn read(text: &'t str) -> Option<Self> {
         let table = DeTable::parse(text).ok()?;
         let mut document = Self { text, value: Value::Null, places: vec![(0, Steps::new())] };
         document.value = document.table(table.get_ref(), &Steps::new());
@@ -25,7 +25,7 @@ impl<'t> Document<'t> {
     }
 
     /// What begins at a line and a character in it, both from 1.
-    pub fn at(&self, line: usize, column: usize) -> impl Iterator<Item = &Steps> {
+    pub(crate) fn at(&self, line: usize, column: usize) -> impl Iterator<Item = &Steps> {
         let start: usize = self.text.split_inclusive('\n').take(line - 1).map(str::len).sum();
         let offset = start + self.text[start..].chars().take(column - 1).map(char::len_utf8).sum::<usize>();
         self.places.iter().filter(move |(begin, _)| *begin == offset).map(|(_, steps)| steps)
@@ -62,6 +62,6 @@ impl<'t> Document<'t> {
     }
 }
 
-pub fn below(steps: &Steps, step: &str) -> Steps {
+pub(crate) fn below(steps: &Steps, step: &str) -> Steps {
     steps.iter().map(String::as_str).chain([step]).map(str::to_owned).collect()
 }

@@ -13,23 +13,23 @@
 use std::path::{Path, PathBuf};
 
 /// One manifest.
-pub struct Block<'t> {
+pub(crate) struct Block<'t> {
     /// Its kind, the section of the specification, and what is wrong with it.
-    pub title: &'t str,
+    pub(crate) title: &'t str,
     /// What is written.
-    pub text: &'t str,
+    pub(crate) text: &'t str,
 }
 
-pub fn path() -> PathBuf {
+pub(crate) fn path() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/refusals.txt")
 }
 
-pub fn read() -> String {
+pub(crate) fn read() -> String {
     std::fs::read_to_string(path()).unwrap()
 }
 
 /// All blocks of a file.
-pub fn of(file: &str) -> impl Iterator<Item = Block<'_>> {
+pub(crate) fn of(file: &str) -> impl Iterator<Item = Block<'_>> {
     file.split("=== ").skip(1).map(|block| {
         let (title, rest) = block.split_once('\n').unwrap();
         let (text, _) = rest.split_once("---\n").unwrap();
@@ -39,12 +39,12 @@ pub fn of(file: &str) -> impl Iterator<Item = Block<'_>> {
 
 impl Block<'_> {
     /// The first word of the title.
-    pub fn kind(&self) -> &str {
+    pub(crate) fn kind(&self) -> &str {
         self.title.split(' ').next().unwrap()
     }
 
     /// The whole document.
-    pub fn document(&self) -> String {
+    pub(crate) fn document(&self) -> String {
         let text = self.text;
         let has = |table: &str| text.lines().any(|line| line.starts_with(table));
         match self.kind() {

@@ -18,7 +18,8 @@ const WORD: &str = "([a-z][a-z0-9]*|[A-Z][A-Z0-9]*)";
 const VERSION: &str = r"[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?";
 
 /// One of the comparisons that a version requirement is made of.
-const COMPARISON: &str = r"(=|>|>=|<|<=|~|\^)? *[0-9*xX][0-9A-Za-z.*+-]*";
+const COMPARISON: &str =
+    r"(=|>|>=|<|<=|~|\^)? *([0-9]+|[*xX])(\.([0-9]+|[*xX])){0,2}(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?";
 
 /// `**` beside something else than slashes.
 const CROWDED_STARS: &str = r"[^/]\*\*|\*\*[^/]";
