@@ -121,7 +121,8 @@ fn all_mutations() -> Vec<Mutation> {
     let values = values();
     let replaced = values.iter().cloned().map(Mutation::Replace);
     let inserted = KEYS.iter().flat_map(|key| {
-        let values = values.iter().filter(|value| matches!(value.as_str(), Some("x" | "1.2.3")) || value.is_table());
+        let values =
+            values.iter().filter(|value| value.as_str() == Some("x") || value.as_table().is_some_and(Table::is_empty));
         values.map(|value| Mutation::Insert((*key).to_owned(), value.clone()))
     });
     let renamed = KEYS.iter().map(|key| Mutation::Rename((*key).to_owned()));

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::manifest::ids::{check_kebab, check_snake, is_label};
 use crate::manifest::parse::known_keys;
-use crate::manifest::{Digest, PackageName};
+use crate::manifest::{DependencyName, Digest, PackageName};
 use crate::{ComponentId, TriggerType};
 
 type Keys = BTreeSet<String>;
@@ -56,6 +56,19 @@ proptest! {
         prop_assert_eq!(looks_like::<Label>(&text), is_label(&text));
         prop_assert_eq!(looks_like::<PackageName>(&text), text.parse::<PackageName>().is_ok());
         prop_assert_eq!(looks_like::<TriggerType>(&text), text.parse::<TriggerType>().is_ok());
+    }
+
+    #[test]
+    fn versions_that_can_be_read_look_like_versions(text in "[01*x.,<>=~^ a+-]{0,7}") {
+        if semver::VersionReq::parse(&text).is_ok() {
+            prop_assert!(looks_like::<Requirement>(&text));
+        }
+        let version = format!("1.0.0{text}");
+        if semver::Version::parse(&version).is_ok() {
+            prop_assert!(looks_like::<ExactVersion>(&version));
+            let name = format!("a:b/c@{version}");
+            prop_assert!(name.parse::<DependencyName>().is_ok() && looks_like::<DependencyName>(&name));
+        }
     }
 
     #[test]
