@@ -36,7 +36,9 @@ pub(crate) async fn run(args: Args, ctx: &Context) -> Result<Exit, Report> {
         Command::GenerateManifestSchema { output: Some(file) } => {
             let path = ctx.current_dir.join(file);
             std::fs::write(&path, schema_json()).map_err(|error| {
-                Report::new(format!("cannot write {}: {error}", path.display())).code("maintenance::write")
+                Report::new(format!("cannot write {}: {error}", path.display()))
+                    .code("maintenance::write")
+                    .help("name a file in a folder that exists, or leave -o out")
             })?;
         }
         Command::Other(words) => {
