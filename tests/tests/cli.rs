@@ -155,7 +155,7 @@ fn the_schema_of_manifests_can_be_had() {
     let printed = world.spin(["maintenance", "generate-manifest-schema"]).run().success();
     assert_eq!((printed.stdout.as_str(), printed.stderr.as_str()), (file.as_str(), ""));
 
-    let written = world.spin(["maintenance", "generate-manifest-schema", "-o", "s.json"]).in_dir(&world.home()).run();
+    let written = world.spin(["maintenance", "generate-manifest-schema", "-o", "s.json"]).in_dir(world.home()).run();
     assert_eq!(written.success().stdout, "");
     assert_eq!(std::fs::read_to_string(world.home().join("s.json")).unwrap(), file);
 }
