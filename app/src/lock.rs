@@ -28,7 +28,7 @@
 //! # Ok::<(), spin_app_model::LockError>(())
 //! ```
 
-mod canonical;
+pub(crate) mod canonical;
 mod fields;
 mod model;
 mod read;

@@ -7,6 +7,7 @@
 //! * looking (`manifest/presence.rs`): whether the files are there that it names;
 //! * profiles (`manifest/profile.rs`) and dependencies (`manifest/dependencies.rs`): what the parts come to;
 //! * [`Needs`] and [`Resolved`] (`manifest/needs.rs`): what somebody else must get, and what came of it;
+//! * [`schema_json`] (`manifest/json_schema.rs`): what can be written, for editors;
 //! * locking (`manifest/locking.rs`): data to a [`LockedApp`](crate::LockedApp).
 //!
 //! Versions 2 and 1 of the format are read; version 1 is converted to the form of version 2. Normalising follows the
@@ -49,6 +50,7 @@ mod draft;
 mod http_hosts;
 mod ids;
 mod json;
+mod json_schema;
 mod locking;
 mod names;
 mod needs;
@@ -63,6 +65,7 @@ mod table;
 use std::path::Path;
 
 pub use draft::Draft;
+pub use json_schema::schema_json;
 pub use locking::LockOptions;
 pub use names::{Digest, PackageName};
 pub use needs::{ComponentFiles, Needs, Resolved};

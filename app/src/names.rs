@@ -15,10 +15,10 @@ use serde::{Deserialize, Serialize};
 pub const HTTP: &str = "http";
 
 /// The longest component id.
-const MAX_COMPONENT_ID: usize = 128;
+pub(crate) const MAX_COMPONENT_ID: usize = 128;
 
 /// The longest trigger type: `trigger-` and the type together must fit a plugin name.
-const MAX_TRIGGER_TYPE: usize = 64 - "trigger-".len();
+pub(crate) const MAX_TRIGGER_TYPE: usize = 64 - "trigger-".len();
 
 /// A name that breaks the rules of its kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

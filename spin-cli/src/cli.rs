@@ -4,13 +4,13 @@ use std::ffi::OsString;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{build, check, external, plugins, trigger, up, version};
+use crate::commands::{build, check, external, maintenance, plugins, trigger, up, version};
 use crate::context::Context;
 use crate::report::{Exit, Report};
 use crate::ui::Ui;
 
 /// Every command that can be typed, for "did you mean".
-pub(crate) const NAMES: &[&str] = &["build", "check", "help", "plugin", "plugins", "up", "version"];
+pub(crate) const NAMES: &[&str] = &["build", "check", "help", "maintenance", "plugin", "plugins", "up", "version"];
 
 /// Commands of the public command line, and planned ones, that this version does not have. They are never looked for
 /// among the plugins: a plugin must not take the place of a command that will come.
@@ -21,7 +21,6 @@ const LATER: &[&str] = &[
     "d",
     "doctor",
     "login",
-    "maintenance",
     "new",
     "n",
     "oci",
@@ -48,6 +47,9 @@ enum Table {
     Build,
     /// Check an application without running it.
     Check(check::Args),
+    /// Write files about this program.
+    #[command(hide = true)]
+    Maintenance(maintenance::Args),
     /// Install and list plugins.
     #[command(visible_alias = "plugin")]
     Plugins(plugins::Args),
@@ -67,6 +69,7 @@ enum Command {
     Build(build::Args),
     Check(check::Args),
     External(external::Args),
+    Maintenance(maintenance::Args),
     Plugins(plugins::Args),
     Trigger(trigger::Args),
     Up(up::Args),
@@ -93,6 +96,7 @@ async fn dispatch(command: Command, ctx: &Context) -> Result<Exit, Report> {
         Command::Build(args) => build::run(args, ctx).await,
         Command::Check(args) => check::run(args, ctx).await,
         Command::External(args) => external::run(args, ctx).await,
+        Command::Maintenance(args) => maintenance::run(args, ctx).await,
         Command::Plugins(args) => plugins::run(args, ctx).await,
         Command::Trigger(args) => trigger::run(args, ctx).await,
         Command::Up(args) => up::run(args, ctx).await,
@@ -124,6 +128,7 @@ fn parse(line: Vec<OsString>) -> Result<Command, Refused> {
         _ => {}
     }
     match Line::try_parse_from(&line).map_err(Refused::Parser)?.command {
+        Table::Maintenance(args) => Ok(Command::Maintenance(args)),
         Table::Plugins(args) => Ok(Command::Plugins(args)),
         Table::Build => Ok(Command::Build(build::Args { line: Vec::new() })),
         Table::Check(args) => Ok(Command::Check(args)),
@@ -190,9 +195,12 @@ mod tests {
             assert!(matches!(parse(line), Ok(Command::Plugins(_))), "{line}");
         }
         assert!(matches!(parse("check -f x --profile y"), Ok(Command::Check(_))));
+        assert!(matches!(parse("maintenance generate-manifest-schema -o x"), Ok(Command::Maintenance(_))));
         assert!(matches!(parse("version"), Ok(Command::Version(_))));
         assert!(matches!(parse("trigger http --listen x"), Ok(Command::Trigger(_))));
-        for line in ["plugins install", "plugins install x --file y", "plugins install ../x", "--what", ""] {
+        for line in
+            ["maintenance", "plugins install", "plugins install x --file y", "plugins install ../x", "--what", ""]
+        {
             assert!(matches!(parse(line), Err(Refused::Parser(_))), "{line}");
         }
         for later in LATER {

@@ -3,6 +3,7 @@
 pub(crate) mod build;
 pub(crate) mod check;
 pub(crate) mod external;
+pub(crate) mod maintenance;
 pub(crate) mod plugins;
 pub(crate) mod trigger;
 pub(crate) mod up;

@@ -149,6 +149,32 @@ fn words_that_spin_does_not_know() {
 }
 
 #[test]
+fn the_schema_of_manifests_can_be_had() {
+    let world = World::new();
+    let file = std::fs::read_to_string(spin_tests::repository().join("docs/spin-manifest.schema.json")).unwrap();
+    let printed = world.spin(["maintenance", "generate-manifest-schema"]).run().success();
+    assert_eq!((printed.stdout.as_str(), printed.stderr.as_str()), (file.as_str(), ""));
+
+    let written = world.spin(["maintenance", "generate-manifest-schema", "-o", "s.json"]).in_dir(world.home()).run();
+    assert_eq!(written.success().stdout, "");
+    assert_eq!(std::fs::read_to_string(world.home().join("s.json")).unwrap(), file);
+}
+
+#[test]
+fn what_maintenance_cannot_do() {
+    let world = World::new();
+    let runs = [
+        world.spin(["maintenance"]).run(),
+        world.spin(["maintenance", "generate-reference", "-o", "x"]).run(),
+        world.spin(["maintenance", "generate-completions"]).run(),
+        world.spin(["maintenance", "generate"]).run(),
+        world.spin(["maintenance", "generate-manifest-schema", "-o", "no/where.json"]).run(),
+    ];
+    assert_eq!(runs.each_ref().map(|run| run.code), [2, 2, 2, 2, 1].map(Some));
+    assert_snapshot!(runs.map(|run| run.snapshot()).join("\n"));
+}
+
+#[test]
 fn a_plugin_can_be_run_by_hand() {
     let world = World::new();
     world.install("trigger-http");

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use serde_json::{Map, Value};
 
 /// A piece of JSON to print.
-pub(super) enum Node<'a> {
+pub(crate) enum Node<'a> {
     /// An object whose fields keep their order.
     Object(Vec<(&'a str, Node<'a>)>),
     /// A list.
@@ -37,7 +37,7 @@ impl<'a> Node<'a> {
     }
 
     /// Prints without a final end of line.
-    pub(super) fn print(&self) -> String {
+    pub(crate) fn print(&self) -> String {
         let mut out = String::new();
         self.print_at(0, &mut out);
         out

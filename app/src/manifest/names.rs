@@ -9,7 +9,7 @@ use super::ids::check_kebab;
 use super::schema::DependencyName;
 
 /// How many hexadecimal digits SHA-256 has.
-const DIGITS: usize = 64;
+pub(super) const DIGITS: usize = 64;
 
 /// The SHA-256 digest of some bytes, written `sha256:` and 64 hexadecimal digits.
 ///

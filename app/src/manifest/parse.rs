@@ -26,9 +26,9 @@ use super::schema::{Application, Component, Manifest, Variable};
 use super::table::Table;
 use crate::names::TriggerType;
 
-pub(super) use trigger::assign_id;
+pub(super) use trigger::{Reference, assign_id};
 
-const VERSION_KEY: &str = "spin_manifest_version";
+pub(super) const VERSION_KEY: &str = "spin_manifest_version";
 
 /// Public Spin reads this key too, for manifests of version 1 that were written before the key got its name.
 const OLD_VERSION_KEY: &str = "spin_version";
@@ -224,6 +224,25 @@ fn trigger_type(report: &Report<'_>, name: &str, span: &Range<usize>) -> Option<
             None
         }
     }
+}
+
+/// The keys of every table of version 2 whose keys are known, each form of a table for itself.
+#[cfg(test)]
+pub(super) fn known_keys() -> Vec<Vec<&'static str>> {
+    let tables = [
+        DOCUMENT_KEYS,
+        APPLICATION_KEYS,
+        VARIABLE_KEYS,
+        trigger::OWN_KEYS,
+        component::COMPONENT_KEYS,
+        component::PROFILE_KEYS,
+        component::PROFILE_BUILD_KEYS,
+        build::BUILD_KEYS,
+        files::PLACED_KEYS,
+    ];
+    let forms = [(build::TARGET_FORMS, &[][..]), (source::FORMS, &[]), (dependency::FORMS, dependency::SHARED)];
+    let forms = forms.iter().flat_map(|(forms, shared)| forms.iter().map(|form| [form.keys, shared].concat()));
+    tables.iter().map(|keys| keys.to_vec()).chain(forms).collect()
 }
 
 #[cfg(test)]

@@ -9,12 +9,12 @@ use super::super::table::{Table, mismatch};
 use super::form::{Form, recognise};
 use super::source::web_address;
 
-const BUILD_KEYS: &[&str] = &["command", "workdir", "watch"];
+pub(super) const BUILD_KEYS: &[&str] = &["command", "workdir", "watch"];
 
 const URL: &str = "a definition at a URL";
 const FILE: &str = "a definition in a file";
 
-const TARGET_FORMS: &[Form] = &[Form { name: URL, keys: &["url"] }, Form { name: FILE, keys: &["path"] }];
+pub(super) const TARGET_FORMS: &[Form] = &[Form { name: URL, keys: &["url"] }, Form { name: FILE, keys: &["path"] }];
 
 /// The table `build`.
 pub(super) fn build(table: &Table<'_, '_>) -> Option<Build> {

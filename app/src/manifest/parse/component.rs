@@ -15,7 +15,7 @@ use super::files::{exclude_files, files};
 use super::source::{self, source};
 use crate::names::ComponentId;
 
-const COMPONENT_KEYS: &[&str] = &[
+pub(super) const COMPONENT_KEYS: &[&str] = &[
     "source",
     "description",
     "variables",
@@ -42,8 +42,8 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("trigger", "in version 2 triggers have tables of their own: `[[trigger.http]]`"),
 ];
 
-const PROFILE_KEYS: &[&str] = &["source", "environment", "dependencies", "build"];
-const PROFILE_BUILD_KEYS: &[&str] = &["command"];
+pub(super) const PROFILE_KEYS: &[&str] = &["source", "environment", "dependencies", "build"];
+pub(super) const PROFILE_BUILD_KEYS: &[&str] = &["command"];
 
 /// All components, in the order of the text; apart from them, those that have no code.
 pub(super) fn components(document: &Table<'_, '_>) -> (Vec<Component>, Vec<Component>) {

@@ -17,7 +17,7 @@ const FILE: &str = "a local file";
 const DOWNLOAD: &str = "a download";
 const COMPONENT: &str = "a component of the application";
 
-const FORMS: &[Form] = &[
+pub(super) const FORMS: &[Form] = &[
     Form { name: PACKAGE, keys: &["version", "registry", "package"] },
     Form { name: FILE, keys: &["path"] },
     Form { name: DOWNLOAD, keys: &["url", "digest"] },
@@ -25,7 +25,7 @@ const FORMS: &[Form] = &[
 ];
 
 /// Keys that every form may have.
-const SHARED: &[&str] = &["export", "inherit_configuration"];
+pub(super) const SHARED: &[&str] = &["export", "inherit_configuration"];
 
 const ELSEWHERE: &[(&str, &str)] = &[("sha256", "the key is `digest`, its value `sha256:` and the digits")];
 

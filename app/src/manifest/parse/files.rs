@@ -10,7 +10,7 @@ use super::super::problem::{Located, quoted};
 use super::super::schema::FileMount;
 use super::super::table::{Table, mismatch};
 
-const PLACED_KEYS: &[&str] = &["source", "destination"];
+pub(super) const PLACED_KEYS: &[&str] = &["source", "destination"];
 
 /// The field `files`.
 pub(super) fn files(table: &Table<'_, '_>) -> Vec<Located<FileMount>> {

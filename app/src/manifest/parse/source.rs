@@ -13,7 +13,7 @@ use super::form::{Form, recognise};
 const DOWNLOAD: &str = "a download";
 const PACKAGE: &str = "a package from a registry";
 
-const FORMS: &[Form] = &[
+pub(super) const FORMS: &[Form] = &[
     Form { name: DOWNLOAD, keys: &["url", "digest"] },
     Form { name: PACKAGE, keys: &["registry", "package", "version"] },
 ];

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde_json::Map;
 use toml::Spanned;
 use toml::de::DeValue;
@@ -15,7 +16,7 @@ use super::{component, trigger_type};
 use crate::names::{ComponentId, TriggerType};
 
 /// Keys of a trigger that are not only the trigger's business.
-const OWN_KEYS: &[&str] = &["id", "component", "components"];
+pub(super) const OWN_KEYS: &[&str] = &["id", "component", "components"];
 
 /// A trigger whose id may not be known yet.
 struct Entry {
@@ -27,7 +28,9 @@ struct Entry {
 }
 
 /// How a trigger says which component it means.
-enum Reference {
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+pub(in super::super) enum Reference {
     /// By its id.
     Id(Located<ComponentId>),
     /// By writing it down on the spot.

@@ -3,8 +3,10 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use semver::{Version, VersionReq};
 
+use super::super::json_schema::{self, FilePath, Registry, Requirement};
 use super::super::names::PackageName;
 use super::super::problem::Located;
 use super::Download;
@@ -12,16 +14,20 @@ use crate::lock::Inherit;
 use crate::names::ComponentId;
 
 /// An entry of `[component.ID.dependencies]`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, JsonSchema)]
+#[schemars(transform = json_schema::close_forms)]
 #[non_exhaustive]
 pub struct Dependency {
     /// Which imports it satisfies.
+    #[schemars(skip)]
     pub name: Located<DependencyName>,
     /// Where its code is.
+    #[schemars(flatten)]
     pub source: Located<DependencySource>,
     /// The export to use, if it is not found by the name of the import.
     pub export: Option<Located<String>>,
     /// What it may do, if that is said.
+    #[schemars(rename = "inherit_configuration")]
     pub inherit: Option<Located<Inherit>>,
 }
 
@@ -43,26 +49,33 @@ pub enum DependencyName {
 }
 
 /// Where the code of a dependency is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema)]
 #[non_exhaustive]
 pub enum DependencySource {
+    /// In a file, relative to the manifest.
+    #[schemars(rename = "path", with = "FilePath")]
+    File(PathBuf),
+    /// That of another component of the application.
+    #[schemars(rename = "component")]
+    Component(ComponentId),
     /// Written as a mere version: the package of the dependency's own name, from the default registry.
+    #[schemars(untagged, with = "Requirement")]
     Version(VersionReq),
     /// In a registry.
+    #[schemars(untagged)]
     Package {
-        /// The registry; `None` is the user's default for the package.
+        /// The registry, if it is not the user's default for the package.
+        #[schemars(with = "Option<Registry>")]
         registry: Option<String>,
-        /// Which package; `None` is that of the dependency's own name.
+        /// Which package, if it is not that of the dependency's own name.
         package: Option<PackageName>,
         /// Which versions would do.
+        #[schemars(with = "Requirement")]
         version: VersionReq,
     },
-    /// In a file, relative to the manifest.
-    File(PathBuf),
     /// At a URL.
+    #[schemars(untagged)]
     Download(Download),
-    /// That of another component of the application.
-    Component(ComponentId),
 }
 
 impl fmt::Display for DependencyName {
