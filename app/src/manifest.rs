@@ -44,6 +44,7 @@
 mod bare;
 mod check;
 mod dependencies;
+mod error;
 mod http_hosts;
 mod ids;
 mod json;
@@ -53,19 +54,19 @@ mod needs;
 mod parse;
 mod patterns;
 mod presence;
-mod problem;
 mod profile;
 mod schema;
-mod table;
 
 use std::fs;
 use std::path::Path;
 
+use crate::document::{Invalid, Report};
+
+pub use crate::document::{Located, Position, Problem};
+pub use error::ManifestError;
 pub use locking::LockOptions;
 pub use names::{Digest, PackageName};
 pub use needs::{ComponentFiles, Needs, Resolved};
-pub(crate) use problem::quoted;
-pub use problem::{Located, ManifestError, Position, Problem};
 pub use schema::{
     Application, Build, BuildCommand, Component, Dependency, DependencyName, DependencySource, Download, FileMount,
     Manifest, Package, Profile, SourceRef, Target, Trigger, Variable,
@@ -84,7 +85,7 @@ impl Manifest {
         let bytes = fs::read(path).map_err(|source| ManifestError::Read { path: path.to_owned(), source })?;
         match String::from_utf8(bytes) {
             Ok(text) => Self::parse(&text, path),
-            Err(error) => Err(problem::not_utf8(path, &error)),
+            Err(error) => Err(Invalid::not_utf8(path, &error).into()),
         }
     }
 
@@ -94,14 +95,14 @@ impl Manifest {
     ///
     /// [`ManifestError::Invalid`], listing everything that is wrong with it.
     pub fn parse(text: &str, path: &Path) -> Result<Self, ManifestError> {
-        let report = problem::Report::new(text);
+        let report = Report::new(text);
         let mut parsed = parse::document(text, path, &report);
         if let Some(parsed) = &mut parsed {
             check::cross_check(parsed, &report);
             parsed.manifest.warnings = report.take_warnings();
         }
         match report.into_error(path) {
-            Some(error) => Err(error),
+            Some(invalid) => Err(invalid.into()),
             None => Ok(parsed.expect("a document that cannot be read has a problem").manifest),
         }
     }

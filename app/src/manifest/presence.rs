@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use super::dependencies;
+use super::error::ManifestError;
 use super::locking::absolute_source;
 use super::patterns::is_glob;
-use super::problem::{Located, ManifestError, Position, Problem, error_of, quoted};
 use super::schema::{Component, FileMount, Manifest, SourceRef};
+use crate::document::{Invalid, Located, Position, Problem, quoted};
 
 impl Manifest {
     /// Checks that the files are there that the manifest names: the code of components and of their dependencies, and
@@ -28,9 +29,9 @@ impl Manifest {
             }
             problems.extend(component.files.iter().filter_map(|file| missing_files(file, base_dir)));
         }
-        match error_of(&self.path, problems, 0) {
+        match Invalid::of(&self.path, problems, 0) {
             None => Ok(()),
-            Some(error) => Err(error),
+            Some(invalid) => Err(invalid.into()),
         }
     }
 }

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::problem::{Located, Position, Problem};
+use crate::document::{Located, Position, Problem};
 use crate::names::{ComponentId, TriggerType};
 
 pub use component::{Component, Download, FileMount, Package, Profile, SourceRef};

@@ -8,8 +8,8 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::super::names::{Digest, PackageName};
-use super::super::problem::{Located, Position};
 use super::{Build, BuildCommand, Dependency, Target};
+use crate::document::{Located, Position};
 use crate::names::ComponentId;
 
 /// A table `[component.ID]`.

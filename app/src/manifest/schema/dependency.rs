@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use semver::{Version, VersionReq};
 
 use super::super::names::PackageName;
-use super::super::problem::Located;
 use super::Download;
+use crate::document::Located;
 use crate::lock::Inherit;
 use crate::names::ComponentId;
 
