@@ -10,6 +10,7 @@ use wasmtime::Engine;
 use wasmtime::component::InstancePre;
 
 use crate::host::files::Mounts;
+use crate::host::http::ComponentHttp;
 use crate::host::variables::ComponentVariables;
 use crate::host::wasi::WasiTemplate;
 use crate::http::Handler;
@@ -98,6 +99,7 @@ pub(crate) struct Template {
     pub(crate) id: ComponentId,
     pub(crate) wasi: WasiTemplate,
     pub(crate) variables: ComponentVariables,
+    pub(crate) http: Arc<ComponentHttp>,
 }
 
 /// A component that is ready for events.
@@ -121,6 +123,7 @@ impl Component {
         locked: &LockedComponent,
         variables: BTreeMap<String, String>,
         mounts: Mounts,
+        http: ComponentHttp,
         pre: InstancePre<HostState>,
         shared: &Shared,
     ) -> Self {
@@ -128,6 +131,7 @@ impl Component {
             id: locked.id.clone(),
             wasi: WasiTemplate::new(&locked.id, locked.env.clone(), mounts, &*shared.output),
             variables: ComponentVariables::new(variables),
+            http: Arc::new(http),
         };
         let engine = pre.engine().clone();
         Self { template, pre, engine, limits: shared.limits.clone(), instances: Arc::clone(&shared.instances) }

@@ -3,6 +3,7 @@
 //! Components of 0.2.x get a fresh instance for each request. Those of 0.3.0 are made to be reused: an instance
 //! serves several requests, also at once, for as long as the policy says.
 
+mod chain;
 mod worker;
 
 use std::pin::Pin;
@@ -21,6 +22,8 @@ use wasmtime_wasi_http::p3::bindings::ServicePre as Pre3;
 use crate::component::Component;
 use crate::limits::{CpuTimeExceeded, EventRecord};
 use crate::permits::{Full, Permit, Permits};
+pub use chain::{Answering, Loopback};
+pub(crate) use chain::{Chained, EventContext, MAX_DEPTH};
 use worker::Workers;
 
 /// How long an event may take to the head of its response unless set otherwise.
@@ -179,9 +182,16 @@ impl Handler {
     /// # Errors
     /// See [`EventError`]; none of them leaves anything behind.
     pub async fn handle(&self, request: Request) -> Result<Response, EventError> {
-        let permit = self.events.acquire().await.map_err(|Full| EventError::Busy)?;
+        let context = EventContext::of(&request);
+        let chained = context.depth > 0;
+        // Whoever sent a chained request holds a place until it is answered: to wait for one might be for ever.
+        let permit = match chained {
+            true => None,
+            false => Some(self.events.acquire().await.map_err(|Full| EventError::Busy)?),
+        };
+        let _impatient = chained.then(|| self.proxy.state().impatient());
         let head_timeout = (self.head_timeout)();
-        let record = Arc::new(EventRecord::new(head_timeout));
+        let record = Arc::new(EventRecord::new(head_timeout, context));
         // The guest's own deadline is kept in the worker. This one holds even when the instance is stuck
         // in a call that keeps the worker from looking at its clock.
         let handled = tokio::time::timeout(head_timeout, self.proxy.handle(Arc::clone(&record), request)).await;
@@ -241,7 +251,7 @@ struct EventBody {
     body: WasiBody,
     record: Arc<EventRecord>,
     broken: bool,
-    _permit: Permit,
+    _permit: Option<Permit>,
 }
 
 impl Body for EventBody {

@@ -71,7 +71,7 @@ pub(crate) fn new_store(engine: &Engine, template: &Template, limits: &Limits) -
         table: ResourceTable::new(),
         wasi: template.wasi.instantiate()?,
         http: WasiHttpCtx::new(),
-        outbound_http: OutboundHttp { component: template.id.clone() },
+        outbound_http: OutboundHttp::new(Arc::clone(&template.http), cpu.state()),
         variables: template.variables.clone(),
         memory: MemoryMeter::new(limits),
         meter: cpu.state(),

@@ -14,6 +14,7 @@ use wasmtime::component::GuestTaskId;
 use wasmtime::{ResourceLimiter, UpdateDeadline};
 
 use crate::engine::EPOCH_TICK;
+use crate::http::EventContext;
 
 /// Processor time that an event may use unless set otherwise.
 pub const DEFAULT_CPU_TIME: Duration = Duration::from_secs(10);
@@ -65,6 +66,7 @@ impl Fate {
 #[derive(Debug)]
 pub(crate) struct EventRecord {
     head_timeout: Duration,
+    context: EventContext,
     culprit: AtomicBool,
     responded: AtomicBool,
     fate: std::sync::OnceLock<Arc<Fate>>,
@@ -72,9 +74,10 @@ pub(crate) struct EventRecord {
 
 impl EventRecord {
     /// A record of an event whose response must have begun within `head_timeout`.
-    pub(crate) fn new(head_timeout: Duration) -> Self {
+    pub(crate) fn new(head_timeout: Duration, context: EventContext) -> Self {
         Self {
             head_timeout,
+            context,
             culprit: AtomicBool::new(false),
             responded: AtomicBool::new(false),
             fate: std::sync::OnceLock::new(),
@@ -254,6 +257,19 @@ impl MeterState {
         tasks.events.retain(|_, (record, _)| Arc::strong_count(record) > 1);
         tasks.events.insert(task, (Arc::clone(record), Duration::ZERO));
         tasks.unclaimed = Duration::ZERO;
+    }
+
+    /// What a request inherits that was sent by one of `tasks`, the innermost first. If none of them is an event, the one
+    /// that is nested least may have sent it: to count the others' nesting would let loops be seen where there are none.
+    pub(crate) fn context(&self, tasks: impl IntoIterator<Item = GuestTaskId>) -> EventContext {
+        let known = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        let contexts = || known.events.values().map(|(record, _)| &record.context);
+        tasks
+            .into_iter()
+            .find_map(|task| known.events.get(&task).map(|(record, _)| &record.context))
+            .or_else(|| contexts().min_by_key(|context| context.depth))
+            .cloned()
+            .unwrap_or_default()
     }
 
     /// The longest time that one of the instance's events has to its response.
