@@ -40,6 +40,7 @@
 //! | [`output`] | collecting what a process says, and waiting until it says something |
 //! | [`terminal`] | a program on a pseudo-terminal: typing, Ctrl-C, closing it |
 //! | [`http`] | a plain HTTP/1.1 client that shows the bytes |
+//! | [`upstream`] | a server of the test's own that components connect to |
 //! | [`redis`] | a Redis server of the test's own |
 //! | [`dist`] | where the programs under test are, and whether they are stale |
 //!
@@ -54,11 +55,13 @@ pub mod process;
 mod redact;
 pub mod redis;
 pub mod terminal;
+pub mod upstream;
 mod world;
 
 pub use dist::{guest, repository};
 pub use process::{Finished, Invocation, Running, Signal};
 pub use terminal::Terminal;
+pub use upstream::Upstream;
 pub use world::{App, World};
 
 use std::net::{Ipv4Addr, TcpListener};

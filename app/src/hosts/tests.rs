@@ -223,10 +223,12 @@ proptest! {
 
 #[test]
 fn networks_are_read_strictly() {
-    for text in ["10.0.0.0/8", "10.1.2.3/8", "127.0.0.1", "fd00::/8", "::1", "::/0", "0.0.0.0/0", "::ffff:10.0.0.0/104"] {
+    for text in ["10.0.0.0/8", "10.1.2.3/8", "127.0.0.1", "fd00::/8", "::1", "::/0", "0.0.0.0/0", "::ffff:10.0.0.0/104"]
+    {
         assert!(text.parse::<super::Network>().is_ok(), "{text}");
     }
-    for text in ["", "private", "10.0.0.0/33", "10.0.0.0/+8", "10.0.0.0/", "10.0.0/8", "::/129", "[::1]", " ::1", "a/8"] {
+    for text in ["", "private", "10.0.0.0/33", "10.0.0.0/+8", "10.0.0.0/", "10.0.0/8", "::/129", "[::1]", " ::1", "a/8"]
+    {
         let error = text.parse::<super::Network>().unwrap_err();
         assert!(error.to_string().contains(&format!("{text:?} is not a network")), "{error}");
     }

@@ -98,9 +98,7 @@ impl Egress {
         let port = destination.port().ok_or_else(|| dns("it names no port"))?;
         let found: Vec<IpAddr> = match (destination.address(), destination.name()) {
             (Some(address), _) => vec![address],
-            (None, Some(name)) => {
-                self.resolver.resolve(name.clone()).await.map_err(|error| dns(&error.to_string()))?
-            }
+            (None, Some(name)) => self.resolver.resolve(name.clone()).await.map_err(|error| dns(&error.to_string()))?,
             (None, None) => Vec::new(),
         };
         if found.is_empty() {

@@ -72,7 +72,11 @@ fn what_a_component_may_reach() {
         (r#"["http://*.spin.internal", "http://localhost:*"]"#, false),
         ("[]", false),
     ] {
-        assert_eq!(gate(entries).check("https://self.alt", "https").is_ok_and(|own| own.is_own()), expected, "{entries}");
+        assert_eq!(
+            gate(entries).check("https://self.alt", "https").is_ok_and(|own| own.is_own()),
+            expected,
+            "{entries}"
+        );
     }
 }
 
@@ -129,11 +133,28 @@ async fn a_connection_goes_to_the_answer_that_was_looked_at() {
 #[tokio::test]
 async fn addresses_are_looked_at_in_whatever_way_they_are_written() {
     let blocked = [
-        "http://127.0.0.1", "http://127.1", "http://2130706433", "http://0x7f000001", "http://0177.0.0.1", "http://0",
-        "http://0.0.0.0", "http://[::]", "http://[::1]", "http://[::ffff:127.0.0.1]", "http://[::ffff:7f00:1]",
-        "http://[::127.0.0.1]", "http://[64:ff9b::7f00:1]", "http://[64:ff9b::169.254.169.254]", "http://[2002:7f00:1::]",
-        "http://[fd00::1]", "http://[fe80::1]", "http://169.254.169.254", "http://user@10.0.0.1", "http://10.0.0.1.",
-        "http://\u{ff11}27.0.0.1", "http://127\u{3002}0.0.1",
+        "http://127.0.0.1",
+        "http://127.1",
+        "http://2130706433",
+        "http://0x7f000001",
+        "http://0177.0.0.1",
+        "http://0",
+        "http://0.0.0.0",
+        "http://[::]",
+        "http://[::1]",
+        "http://[::ffff:127.0.0.1]",
+        "http://[::ffff:7f00:1]",
+        "http://[::127.0.0.1]",
+        "http://[64:ff9b::7f00:1]",
+        "http://[64:ff9b::169.254.169.254]",
+        "http://[2002:7f00:1::]",
+        "http://[fd00::1]",
+        "http://[fe80::1]",
+        "http://169.254.169.254",
+        "http://user@10.0.0.1",
+        "http://10.0.0.1.",
+        "http://\u{ff11}27.0.0.1",
+        "http://127\u{3002}0.0.1",
     ];
     let egress = egress(&["private"], &[]);
     for url in blocked {

@@ -102,9 +102,7 @@ fn explain(error: &ClientError) -> Error {
         Some(Failure::Connect(ConnectError::Dns { .. })) => address_not_available(),
         Some(Failure::Connect(ConnectError::Blocked { .. })) => Error::DestinationIpProhibited,
         Some(Failure::Connect(ConnectError::Connect { .. })) => Error::ConnectionRefused,
-        Some(Failure::ServerName) => {
-            Error::DnsError { rcode: Some("invalid dns name".to_owned()), info_code: Some(0) }
-        }
+        Some(Failure::ServerName) => Error::DnsError { rcode: Some("invalid dns name".to_owned()), info_code: Some(0) },
         Some(Failure::Tls(reason)) => {
             tracing::warn!("TLS: {reason}");
             Error::TlsProtocolError

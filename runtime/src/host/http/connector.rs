@@ -43,9 +43,8 @@ impl Connector {
     async fn connect(self, uri: Uri) -> Result<Stream, Failure> {
         let scheme = uri.scheme_str().unwrap_or_default();
         let authority = uri.authority().map(|authority| authority.as_str()).unwrap_or_default();
-        let destination = Destination::parse(&format!("{scheme}://{authority}"), scheme).map_err(|error| {
-            ConnectError::Dns { destination: authority.to_owned(), reason: error.to_string() }
-        })?;
+        let destination = Destination::parse(&format!("{scheme}://{authority}"), scheme)
+            .map_err(|error| ConnectError::Dns { destination: authority.to_owned(), reason: error.to_string() })?;
         let connection = self.egress.connect(&destination).await?;
         if scheme != "https" {
             return Ok(Stream::new(connection, false));
