@@ -12,6 +12,8 @@ mod headers;
 mod instances;
 #[path = "http/outbound.rs"]
 mod outbound;
+#[path = "http/outbound_tls.rs"]
+mod outbound_tls;
 #[path = "http/output.rs"]
 mod output;
 #[path = "http/routing.rs"]
