@@ -1,10 +1,13 @@
 //! Reading of values that have more than one form. By hand, because derived readers for such values forget what was wrong.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, Unexpected, Visitor};
 
 use super::{ExecutorConfig, RouteConfig, WagiConfig};
+use crate::policy;
+use crate::range::{Range, RangeError};
 
 const DEFAULT_ARGV: &str = "${SCRIPT_NAME} ${ARGS}";
 const WAGI_ENTRYPOINT: &str = "_start";
@@ -97,5 +100,48 @@ impl<'de> Visitor<'de> for ExecutorVisitor {
             Some(other) => Err(A::Error::invalid_value(Unexpected::Str(other), &"`http`, `spin` or `wagi` as `type`")),
             None => Err(A::Error::missing_field("type")),
         }
+    }
+}
+
+const A_COUNT: &str = "a count such as 128 or \"64..129\"";
+const A_DURATION: &str = "a duration such as 30 (seconds), \"500ms\" or \"10s..20s\"";
+
+pub(super) fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Range<u32>>, D::Error> {
+    deserializer.deserialize_any(RangeVisitor { read: policy::count, expected: A_COUNT }).map(Some)
+}
+
+pub(super) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Range<Duration>>, D::Error> {
+    deserializer.deserialize_any(RangeVisitor { read: policy::duration, expected: A_DURATION }).map(Some)
+}
+
+pub(super) fn positive_duration<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Range<Duration>>, D::Error> {
+    deserializer.deserialize_any(RangeVisitor { read: policy::positive_duration, expected: A_DURATION }).map(Some)
+}
+
+/// What a flag takes as text, or a number alone.
+struct RangeVisitor<T> {
+    read: fn(&str) -> Result<Range<T>, RangeError>,
+    expected: &'static str,
+}
+
+impl<T> Visitor<'_> for RangeVisitor<T> {
+    type Value = Range<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.expected)
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<Range<T>, E> {
+        self.visit_str(&number.to_string())
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<Range<T>, E> {
+        self.visit_str(&number.to_string())
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Range<T>, E> {
+        (self.read)(text).map_err(|error| E::custom(format!("{error}; write {}", self.expected)))
     }
 }
