@@ -2,7 +2,7 @@
 //!
 //! Toolchains for WASI preview 1 make core modules. One that is a command, a program with a `_start` and nothing but
 //! WASI, becomes a component that exports `wasi:cli/run` when the engine's adapter is put between it and WASI 0.2.
-//! The conversion takes a few milliseconds, so its result isn't kept; the compiled code is.
+//! The conversion takes about ten milliseconds, so its result isn't kept; the compiled code is.
 
 use wasi_preview1_component_adapter_provider::{
     WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER,

@@ -38,16 +38,16 @@ pub struct HttpTriggerConfig {
     #[serde(default)]
     pub executor: ExecutorConfig,
     /// As the flag `--max-instance-reuse-count`, for this entry.
-    #[serde(default, deserialize_with = "read::count")]
+    #[serde(default, deserialize_with = "read::max_instance_reuse_count")]
     pub max_instance_reuse_count: Option<Range<u32>>,
     /// As the flag `--max-instance-concurrent-reuse-count`, for this entry.
-    #[serde(default, deserialize_with = "read::count")]
+    #[serde(default, deserialize_with = "read::max_instance_concurrent_reuse_count")]
     pub max_instance_concurrent_reuse_count: Option<Range<u32>>,
     /// As the flag `--idle-instance-timeout`, for this entry.
-    #[serde(default, deserialize_with = "read::duration")]
+    #[serde(default, deserialize_with = "read::idle_instance_timeout")]
     pub idle_instance_timeout: Option<Range<Duration>>,
     /// As the flag `--request-timeout`, for this entry.
-    #[serde(default, deserialize_with = "read::positive_duration")]
+    #[serde(default, deserialize_with = "read::request_timeout")]
     pub request_timeout: Option<Range<Duration>>,
     /// As the flag `--reuse-p2-instances`, for this entry.
     pub reuse_p2_instances: Option<bool>,

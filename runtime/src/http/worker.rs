@@ -162,7 +162,7 @@ impl WorkerExpiration for Expiration {
         if status == WorkerStatus::Idle {
             // The place of an instance that does nothing must not keep another component's requests waiting.
             let wanted = this.wanted.get_or_insert_with(|| Box::pin(this.instances.wanted()));
-            if wanted.as_mut().poll(context).is_ready() || this.instances.is_wanted() {
+            if wanted.as_mut().poll(context).is_ready() || this.instances.is_wanted() || this.idle.is_zero() {
                 return Poll::Ready(());
             }
         } else {

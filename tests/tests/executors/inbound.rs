@@ -90,6 +90,10 @@ fn bodies_are_held_up_to_a_limit() {
     let response = send(100_000);
     assert_eq!((response.status, response.body.len()), (200, 100_000));
     assert_eq!(send(100_001).status, 413);
+    let answer = |size: usize| http::get(served.address, &format!("/base/1/large-body?n={size}"));
+    assert_eq!(answer(100_000).body.len(), 100_000);
+    assert_eq!((answer(100_001).status, answer(100_001).text().as_str()), (500, ""));
+    served.up.stderr().wait_for("the response has more than 100000 bytes");
     // One that doesn't say how long it is.
     let mut client = http::Client::connect(served.address).unwrap();
     client.send("POST /base/1/echo HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n").unwrap();

@@ -106,31 +106,33 @@ impl<'de> Visitor<'de> for ExecutorVisitor {
 const A_COUNT: &str = "a count such as 128 or \"64..129\"";
 const A_DURATION: &str = "a duration such as 30 (seconds), \"500ms\" or \"10s..20s\"";
 
-pub(super) fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Range<u32>>, D::Error> {
-    deserializer.deserialize_any(RangeVisitor { read: policy::count, expected: A_COUNT }).map(Some)
+type Read<T, E> = Result<Option<Range<T>>, E>;
+
+pub(super) fn max_instance_reuse_count<'de, D: Deserializer<'de>>(from: D) -> Read<u32, D::Error> {
+    from.deserialize_any(OneOrRange("max_instance_reuse_count", policy::count, A_COUNT)).map(Some)
 }
 
-pub(super) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Range<Duration>>, D::Error> {
-    deserializer.deserialize_any(RangeVisitor { read: policy::duration, expected: A_DURATION }).map(Some)
+pub(super) fn max_instance_concurrent_reuse_count<'de, D: Deserializer<'de>>(from: D) -> Read<u32, D::Error> {
+    from.deserialize_any(OneOrRange("max_instance_concurrent_reuse_count", policy::count, A_COUNT)).map(Some)
 }
 
-pub(super) fn positive_duration<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<Range<Duration>>, D::Error> {
-    deserializer.deserialize_any(RangeVisitor { read: policy::positive_duration, expected: A_DURATION }).map(Some)
+pub(super) fn idle_instance_timeout<'de, D: Deserializer<'de>>(from: D) -> Read<Duration, D::Error> {
+    from.deserialize_any(OneOrRange("idle_instance_timeout", policy::duration, A_DURATION)).map(Some)
 }
 
-/// What a flag takes as text, or a number alone.
-struct RangeVisitor<T> {
-    read: fn(&str) -> Result<Range<T>, RangeError>,
-    expected: &'static str,
+pub(super) fn request_timeout<'de, D: Deserializer<'de>>(from: D) -> Read<Duration, D::Error> {
+    from.deserialize_any(OneOrRange("request_timeout", policy::positive_duration, A_DURATION)).map(Some)
 }
 
-impl<T> Visitor<'_> for RangeVisitor<T> {
+/// What a flag takes as text, or a number alone: the key, how it is read, and what is expected.
+struct OneOrRange<T>(&'static str, fn(&str) -> Result<Range<T>, RangeError>, &'static str);
+
+impl<T> Visitor<'_> for OneOrRange<T> {
     type Value = Range<T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.expected)
+        let Self(key, _, expected) = self;
+        write!(f, "`{key}` as {expected}")
     }
 
     fn visit_u64<E: Error>(self, number: u64) -> Result<Range<T>, E> {
@@ -142,6 +144,7 @@ impl<T> Visitor<'_> for RangeVisitor<T> {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Range<T>, E> {
-        (self.read)(text).map_err(|error| E::custom(format!("{error}; write {}", self.expected)))
+        let Self(key, read, expected) = self;
+        read(text).map_err(|error| E::custom(format!("`{key}`: {error}; expected {expected}")))
     }
 }

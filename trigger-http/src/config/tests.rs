@@ -115,11 +115,11 @@ fn an_entry_has_the_instance_flags_as_keys() {
     let message = |keys: &str| entry(keys).unwrap_err();
     assert_eq!(
         message(r#""max_instance_reuse_count":0"#),
-        "must be at least 1, not `0`; write a count such as 128 or \"64..129\""
+        "`max_instance_reuse_count`: must be at least 1, not `0`; expected a count such as 128 or \"64..129\""
     );
-    assert!(message(r#""max_instance_reuse_count":-1"#).starts_with("`-1` is not a whole number"));
-    assert!(message(r#""request_timeout":0"#).starts_with("must be at least 1ns, not `0`"));
-    assert!(message(r#""request_timeout":true"#).contains("expected a duration such as 30"));
+    assert!(message(r#""max_instance_reuse_count":-1"#).contains("count`: `-1` is not a whole number"));
+    assert!(message(r#""request_timeout":0"#).contains("timeout`: must be at least 1ns, not `0`"));
+    assert!(message(r#""request_timeout":true"#).contains("expected `request_timeout` as a duration such as 30"));
 }
 
 #[test]
