@@ -289,6 +289,10 @@ impl MeterState {
     /// The guest trapped, with `call_stack` as it was then. Said before the store is dropped, so that whoever sees a body
     /// end there knows why.
     pub(crate) fn trapped(&self, call_stack: impl Iterator<Item = GuestTaskId>) {
+        // Who used up its processor time is known already, and everybody else in the instance is innocent.
+        if !self.fate.is(Fate::ALIVE) {
+            return;
+        }
         let tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         let known = call_stack.into_iter().find_map(|task| tasks.events.get(&task));
         // Without that all who still wait are to blame: no client is told to send again what perhaps made the guest trap.

@@ -209,6 +209,30 @@ fn a_guest_that_asks_for_too_much_costs_the_host_little() {
     assert!(peak < 512 << 20, "the trigger used {} MiB", peak >> 20);
 }
 
+#[test]
+fn a_guest_that_answers_whole_ends_when_its_client_goes_away() {
+    let served = probes(&["--max-instances", "1"]);
+    for kind in ["inbound", "wagi", "module"] {
+        let (tell, answers) = std::sync::mpsc::channel();
+        let sleeping = loop {
+            let mut client = http::Client::connect(served.address).unwrap();
+            client.send(format!("GET /{kind}/sleep?ms=50000 HTTP/1.1\r\nhost: a\r\n\r\n")).unwrap();
+            for _ in 0..2 {
+                let (tell, address) = (tell.clone(), served.address);
+                std::thread::spawn(move || tell.send(http::get(address, &format!("/{kind}/hello")).status));
+            }
+            // One is served, one may wait: of two more, the first answer is a refusal if the guest sleeps by then. If it
+            // came between the two, the second has no answer yet. Else it is tried again.
+            if answers.recv() == Ok(503) || answers.recv_timeout(Duration::from_secs(1)).is_err() {
+                break client;
+            }
+        };
+        drop(sleeping);
+        let answer = answers.recv_timeout(Duration::from_secs(20));
+        assert_eq!(answer, Ok(200), "{kind}: the place is free long before the guest would have ended");
+    }
+}
+
 /// A response whose body is counted and not kept: it has as many zeros.
 fn counted(served: &Served, path: &str) -> http::Response {
     let mut client = http::Client::connect(served.address).unwrap();
