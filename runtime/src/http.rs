@@ -176,15 +176,20 @@ impl Handler {
 
     /// Handles one request. The response's body keeps the event's place until it is read or dropped.
     ///
+    /// Dropping the future before it is ready cancels the event: an instance that serves no other is ended, and one that
+    /// does takes no more.
+    ///
     /// # Errors
     /// See [`EventError`]; none of them leaves anything behind.
     pub async fn handle(&self, request: Request) -> Result<Response, EventError> {
         let permit = self.events.acquire().await.map_err(|Full| EventError::Busy)?;
         let head_timeout = (self.head_timeout)();
         let record = Arc::new(EventRecord::new(head_timeout));
+        let waiting = record.waiting();
         // The guest's own deadline is kept in the worker. This one holds even when the instance is stuck
         // in a call that keeps the worker from looking at its clock.
         let handled = tokio::time::timeout(head_timeout, self.proxy.handle(Arc::clone(&record), request)).await;
+        waiting.disarm();
         match handled {
             Err(_) => Err(EventError::HeadTimeout(head_timeout)),
             Ok(Err(error)) => Err(explain(error, &record)),

@@ -10,6 +10,7 @@ use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
+use tokio_util::sync::{CancellationToken, DropGuard};
 use wasmtime::component::GuestTaskId;
 use wasmtime::{ResourceLimiter, UpdateDeadline};
 
@@ -67,6 +68,7 @@ pub(crate) struct EventRecord {
     head_timeout: Duration,
     culprit: AtomicBool,
     responded: AtomicBool,
+    abandoned: CancellationToken,
     fate: std::sync::OnceLock<Arc<Fate>>,
 }
 
@@ -77,6 +79,7 @@ impl EventRecord {
             head_timeout,
             culprit: AtomicBool::new(false),
             responded: AtomicBool::new(false),
+            abandoned: CancellationToken::new(),
             fate: std::sync::OnceLock::new(),
         }
     }
@@ -97,6 +100,16 @@ impl EventRecord {
 
     pub(crate) fn has_responded(&self) -> bool {
         self.responded.load(Ordering::Acquire)
+    }
+
+    /// Kept by whoever waits for the response. Dropping it says that nobody does any more.
+    pub(crate) fn waiting(&self) -> DropGuard {
+        self.abandoned.clone().drop_guard()
+    }
+
+    /// Cancelled when nobody waits for the response any more.
+    pub(crate) fn abandoned(&self) -> CancellationToken {
+        self.abandoned.clone()
     }
 
     /// The instance that served this event was ended because of another event.
@@ -271,6 +284,12 @@ impl MeterState {
     pub(crate) fn is_streaming(&self) -> bool {
         let tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         tasks.events.values().any(|(record, _)| record.has_responded() && Arc::strong_count(record) > 1)
+    }
+
+    /// Whoever waited for the instance's events went away before there was a response, and nobody else is served.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        let tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        !tasks.events.is_empty() && tasks.events.values().all(|(record, _)| record.abandoned.is_cancelled())
     }
 
     /// The guest has returned to the executor. Called after every poll of its instance, on the same thread.

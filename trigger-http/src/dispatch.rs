@@ -13,6 +13,8 @@ use hyper::body::{Bytes, Incoming};
 use spin_trigger_kit::http::{EventError, Handler};
 use spin_trigger_kit::tracing;
 
+use crate::access_log::Entry;
+use crate::admission;
 use crate::authority;
 use crate::body::{Progressing, ResponseBody, for_component};
 use crate::headers;
@@ -20,13 +22,18 @@ use crate::route::Router;
 use crate::static_response::PreparedResponse;
 use crate::well_known::WellKnown;
 
-/// The longest silence within the body of a response.
-const BODY_PROGRESS: Duration = Duration::from_secs(60);
-
 /// What answers the requests of one `[[trigger.http]]` entry.
-pub enum Target {
-    /// A component, by its name in messages.
-    Component(String, Arc<Handler>),
+pub struct Target {
+    /// The component's name, or the trigger's if there is none.
+    pub name: Arc<str>,
+    /// Who answers.
+    pub answerer: Answerer,
+}
+
+/// Who answers.
+pub enum Answerer {
+    /// A component.
+    Component(Arc<Handler>),
     /// A response from the manifest.
     Static(PreparedResponse),
 }
@@ -36,23 +43,30 @@ pub struct Dispatcher {
     router: Router,
     targets: Vec<Target>,
     well_known: WellKnown,
+    body_timeout: Duration,
     advised: AtomicBool,
 }
 
 impl Dispatcher {
-    /// `targets` are in the order of the entries that the router was built from.
-    pub fn new(router: Router, targets: Vec<Target>, well_known: WellKnown) -> Self {
-        Self { router, targets, well_known, advised: AtomicBool::new(false) }
+    /// `targets` are in the order of the entries that the router was built from. `body_timeout` is the longest silence
+    /// within the body of a request or a response.
+    pub fn new(router: Router, targets: Vec<Target>, well_known: WellKnown, body_timeout: Duration) -> Self {
+        Self { router, targets, well_known, body_timeout, advised: AtomicBool::new(false) }
     }
 
-    /// The response to a request that came from `client`, whatever happens.
+    /// The response to a request that came from `client`, whatever happens. The access log's `entry` is told whose it is.
     pub async fn respond(
         &self,
         request: Request<Incoming>,
         scheme: Scheme,
         client: &HeaderValue,
+        entry: Option<&mut Entry>,
     ) -> Response<ResponseBody> {
         let (mut head, body) = request.into_parts();
+        if let Err(refused) = admission::check(&head.headers) {
+            tracing::debug!("request refused: {refused}");
+            return empty(refused.status());
+        }
         if let Some(answer) = self.well_known.answer(head.uri.path()) {
             return answer.map(|body| Either::Left(Full::new(body)));
         }
@@ -61,6 +75,12 @@ impl Dispatcher {
             self.advise_once(&path);
             return empty(StatusCode::NOT_FOUND);
         };
+        let Some(target) = self.targets.get(found.entry()) else {
+            return empty(StatusCode::NOT_FOUND);
+        };
+        if let Some(entry) = entry {
+            entry.served_by(&target.name);
+        }
         if let Err(problem) = authority::establish(&mut head.uri, &mut head.headers, scheme) {
             tracing::debug!("request refused: {problem}");
             return empty(StatusCode::BAD_REQUEST);
@@ -69,18 +89,17 @@ impl Dispatcher {
             tracing::debug!("request refused: {problem}");
             return empty(StatusCode::BAD_REQUEST);
         }
-        match self.targets.get(found.entry()) {
-            Some(Target::Static(response)) => response.response().map(|body| Either::Left(Full::new(body))),
-            Some(Target::Component(name, handler)) => {
+        match &target.answerer {
+            Answerer::Static(response) => response.response().map(|body| Either::Left(Full::new(body))),
+            Answerer::Component(handler) => {
                 // Components of the 0.2 generation see it as the authority, and later ones must not see two.
                 head.headers.remove(HOST);
-                let request = Request::from_parts(head, for_component(body));
+                let request = Request::from_parts(head, for_component(body, self.body_timeout));
                 match handler.handle(request).await {
-                    Ok(response) => response.map(|body| Either::Right(Progressing::new(body, BODY_PROGRESS))),
-                    Err(error) => failure(name, &error),
+                    Ok(response) => response.map(|body| Either::Right(Progressing::new(body, self.body_timeout))),
+                    Err(error) => failure(&target.name, &error),
                 }
             }
-            None => empty(StatusCode::NOT_FOUND),
         }
     }
 
