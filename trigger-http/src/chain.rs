@@ -48,8 +48,12 @@ async fn answer(served: &Served, request: OwnRequest) -> http::Response<crate::b
         path_info: uri.path(),
         client_addr: &headers::chained_client_addr(),
     };
-    match headers::inject_with(&mut head.headers, &uri, routing, []) {
-        Ok(()) => served.answer(Request::from_parts(head, body)).await,
-        Err(_) => empty(StatusCode::BAD_REQUEST),
+    if headers::inject_with(&mut head.headers, &uri, routing, []).is_err() {
+        return empty(StatusCode::BAD_REQUEST);
     }
+    // Whichever scheme the sender wrote, there is no TLS on the way.
+    let mut parts = head.uri.into_parts();
+    parts.scheme = parts.authority.is_some().then_some(Scheme::HTTP);
+    head.uri = Uri::from_parts(parts).expect("it was one with another scheme");
+    served.answer(Request::from_parts(head, body)).await
 }

@@ -12,12 +12,13 @@ mod tls;
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
+use http::Uri;
 use http::uri::Scheme;
 use spin_app_model::ComponentId;
 use spin_app_model::hosts::{self, Destination};
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
 
-use crate::host::egress::{Egress, Gate, Refused};
+use crate::host::egress::{self, Egress, Gate, Refused};
 use crate::http::{EventContext, Loopback, Request, Response};
 use crate::instance::HostState;
 use crate::limits::MeterState;
@@ -130,17 +131,31 @@ impl ComponentHttp {
         if destination.is_own() {
             return self.send_to_app(request, timeouts, &event).await;
         }
+        *request.uri_mut() = Self::uri(&destination, request.uri())?;
         if let Some(component) = destination.name().and_then(|name| hosts::component_of(name)) {
             return self.send_to_component(&component, request, timeouts, &event).await;
         }
-        self.network.client.send(request, &destination, timeouts).await.inspect_err(|error| {
-            tracing::warn!(component = %self.component, "request to {} failed: {error}", crate::host::egress::authority(&destination));
+        self.network.client.send(request, timeouts).await.inspect_err(|error| {
+            tracing::warn!(component = %self.component, "request to {} failed: {error}", egress::authority(&destination));
         })
     }
 
-    fn check(&self, uri: &http::Uri) -> Result<Destination, Refused> {
+    /// The URI with the destination as it was checked, and nothing else that the guest wrote in front of its path.
+    fn uri(destination: &Destination, written: &Uri) -> Result<Uri, Error> {
+        Uri::builder()
+            .scheme(destination.scheme())
+            .authority(egress::authority(destination))
+            .path_and_query(written.path_and_query().map_or("/", |path| path.as_str()))
+            .build()
+            .map_err(|_| Error::HttpRequestUriInvalid)
+    }
+
+    fn check(&self, uri: &Uri) -> Result<Destination, Refused> {
         let scheme = uri.scheme().unwrap_or(&Scheme::HTTPS).as_str();
         let authority = uri.authority().map_or(hosts::OWN_NAME, |authority| authority.as_str());
         self.gate.check(&format!("{scheme}://{authority}"), scheme)
     }
 }
+
+#[cfg(test)]
+mod tests;

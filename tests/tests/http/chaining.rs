@@ -37,13 +37,13 @@ route = { private = true }
 component = "back-p2"
 [[trigger.http]]
 route = { private = true }
-component = "Back-P3"
+component = "BACK-p3"
 [[trigger.http]]
 route = "/static"
 static_response = { status_code = 201, body = "static" }
 [component.back-p2]
 source = "probe-p2.wasm"
-[component.Back-P3]
+[component.BACK-p3]
 source = "probe-p3.wasm"
 "#;
     let back = private.replace(".wasm\"", &format!(".wasm\"\nallowed_outbound_hosts = {hosts}"));
@@ -63,7 +63,7 @@ fn a_component_reaches_another_by_its_name() {
                 let path = forward(generation, &url, "&header=x-one%3A1&header=spin-path-info%3A%2Ffake&method=PUT");
                 let response = http::request(served.address, "GET", &path, &headers, b"");
                 let expected = format!(
-                    "PUT /headers/a?b=c\nscheme: {scheme}\nauthority: {}.spin.internal\n\
+                    "PUT /headers/a?b=c\nscheme: http\nauthority: {}.spin.internal\n\
                      spin-base-path: /\nspin-client-addr: 0.0.0.0:0\nspin-component-route: \n\
                      spin-full-url: http://localhost/headers/a?b=c\nspin-matched-route: /...\nspin-path-info: /headers/a\n\
                      spin-raw-component-route: /...\nx-one: 1\n",

@@ -7,21 +7,19 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::Uri;
-use http::uri::PathAndQuery;
+use http::uri::Scheme;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper_util::client::legacy::connect::capture_connection;
 use hyper_util::client::legacy::{Client, Error as ClientError};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use spin_app_model::hosts::Destination;
 use spin_app_model::launch::env::OUTBOUND_H2C;
 use tokio::time::{Instant, Sleep};
 use wasmtime_wasi_http::{Error, WasiBody};
 
 use super::Timeouts;
 use super::connector::{Connector, Failure};
-use crate::host::egress::{self, ConnectError, Egress};
+use crate::host::egress::{ConnectError, Egress};
 use crate::http::{Request, Response};
 
 /// How long a connection is kept for the next request. With a bounded number of connections not long: somebody else may
@@ -55,23 +53,17 @@ impl HttpClient {
         Self { negotiated: client(false), prior_knowledge }
     }
 
-    /// Sends a request to a destination that a gate has let through. Its `Host` must be absent: the client sets it.
-    pub(super) async fn send(
-        &self,
-        mut request: Request,
-        destination: &Destination,
-        timeouts: Timeouts,
-    ) -> Result<Response, Error> {
-        let authority = egress::authority(destination);
-        let path = request.uri().path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
-        *request.uri_mut() = Uri::builder()
-            .scheme(destination.scheme())
-            .authority(authority.as_str())
-            .path_and_query(path)
-            .build()
-            .map_err(|_| Error::HttpRequestUriInvalid)?;
+    /// Sends a request whose URI was made from a destination that a gate has let through. Its `Host` must be absent: the
+    /// client sets it.
+    pub(super) async fn send(&self, mut request: Request, timeouts: Timeouts) -> Result<Response, Error> {
+        let uri = request.uri();
         let client = match &self.prior_knowledge {
-            Some((known, client)) if destination.scheme() == "http" && *known == authority => client,
+            Some((known, client))
+                if uri.scheme() == Some(&Scheme::HTTP)
+                    && uri.authority().is_some_and(|authority| authority == known.as_str()) =>
+            {
+                client
+            }
             _ => &self.negotiated,
         };
         let mut connection = capture_connection(&mut request);
