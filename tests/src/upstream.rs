@@ -21,11 +21,12 @@ pub trait Connection: Read + Write {}
 impl<C: Read + Write> Connection for C {}
 
 impl Upstream {
-    /// Answers the head of every request with `answer`. A body is not read, so requests of one connection must have none.
+    /// Answers every request with `answer`, once its body has come.
     pub fn answering(answer: impl Into<Vec<u8>>) -> Self {
         let answer = answer.into();
         Self::start(move |heads, stream| {
             while let Some(head) = read_head(stream)? {
+                skip_body(&head, stream)?;
                 let _ = heads.send(head);
                 stream.write_all(&answer)?;
             }
@@ -88,14 +89,33 @@ impl Upstream {
 
 /// The head of the next request, without the empty line; `None` if the client has closed.
 pub fn read_head(stream: &mut dyn Connection) -> Result<Option<String>> {
-    let mut head = Vec::new();
+    read_until(stream, b"\r\n\r\n")
+}
+
+/// Reads the body that belongs to a head. Components send theirs in chunks, also an empty one.
+pub fn skip_body(head: &str, stream: &mut dyn Connection) -> Result<()> {
+    if !head.contains("transfer-encoding: chunked") {
+        return Ok(());
+    }
+    while let Some(size) = read_until(stream, b"\r\n")? {
+        let size = usize::from_str_radix(&size, 16).map_err(std::io::Error::other)?;
+        stream.read_exact(&mut vec![0; size + 2])?;
+        if size == 0 {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn read_until(stream: &mut dyn Connection, end: &[u8]) -> Result<Option<String>> {
+    let mut text = Vec::new();
     let mut byte = [0];
-    while !head.ends_with(b"\r\n\r\n") {
+    while !text.ends_with(end) {
         if stream.read(&mut byte)? == 0 {
             return Ok(None);
         }
-        head.push(byte[0]);
+        text.push(byte[0]);
     }
-    head.truncate(head.len() - 4);
-    Ok(Some(String::from_utf8_lossy(&head).into_owned()))
+    text.truncate(text.len() - end.len());
+    Ok(Some(String::from_utf8_lossy(&text).into_owned()))
 }

@@ -8,7 +8,7 @@ use super::{both_allowed, forward, serve};
 
 /// Sends a body in two parts, and wants the first one back before it sends the second.
 #[track_caller]
-pub fn echoes_while_it_comes(address: SocketAddr, path: &str) {
+pub(super) fn echoes_while_it_comes(address: SocketAddr, path: &str) {
     let mut client = http::Client::connect(address).unwrap();
     client.send(format!("POST {path} HTTP/1.1\r\nhost: {address}\r\ntransfer-encoding: chunked\r\n\r\n")).unwrap();
     client.send("5\r\nfirst\r\n").unwrap();
@@ -214,11 +214,21 @@ fn chained_requests_do_not_wait_for_places_that_their_callers_hold() {
 }
 
 #[test]
-fn only_a_trigger_that_can_chain_takes_an_app_that_wants_it() {
+fn a_trigger_that_can_not_chain_refuses_an_app_that_wants_it() {
     let world = World::new();
-    world.install("trigger-http");
-    let manifest = format!("spin_manifest_version = 2\napplication = {{ name = \"app\" }}\n{}", app(CHAINED));
-    let app = world.app("app", &manifest, &super::GENERATIONS);
-    let up = world.spin(["up", "--listen", "127.0.0.1:0"]).in_dir(app.dir()).start();
-    assert_eq!(http::get(up.serving(), "/p2/other").status, 200);
+    world.install("trigger-redis");
+    let manifest = r#"
+        spin_manifest_version = 2
+        application = { name = "app", trigger = { redis = { address = "redis://127.0.0.1:1" } } }
+        [[trigger.redis]]
+        channel = "channel"
+        component = "probe"
+        [component.probe]
+        source = "redis-probe.wasm"
+        allowed_outbound_hosts = ["http://other.spin.internal"]
+    "#;
+    let app = world.app("app", manifest, &["redis-probe"]);
+    let refused = world.spin(["up"]).in_dir(app.dir()).run();
+    assert_eq!(refused.code, Some(1), "{}", refused.snapshot());
+    assert!(refused.stderr.contains("local_service_chaining"), "{}", refused.snapshot());
 }

@@ -2,13 +2,14 @@
 //!
 //! Nothing here connects to anything but loopback: what is denied is denied before there is a connection.
 
+use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use rustix::net::{AddressFamily, SocketType};
 use spin_tests::{Upstream, World, http, upstream};
 
-use super::{both_allowed, forward, serve, serve_in};
+use super::{BOTH, both_allowed, forward, serve};
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
@@ -19,6 +20,7 @@ fn what_a_guest_is_told() {
         Upstream::answering("HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n");
     let silent = Upstream::stalling("");
     let rude = Upstream::answering("220 mail.example.com ESMTP\r\n\r\n");
+    let plain = Upstream::start(|_, stream| stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n"));
     let gone = Upstream::start(|_, stream| upstream::read_head(stream).map(drop));
     let closed = spin_tests::free_port();
     let full = Full::new();
@@ -52,7 +54,7 @@ fn what_a_guest_is_told() {
             502,
             "error: connection-read-timeout\n",
         ),
-        (any.clone(), at("https", &upstream), "", 502, "error: tls-protocol-error\n"),
+        (any.clone(), at("https", &plain), "", 502, "error: tls-protocol-error\n"),
         (any.clone(), at("http", &rude), "", 502, "error: http-protocol-error\n"),
         (any.clone(), at("http", &gone), "", 502, "error: http-protocol-error\n"),
         (any, at("http", &redirects), "", 302, ""),
@@ -246,12 +248,11 @@ fn what_a_server_gets_is_what_the_guest_sends_and_a_host_of_ours() {
 fn connections_are_used_again() {
     let upstream = Upstream::answering(OK);
     let served = serve(&both_allowed(r#"["http://127.0.0.1:*"]"#), &[]);
-    let url = format!("/outbound?url=http%3A%2F%2F{}%2F", upstream.address());
+    let url = format!("http://{}/", upstream.address());
     for generation in ["p2", "p3", "p2", "p3"] {
-        let forwarded =
-            http::get(served.address, &forward(generation, &format!("http://{}/", upstream.address()), "&method=GET"));
-        assert_eq!(forwarded.text(), "ok", "{generation} {url}");
+        assert_eq!(http::get(served.address, &forward(generation, &url, "")).text(), "ok", "{generation}");
     }
+    // A connection is given back a moment after its response was read, so the next request may just miss it.
     assert!(upstream.connections() < 4, "{}", upstream.connections());
 }
 
@@ -298,7 +299,7 @@ fn a_server_known_to_speak_http_2_is_spoken_to_that_way() {
 
 #[test]
 fn an_app_without_permissions_is_served_all_the_same() {
-    let served = serve_in(World::new(), super::BOTH, &[]);
+    let served = serve(BOTH, &[]);
     for generation in ["p2", "p3"] {
         let url = format!("/{generation}/outbound?url=http%3A%2F%2F{}%2Fp2%2Fother", served.address);
         assert_eq!(http::get(served.address, &url).text(), "error: http-request-denied\n", "{generation}");

@@ -38,6 +38,7 @@ fn tls_server(protocols: &[&str]) -> Upstream {
             return Ok(());
         }
         while let Some(head) = upstream::read_head(&mut stream)? {
+            upstream::skip_body(&head, &mut stream)?;
             let _ = heads.send(head);
             stream.write_all(OK)?;
         }

@@ -234,9 +234,10 @@ fn exchange(
     options.set_first_byte_timeout(nanoseconds(forward.first_byte_timeout)).map_err(|()| unusable())?;
     options.set_between_bytes_timeout(nanoseconds(forward.between_bytes_timeout)).map_err(|()| unusable())?;
 
-    let to_upstream = outgoing.body().expect("the body is taken once");
-    let mut upstream = Some(to_upstream.write().expect("the stream is taken once"));
-    let mut to_upstream = Some(to_upstream);
+    let mut to_upstream = Some(outgoing.body().expect("the body is taken once"));
+    // Dropped before what it came from, as it must be.
+    let stream = to_upstream.as_ref().expect("it is there").write();
+    let mut upstream = Some(stream.expect("the stream is taken once"));
     let pending = outgoing_handler::handle(outgoing, Some(options)).map_err(failure)?;
     let from_client = request.consume().expect("the body is taken once");
     let mut client = Some(from_client.stream().expect("the stream is taken once"));
