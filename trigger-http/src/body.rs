@@ -12,7 +12,7 @@ use spin_trigger_kit::tokio::time::{Instant, Sleep, sleep};
 use spin_trigger_kit::wasmtime_wasi_http::{Error, WasiBody};
 
 /// A response's body: one made here, or one that a component streams.
-pub type ResponseBody = Either<Full<Bytes>, Progressing<WasiBody, Box<dyn std::error::Error + Send + Sync>>>;
+pub type ResponseBody = Either<Full<Bytes>, Progressing<WasiBody, ResponseError>>;
 
 /// A request's body as components take it: one that fails when the client sends nothing for `limit`.
 pub fn for_component(body: Incoming, limit: Duration) -> WasiBody {
@@ -35,6 +35,18 @@ pub struct Progressing<B, E> {
 #[derive(Debug, thiserror::Error)]
 #[error("the body made no progress for {} s", .0.as_secs_f32())]
 pub struct Stalled(Duration);
+
+/// Why the body of a response is cut.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ResponseError {
+    /// The component failed.
+    #[error(transparent)]
+    Component(#[from] Error),
+    /// The component forgot it.
+    #[error(transparent)]
+    Stalled(#[from] Stalled),
+}
 
 impl From<Stalled> for Error {
     fn from(_: Stalled) -> Self {

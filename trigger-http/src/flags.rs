@@ -167,7 +167,7 @@ fn http1_buffer(text: &str) -> Result<usize, String> {
 }
 
 fn one_duration(text: &str) -> Result<Duration, String> {
-    match durations::parse(text)? {
+    match durations::parse(text).map_err(|error| error.to_string())? {
         Duration::ZERO => Err("it must be more than 0".to_owned()),
         duration => Ok(duration),
     }

@@ -157,8 +157,7 @@ impl CertificateFiles {
         }
         let mut config = ServerConfig::builder_with_provider(Arc::new(provider))
             .with_safe_default_protocol_versions()
-            .map(rustls::ConfigBuilder::with_no_client_auth)
-            .and_then(|builder| builder.with_single_cert(certificates, key))
+            .and_then(|builder| builder.with_no_client_auth().with_single_cert(certificates, key))
             .map_err(|error| TlsError::Pair { files: self.clone(), problem: pair_problem(&error) })?;
         config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).into();
         Ok(config)
