@@ -4,6 +4,7 @@
 //! mapped, and never cleans up behind another process, so most of its keys mean nothing here. They are accepted: a file
 //! that was written for one machine's Wasmtime shall do for spin too.
 
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use spin_app_model::document::{self, Invalid, Report, Table};
@@ -34,10 +35,19 @@ const KEYS: &[&str] = &[
 pub(crate) fn folder(path: &Path) -> Result<Option<PathBuf>, Error> {
     let bytes = std::fs::read(path)
         .map_err(|error| Error::new("trigger::cache-file", format!("--cache {}: {error}", path.display())))?;
-    String::from_utf8(bytes)
+    let folder = String::from_utf8(bytes)
         .map_err(|error| Invalid::not_utf8(path, &error))
         .and_then(|text| parse(&text, path))
-        .map_err(|invalid| Error::new("trigger::cache-file", invalid))
+        .map_err(|invalid| Error::new("trigger::cache-file", invalid))?;
+    Ok(folder.map(made))
+}
+
+/// The folder by its real name: it must be known before mounts are compared with it, whatever links and `..` lead to it.
+/// One that can't be made costs time at every start, and nothing else.
+fn made(folder: PathBuf) -> PathBuf {
+    // Only we may look in: whoever could write here could run code as us.
+    let _ = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder);
+    folder.canonicalize().unwrap_or(folder)
 }
 
 fn parse(text: &str, path: &Path) -> Result<Option<PathBuf>, Invalid> {

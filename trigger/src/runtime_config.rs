@@ -103,17 +103,12 @@ impl RuntimeConfig {
 }
 
 fn variables_providers(document: &Table<'_, '_>, folder: &Path) -> Vec<VariablesProvider> {
-    let key = match (document.key_span(PROVIDERS), document.key_span(PROVIDERS_BEFORE)) {
-        (Some(_), Some(before)) => {
-            let message = format!("{} is the old name of {}", quoted(PROVIDERS_BEFORE), quoted(PROVIDERS));
-            document.report.problem_with_help(&before, message, "use one name for all providers".to_owned());
-            PROVIDERS
-        }
-        (None, Some(_)) => PROVIDERS_BEFORE,
-        _ => PROVIDERS,
-    };
-    let tables = document.tables(key, &format!("[[{key}]]"));
-    tables.iter().filter_map(|table| VariablesProvider::read(table, folder)).collect()
+    if let (Some(_), Some(before)) = (document.key_span(PROVIDERS), document.key_span(PROVIDERS_BEFORE)) {
+        let message = format!("{} is the old name of {}", quoted(PROVIDERS_BEFORE), quoted(PROVIDERS));
+        document.report.problem_with_help(&before, message, "use one name for all providers".to_owned());
+    }
+    let tables = [PROVIDERS, PROVIDERS_BEFORE].map(|key| document.tables(key, &format!("[[{key}]]")));
+    tables.iter().flatten().filter_map(|table| VariablesProvider::read(table, folder)).collect()
 }
 
 fn refuse_other_keys(document: &Table<'_, '_>) {

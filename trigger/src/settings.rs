@@ -124,7 +124,9 @@ mod tests {
         let (nothing, state, logs) =
             (config(None, None), config(Some("state"), None), config(Some("state"), Some("logs")));
         let (none, stateless) = (config(None, Some("")), config(Some(""), None));
-        let rows: [(&[&str], &RuntimeConfig, Option<&str>, Option<&str>); 12] = [
+        // The flags, the file, the manifest's folder, and where logs are.
+        type Row<'a> = (&'a [&'a str], &'a RuntimeConfig, Option<&'a str>, Option<&'a str>);
+        let rows: [Row<'_>; 12] = [
             (&[], &nothing, Some("/app"), Some("/app/.spin/logs")),
             (&[], &nothing, None, None),
             (&[], &state, Some("/app"), Some("/etc/state/logs")),

@@ -17,8 +17,8 @@ fn address_space(up: Invocation) -> u64 {
 fn without_the_pool_no_address_space_is_reserved() {
     let site = Site::new();
     let pool = address_space(site.up(&[]));
-    // A thousand memories of four gigabytes.
-    assert!(pool > 1 << 32, "{pool} kB");
+    // A thousand memories of four gigabytes; half of it is still more than anything else takes.
+    assert!(pool > 1 << 31, "{pool} kB");
     for up in [site.up(&["--disable-pooling"]), site.up(&[]).env("SPIN_WASMTIME_POOLING", "0")] {
         let without = address_space(up);
         assert!(without < 1 << 30, "{without} kB");

@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> Given {
-        Given::parse(text).ok().expect("a form of --variable")
+        Given::parse(text).expect("a form of --variable")
     }
 
     #[test]

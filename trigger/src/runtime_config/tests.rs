@@ -104,7 +104,7 @@ fn other_mistakes() {
         "variables_provider = 's3cret'",
         "[variables_provider]\ntype = 'env'",
         "variables_provider = ['s3cret']",
-        "[[variables_provider]]\ntype = 'env'\n[[config_provider]]\ntype = 'env'",
+        "[[variables_provider]]\ntype = 'env'\n[[config_provider]]\ntype = 'nev'",
         "max_instance_memory = -1",
         "max_instance_memory = 99999999999999999999",
         "max_instance_memory = 1.5",
