@@ -1,7 +1,7 @@
 //! Requests that are refused whatever they are for, and connections that end after their answer.
 
 use http::header::{CONNECTION, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 
 use crate::limits;
 
@@ -16,6 +16,9 @@ pub enum Refused {
     /// takes for something else.
     #[error("the request's transfer coding is not `chunked`")]
     TransferCoding,
+    /// It wants a tunnel, and this server is no proxy. A component that answered it with 200 would end HTTP.
+    #[error("the request is a CONNECT")]
+    Tunnel,
 }
 
 impl Refused {
@@ -23,7 +26,7 @@ impl Refused {
     pub fn status(self) -> StatusCode {
         match self {
             Refused::TooManyHeaders => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            Refused::TransferCoding => StatusCode::NOT_IMPLEMENTED,
+            Refused::TransferCoding | Refused::Tunnel => StatusCode::NOT_IMPLEMENTED,
         }
     }
 }
@@ -32,7 +35,11 @@ impl Refused {
 ///
 /// # Errors
 /// See [`Refused`].
-pub fn check(headers: &HeaderMap) -> Result<(), Refused> {
+pub fn check<B>(request: &Request<B>) -> Result<(), Refused> {
+    let headers = request.headers();
+    if request.method() == Method::CONNECT {
+        return Err(Refused::Tunnel);
+    }
     if headers.len() > limits::HEADERS {
         return Err(Refused::TooManyHeaders);
     }
@@ -56,9 +63,10 @@ pub enum Afterwards {
 impl Afterwards {
     /// A server must end a connection after a request with both `Transfer-Encoding` and `Content-Length`, because a proxy
     /// before it may have understood the latter (RFC 9112, 6.1). The library beneath hides that there were both, so the
-    /// connection ends after every request that is chunked.
+    /// connection ends after every request that is chunked. After a CONNECT, what follows may not be HTTP.
     pub fn of<B>(request: &Request<B>) -> Self {
-        match request.version() <= Version::HTTP_11 && request.headers().contains_key(TRANSFER_ENCODING) {
+        let unclear = request.headers().contains_key(TRANSFER_ENCODING) || request.method() == Method::CONNECT;
+        match request.version() <= Version::HTTP_11 && unclear {
             true => Self::Close,
             false => Self::Keep,
         }
@@ -76,6 +84,14 @@ impl Afterwards {
 mod tests {
     use super::*;
 
+    fn with(name: &'static str, values: &[&'static str]) -> Request<()> {
+        let mut request = Request::new(());
+        for value in values {
+            request.headers_mut().append(name, HeaderValue::from_static(value));
+        }
+        request
+    }
+
     #[test]
     fn only_chunked_and_only_once() {
         for (codings, expected) in [
@@ -86,22 +102,25 @@ mod tests {
             (&["identity"], Err(Refused::TransferCoding)),
             (&["chunked", "chunked"], Err(Refused::TransferCoding)),
         ] {
-            let mut headers = HeaderMap::new();
-            for coding in codings {
-                headers.append(TRANSFER_ENCODING, HeaderValue::from_static(coding));
-            }
-            assert_eq!(check(&headers), expected, "{codings:?}");
+            assert_eq!(check(&with("transfer-encoding", codings)), expected, "{codings:?}");
         }
     }
 
     #[test]
     fn headers_are_counted_with_their_repetitions() {
-        let mut headers = HeaderMap::new();
-        for _ in 0..limits::HEADERS {
-            headers.append("a", HeaderValue::from_static(""));
-        }
-        assert_eq!(check(&headers), Ok(()));
-        headers.append("a", HeaderValue::from_static(""));
-        assert_eq!(check(&headers), Err(Refused::TooManyHeaders));
+        assert_eq!(check(&with("a", &[""; limits::HEADERS])), Ok(()));
+        assert_eq!(check(&with("a", &[""; limits::HEADERS + 1])), Err(Refused::TooManyHeaders));
+    }
+
+    #[test]
+    fn a_connection_ends_where_its_next_request_is_unclear() {
+        assert_eq!(Afterwards::of(&with("content-length", &["5"])), Afterwards::Keep);
+        let mut chunked = with("transfer-encoding", &["chunked"]);
+        assert_eq!(Afterwards::of(&chunked), Afterwards::Close);
+        *chunked.version_mut() = Version::HTTP_2;
+        assert_eq!(Afterwards::of(&chunked), Afterwards::Keep);
+        let mut tunnel = with("a", &[]);
+        *tunnel.method_mut() = Method::CONNECT;
+        assert_eq!((check(&tunnel), Afterwards::of(&tunnel)), (Err(Refused::Tunnel), Afterwards::Close));
     }
 }

@@ -16,10 +16,11 @@ use spin_trigger_kit::tokio::net::TcpStream;
 use spin_trigger_kit::tokio::{self, time};
 use spin_trigger_kit::tracing;
 
-use crate::access_log::Logged;
+use crate::access_log::{AccessLog, Logged};
 use crate::activity::{Activity, Watched};
-use crate::admission::Afterwards;
+use crate::admission::{self, Afterwards};
 use crate::body::ResponseBody;
+use crate::dispatch;
 use crate::headers;
 use crate::ids::REQUEST_ID;
 use crate::limits::{self, Limits};
@@ -119,11 +120,18 @@ fn protocols(limits: &Limits) -> auto::Builder<TokioExecutor> {
 /// The response to a request, with its name, and with its line in the access log.
 async fn respond(server: &Server, peer: &Peer, mut request: Request<Incoming>) -> Response<Logged<ResponseBody>> {
     let afterwards = Afterwards::of(&request);
+    // Looked at before our own headers are among the client's.
+    let admitted = admission::check(&request);
     let names = server.ids.name(request.headers_mut());
-    let entry =
-        |log: &crate::access_log::AccessLog| log.entry(peer.address, request.method(), request.uri().path(), &names);
+    let entry = |log: &AccessLog| log.entry(peer.address, request.method(), request.uri().path(), &names);
     let mut entry = server.access_log.as_ref().map(entry);
-    let mut response = server.dispatcher.respond(request, peer.scheme.clone(), &peer.header, entry.as_mut()).await;
+    let mut response = match admitted {
+        Ok(()) => server.dispatcher.respond(request, peer.scheme.clone(), &peer.header, entry.as_mut()).await,
+        Err(refused) => {
+            tracing::debug!("request refused: {refused}");
+            dispatch::empty(refused.status())
+        }
+    };
     response.headers_mut().insert(REQUEST_ID, names.request);
     afterwards.say(&mut response);
     if let Some(entry) = &mut entry {

@@ -14,7 +14,6 @@ use spin_trigger_kit::http::{EventError, Handler};
 use spin_trigger_kit::tracing;
 
 use crate::access_log::Entry;
-use crate::admission;
 use crate::authority;
 use crate::body::{Progressing, ResponseBody, for_component};
 use crate::headers;
@@ -63,10 +62,6 @@ impl Dispatcher {
         entry: Option<&mut Entry>,
     ) -> Response<ResponseBody> {
         let (mut head, body) = request.into_parts();
-        if let Err(refused) = admission::check(&head.headers) {
-            tracing::debug!("request refused: {refused}");
-            return empty(refused.status());
-        }
         if let Some(answer) = self.well_known.answer(head.uri.path()) {
             return answer.map(|body| Either::Left(Full::new(body)));
         }
@@ -136,7 +131,8 @@ fn retry_later() -> Response<ResponseBody> {
     response
 }
 
-fn empty(status: StatusCode) -> Response<ResponseBody> {
+/// A response that says all with its status.
+pub fn empty(status: StatusCode) -> Response<ResponseBody> {
     let mut response = Response::new(Either::Left(Full::new(Bytes::new())));
     *response.status_mut() = status;
     response
