@@ -10,6 +10,7 @@
 //! | Module | Concern |
 //! |---|---|
 //! | [`ComponentId`], [`TriggerType`] | names that are safe in paths and commands |
+//! | [`document`] | TOML that a person wrote: all problems at once, each with its place |
 //! | [`manifest`] | `spin.toml`, versions 1 and 2: reading with all problems at once, checking, locking |
 //! | [`hosts`] | `allowed_outbound_hosts`: the grammar, and what an entry allows |
 //! | [`lock`] | `spin.lock`: the locked application, versions 0 and 1, canonical bytes |
@@ -61,6 +62,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod document;
 mod expression;
 pub mod hosts;
 pub mod launch;

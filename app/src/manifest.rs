@@ -47,6 +47,7 @@ mod bare;
 mod check;
 mod dependencies;
 mod draft;
+mod error;
 mod http_hosts;
 mod ids;
 mod json;
@@ -57,20 +58,18 @@ mod needs;
 mod parse;
 mod patterns;
 mod presence;
-mod problem;
 mod profile;
 mod schema;
-mod table;
 
 use std::path::Path;
 
+pub use crate::document::{Located, Position, Problem};
 pub use draft::Draft;
+pub use error::ManifestError;
 pub use json_schema::schema_json;
 pub use locking::LockOptions;
 pub use names::{Digest, PackageName};
 pub use needs::{ComponentFiles, Needs, Resolved};
-pub(crate) use problem::quoted;
-pub use problem::{Located, ManifestError, Position, Problem};
 pub use schema::{
     Application, Build, BuildCommand, Component, Dependency, DependencyName, DependencySource, Download, FileMount,
     Manifest, Package, Profile, SourceRef, Target, Trigger, Variable,

@@ -1,6 +1,6 @@
 //! The cache of compiled components: native code on disk, shared by every app and trigger of a user.
 //!
-//! Files on disk: `<cache>/spin/aot/<engine fingerprint>/<sha256 of the component>.cwasm`, written to a temporary
+//! Files on disk: `<cache>/aot/<engine fingerprint>/<sha256 of the component>.cwasm`, written to a temporary
 //! name and renamed, never changed afterwards.
 //!
 //! Loading compiled code means trusting it as much as our own executable. So a file is opened first, without
@@ -43,14 +43,9 @@ enum Distrust {
 }
 
 impl CompiledCode {
-    /// The cache of `engine` under `cache`, the user's cache folder of spin.
+    /// The cache of `engine` under `cache`: the user's cache folder of spin, or another.
     pub fn new(cache: &Path, engine: &Engine) -> Self {
         Self { folder: cache.join("aot").join(fingerprint(engine)) }
-    }
-
-    /// The cache of the user who runs this process; none if there is no such folder.
-    pub fn of_user(engine: &Engine) -> Option<Self> {
-        dirs::cache_dir().map(|cache| Self::new(&cache.join("spin"), engine))
     }
 
     /// The compiled form of `bytes`, from the cache or made and left there.

@@ -28,8 +28,9 @@ pub struct AppOptions {
     pub engine: EngineOptions,
     /// Limits of every instance.
     pub limits: Limits,
-    /// Keep and use compiled code. Default: on. Without it every start compiles.
-    pub cache: bool,
+    /// The folder below which compiled code is kept and found again. Default: [`cache_folder`]. Without one every start
+    /// compiles.
+    pub cache: Option<PathBuf>,
     /// Where components' output goes.
     pub output: Arc<dyn Output>,
     /// How files are mounted.
@@ -42,7 +43,7 @@ impl AppOptions {
         Self {
             engine: EngineOptions::default(),
             limits: Limits::default(),
-            cache: true,
+            cache: cache_folder(),
             output,
             mounts: MountOptions::default(),
         }
@@ -77,7 +78,7 @@ impl App {
         let compiler = Compiler {
             engine,
             linker: host::linker(engine).map_err(PrepareError::Engine)?,
-            cache: options.cache.then(|| CompiledCode::of_user(engine)).flatten(),
+            cache: options.cache.as_deref().map(|folder| CompiledCode::new(folder, engine)),
             shared: Shared {
                 limits: options.limits.clone(),
                 instances: Arc::new(Permits::new(
@@ -255,7 +256,7 @@ fn not_a_component(bytes: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// Where a trigger finds compiled code of any engine: the cache folder of this user.
+/// Where triggers keep compiled code of any engine unless told otherwise: the cache folder of this user.
 pub fn cache_folder() -> Option<PathBuf> {
     dirs::cache_dir().map(|cache: PathBuf| cache.join(Path::new("spin")))
 }

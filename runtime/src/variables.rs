@@ -1,13 +1,19 @@
 //! The values of application variables, and of what components make of them.
 //!
-//! Order of the providers (spec: the public runtime-config documentation): values given on the command
-//! line, then the environment (`SPIN_VARIABLE_<NAME>`), then the manifest's default.
+//! Order (spec: the public runtime-config documentation): values given on the command line, then the providers of the
+//! runtime configuration in its order, then the environment (`SPIN_VARIABLE_<NAME>`), then the manifest's default.
+
+mod dotenv;
+mod provider;
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use spin_app_model::launch::env::VARIABLE_PREFIX;
 use spin_app_model::lock::{LockedApp, LockedComponent};
 use spin_app_model::{Template, TemplateError};
+
+pub use provider::{Environment, Provider};
 
 /// Why a variable has no value.
 #[derive(Debug, thiserror::Error)]
@@ -53,29 +59,21 @@ pub enum VariableError {
 
 /// The variables of one app, all resolved.
 ///
-/// The environment and the command line don't change while a trigger runs, so everything is resolved once.
-#[derive(Debug)]
+/// None of the providers changes while a trigger runs, so everything is resolved once.
 pub struct Variables {
     app: BTreeMap<String, String>,
 }
 
 impl Variables {
-    /// Resolves every variable of `app`; `given` are the values of the command line.
+    /// Resolves every variable of `app`; `given` are the values of the command line, and `providers` are asked in their
+    /// order for what is not given.
     ///
     /// # Errors
-    /// Names every required variable that has no value.
-    pub fn resolve(app: &LockedApp, given: &BTreeMap<String, String>) -> Result<Self, VariableError> {
-        Self::resolve_with(app, given, |name| match std::env::var(name) {
-            Ok(value) => Ok(Some(value)),
-            Err(std::env::VarError::NotPresent) => Ok(None),
-            Err(std::env::VarError::NotUnicode(_)) => Err(VariableError::Encoding { name: name.to_owned() }),
-        })
-    }
-
-    fn resolve_with(
+    /// Names every required variable that has no value. What a provider says against a variable ends the search.
+    pub fn resolve(
         app: &LockedApp,
         given: &BTreeMap<String, String>,
-        environment: impl Fn(&str) -> Result<Option<String>, VariableError>,
+        providers: &[Provider],
     ) -> Result<Self, VariableError> {
         if let Some(name) = given.keys().find(|name| !app.variables.contains_key(*name)) {
             let known = app.variables.keys().cloned().collect();
@@ -84,12 +82,14 @@ impl Variables {
         let mut values = BTreeMap::new();
         let mut missing = Vec::new();
         for (name, variable) in &app.variables {
-            let value = match given.get(name) {
-                Some(value) => Some(value.clone()),
-                None => environment(&format!("{VARIABLE_PREFIX}{}", name.to_uppercase()))?
-                    .or_else(|| variable.default.clone()),
-            };
-            match value {
+            let mut value = given.get(name).cloned();
+            for provider in providers {
+                if value.is_some() {
+                    break;
+                }
+                value = provider.get(name)?;
+            }
+            match value.or_else(|| variable.default.clone()) {
                 Some(value) => drop(values.insert(name.clone(), value)),
                 None => missing.push(name.clone()),
             }
@@ -126,6 +126,13 @@ impl Variables {
     }
 }
 
+impl fmt::Debug for Variables {
+    /// Names only: values may be secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.app.keys()).finish()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -135,24 +142,27 @@ mod tests {
         LockedApp::from_json(json.as_bytes()).expect("a lock")
     }
 
-    fn environment(name: &str) -> Result<Option<String>, VariableError> {
-        Ok((name == "SPIN_VARIABLE_TOKEN").then(|| "from the environment".to_owned()))
+    fn values(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
     }
 
     #[test]
-    fn the_command_line_wins_over_the_environment_and_both_over_the_default() {
-        let app = app(r#"{"token":{"default":"d"},"other":{"default":"d"}}"#);
-        let values = Variables::resolve_with(&app, &BTreeMap::new(), environment).expect("resolved");
-        assert_eq!(values.expand("{{ token }}/{{ other }}", "here").expect("expanded"), "from the environment/d");
-        let given = BTreeMap::from([("token".to_owned(), "given".to_owned())]);
-        let values = Variables::resolve_with(&app, &given, environment).expect("resolved");
-        assert_eq!(values.expand("{{token}}", "here").expect("expanded"), "given");
+    fn the_command_line_wins_over_providers_in_their_order_and_all_over_the_default() {
+        let app = app(r#"{"a":{"default":"d"},"b":{"default":"d"},"c":{"default":"d"},"e":{"default":"d"}}"#);
+        let providers = [
+            Provider::Static(values(&[("a", "first"), ("b", "first"), ("undeclared", "harmless")])),
+            Provider::Static(values(&[("a", "second"), ("b", "second"), ("c", "second")])),
+        ];
+        let resolved = Variables::resolve(&app, &values(&[("a", "given")]), &providers).expect("resolved");
+        assert_eq!(resolved.expand("{{ a }}/{{b}}/{{ c }}/{{ e }}", "here").expect("expanded"), "given/first/second/d");
+        assert!(!format!("{resolved:?}").contains("first"), "values are not shown");
     }
 
     #[test]
     fn every_required_variable_without_a_value_is_named() {
         let app = app(r#"{"one":{},"two":{},"token":{}}"#);
-        let error = Variables::resolve_with(&app, &BTreeMap::new(), environment).expect_err("two are missing");
+        let providers = [Provider::Static(values(&[("token", "t")]))];
+        let error = Variables::resolve(&app, &BTreeMap::new(), &providers).expect_err("two are missing");
         assert_eq!(
             error.to_string(),
             "no value for the required variables one, two: give --variable NAME=VALUE or set SPIN_VARIABLE_NAME"
@@ -162,10 +172,9 @@ mod tests {
     #[test]
     fn what_is_not_declared_is_refused() {
         let app = app(r#"{"one":{"default":""}}"#);
-        let given = BTreeMap::from([("oen".to_owned(), "secret".to_owned())]);
-        let error = Variables::resolve_with(&app, &given, environment).expect_err("unknown").to_string();
+        let error = Variables::resolve(&app, &values(&[("oen", "secret")]), &[]).expect_err("unknown").to_string();
         assert!(error.contains("oen") && error.contains("one") && !error.contains("secret"), "{error}");
-        let values = Variables::resolve_with(&app, &BTreeMap::new(), environment).expect("resolved");
+        let values = Variables::resolve(&app, &BTreeMap::new(), &[]).expect("resolved");
         assert!(matches!(values.expand("{{ two }}", "here"), Err(VariableError::Unknown { .. })));
     }
 }

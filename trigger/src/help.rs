@@ -31,7 +31,7 @@ struct Flag {
 }
 
 /// Flags whose effect is the app's, not the process's: a host with several triggers gives them to one only.
-const APP_SCOPE: [&str; 1] = ["truncate-logs"];
+const APP_SCOPE: [&str; 3] = ["key-value", "sqlite", "truncate-logs"];
 
 pub(crate) fn args_only(command: Command) -> String {
     let command = command.disable_help_flag(true).help_template("{all-args}");

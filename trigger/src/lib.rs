@@ -55,9 +55,13 @@
 //! | `declared`, `app` | what the app declares for the trigger; the running app |
 //! | `control`, `stop` | the control channel and signals; the end |
 //! | `flags`, [`durations`], `help` | flags of every trigger; the answers to a host's questions |
+//! | `runtime_config`, `cache_config` | the files that flags name |
+//! | `settings` | what flags, files and the environment come to |
+//! | `preparing` | a word while modules are prepared |
 //! | `stdio`, `telemetry` | output of components and of the trigger itself |
 
 mod app;
+mod cache_config;
 mod control;
 mod declared;
 pub mod durations;
@@ -65,6 +69,9 @@ mod error;
 mod flags;
 mod help;
 mod main_loop;
+mod preparing;
+mod runtime_config;
+mod settings;
 mod stdio;
 mod stop;
 mod telemetry;

@@ -6,15 +6,12 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use clap::{CommandFactory, FromArgMatches, Parser};
-use spin_app_model::ComponentId;
 use spin_app_model::TriggerType;
-use spin_app_model::launch::env::{DATA_DIR, LOCAL_APP_DIR, LOCKED_URL, WORKING_DIR};
+use spin_app_model::launch::env::LOCKED_URL;
 use spin_app_model::lock::LockedApp;
-use spin_component_runtime::variables::Variables;
-use spin_component_runtime::{AppOptions, MountOptions};
+use spin_component_runtime::variables::{Environment, Provider, Variables};
 
 use crate::app::App;
 use crate::control::{self, Control};
@@ -22,7 +19,9 @@ use crate::declared::Declared;
 use crate::error::Error;
 use crate::flags::CommonFlags;
 use crate::help;
-use crate::stdio::{ComponentLogs, Shown};
+use crate::preparing::{self, tell_if_long};
+use crate::runtime_config::RuntimeConfig;
+use crate::settings;
 use crate::stop::{self, Stop};
 use crate::telemetry;
 use crate::trigger::Trigger;
@@ -60,7 +59,7 @@ struct Arguments<F: clap::Args> {
 pub fn main<T: Trigger>() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let heading = format!("{} Trigger Options", T::display_name());
-    let command = Arguments::<T::Flags>::command()
+    let mut command = Arguments::<T::Flags>::command()
         .name(format!("trigger-{}", T::TYPE))
         .mut_args(move |argument| argument.help_heading(heading.clone()));
     if arguments.iter().skip(1).any(|argument| argument == help::HELP_ARGS_ONLY) {
@@ -72,8 +71,10 @@ pub fn main<T: Trigger>() -> ExitCode {
         let _ = writeln!(std::io::stderr(), "{metadata}");
         return say(&metadata);
     }
-    let parsed =
-        command.try_get_matches_from(arguments).and_then(|matches| Arguments::<T::Flags>::from_arg_matches(&matches));
+    let parsed = command
+        .try_get_matches_from_mut(arguments)
+        .and_then(|matches| Arguments::<T::Flags>::from_arg_matches(&matches))
+        .and_then(|arguments| arguments.common.check().map(|()| arguments).map_err(|error| error.format(&mut command)));
     let arguments = match parsed {
         Ok(arguments) => arguments,
         Err(error) => {
@@ -89,7 +90,7 @@ pub fn main<T: Trigger>() -> ExitCode {
                 // The host shows it, once, with the trigger's name.
                 control.failed(&error);
             } else {
-                let _ = writeln!(std::io::stderr(), "Error: {error}");
+                tell(&format!("Error: {error}"));
             }
             ExitCode::FAILURE
         }
@@ -101,6 +102,11 @@ fn say(text: &str) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
     }
+}
+
+/// Tells a person something on standard error. If nobody can hear it, that is no reason to stop.
+fn tell(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 fn serve<T: Trigger>(arguments: Arguments<T::Flags>) -> Result<(), (Error, Control)> {
@@ -149,8 +155,23 @@ async fn serve_app<T: Trigger>(arguments: Arguments<T::Flags>, control: &Control
     let declared = Declared::<T>::read(&locked)?;
     let ids = declared.components();
     let common = arguments.common;
-    let variables = Variables::resolve(&locked, &common.variables()?)?;
-    let options = options(&common, &locked, &ids)?;
+    common.refuse_unavailable()?;
+    let config = match &common.runtime_config_file {
+        Some(path) => {
+            let config = RuntimeConfig::read(path)?;
+            tell(&config.summary(path));
+            config
+        }
+        None => RuntimeConfig::default(),
+    };
+    let mut providers = config.variables_providers();
+    providers.push(Provider::Environment(Environment::usual()));
+    let variables = Variables::resolve(&locked, &common.variables()?, &providers)?;
+    let logs = settings::log_folder(&common, &config);
+    let options = settings::app_options(&common, &config, &locked, &ids, logs.as_deref())?;
+    if let Some(folder) = logs {
+        tell(&format!("Logging component stdio to \"{}/\"", folder.display()));
+    }
     let trigger = T::new(arguments.own, declared)?;
     let preparing = {
         let control = control.clone();
@@ -160,6 +181,7 @@ async fn serve_app<T: Trigger>(arguments: Arguments<T::Flags>, control: &Control
             Ok::<_, Error>((components, variables))
         })
     };
+    let preparing = tell_if_long(preparing, preparing::PATIENCE, || tell(preparing::NOTICE));
     let (components, variables) = tokio::select! {
         prepared = preparing => prepared.map_err(|error| Error::new("trigger::prepare", error))??,
         // Compiling can't be interrupted; the process ends with it.
@@ -191,54 +213,9 @@ fn read_lock() -> Result<LockedApp, Error> {
     LockedApp::read(&path).map_err(|error| Error::new(error.code(), error))
 }
 
-fn options(common: &CommonFlags, locked: &LockedApp, ids: &[ComponentId]) -> Result<AppOptions, Error> {
-    let app_folder = std::env::var_os(LOCAL_APP_DIR).map(PathBuf::from);
-    let folders = common.folders(app_folder.as_deref());
-    let logs = ComponentLogs::open(ids, folders.logs.as_deref(), common.truncate_logs, &shown(common, locked)?)?;
-    if let (Some(folder), false) = (&folders.logs, common.quiet) {
-        let _ = writeln!(std::io::stderr(), "Logging component stdio to \"{}/\"", folder.display());
-    }
-    let mut options = AppOptions::new(Arc::new(logs));
-    options.engine = common.engine();
-    options.limits = common.limits();
-    options.cache = !common.disable_cache;
-    options.mounts = MountOptions {
-        working_dir: std::env::var_os(WORKING_DIR).map(PathBuf::from).unwrap_or_default(),
-        writable: common.allow_transient_write,
-        // What lies there is run as this user: compiled code, and plugins.
-        protected: [spin_component_runtime::app::cache_folder(), data_folder()].into_iter().flatten().collect(),
-    };
-    Ok(options)
-}
-
-/// Where plugins are installed, by the same rule as in `spin`.
-fn data_folder() -> Option<PathBuf> {
-    match std::env::var_os(DATA_DIR) {
-        Some(folder) => Some(PathBuf::from(folder)),
-        None => dirs::data_local_dir().map(|data| data.join("spin")),
-    }
-}
-
-fn shown(common: &CommonFlags, locked: &LockedApp) -> Result<Shown, Error> {
-    if common.quiet {
-        return Ok(Shown::None);
-    }
-    if common.follow.is_empty() {
-        return Ok(Shown::All);
-    }
-    let known = || locked.components.iter().map(|component| component.id.to_string()).collect::<Vec<_>>().join(", ");
-    let ids = common.follow.iter().map(|given| match given.parse::<ComponentId>() {
-        Ok(id) if locked.component(&id).is_some() => Ok(id),
-        _ => {
-            let message = format!("--follow {given}: the application has no such component; it has {}", known());
-            Err(Error::new("trigger::follow", message))
-        }
-    });
-    Ok(Shown::Only(ids.collect::<Result<_, _>>()?))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::task::Poll;
     use std::time::{Duration, Instant};

@@ -35,7 +35,7 @@ struct Stream {
 }
 
 impl ComponentLogs {
-    /// Opens the files of `components` in `folder`, if there is one.
+    /// Opens the files of `components` in `folder`, if there is one; with `truncate`, empties all logs there before.
     ///
     /// # Errors
     /// When the folder or a file can't be made.
@@ -51,6 +51,9 @@ impl ComponentLogs {
         };
         if let Some(folder) = folder {
             std::fs::create_dir_all(folder).map_err(|error| failed(folder, error))?;
+            if truncate {
+                empty_logs(folder).map_err(|error| failed(folder, error))?;
+            }
         }
         let terminal = std::io::stderr().is_terminal();
         let mut streams = HashMap::new();
@@ -59,7 +62,7 @@ impl ComponentLogs {
                 let file = match folder {
                     Some(folder) => {
                         let path: PathBuf = folder.join(format!("{id}_{suffix}.txt"));
-                        Some(open(&path, truncate).map_err(|error| failed(&path, error))?)
+                        Some(open(&path).map_err(|error| failed(&path, error))?)
                     }
                     None => None,
                 };
@@ -76,12 +79,20 @@ impl ComponentLogs {
     }
 }
 
-fn open(path: &Path, truncate: bool) -> std::io::Result<File> {
-    let file = OpenOptions::new().create(true).append(true).open(path)?;
-    if truncate {
-        file.set_len(0)?;
+fn open(path: &Path) -> std::io::Result<File> {
+    OpenOptions::new().create(true).append(true).open(path)
+}
+
+/// Empties every log in `folder`, also those of components that the app no longer has.
+fn empty_logs(folder: &Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        let is_log = path.to_str().is_some_and(|name| name.ends_with("stdout.txt") || name.ends_with("stderr.txt"));
+        if is_log && path.is_file() {
+            OpenOptions::new().write(true).truncate(true).open(path)?;
+        }
     }
-    Ok(file)
+    Ok(())
 }
 
 impl Output for ComponentLogs {
@@ -156,21 +167,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn files_are_appended_to_or_emptied() {
-        let folder = std::env::temp_dir().join(format!("spin-kit-logs-{}", std::process::id()));
+    fn files_are_appended_to_or_all_emptied() {
+        let folder = tempfile::tempdir().expect("a folder");
         let id: ComponentId = "one".parse().expect("an id");
         let write = |truncate, text: &[u8]| {
-            let logs =
-                ComponentLogs::open(std::slice::from_ref(&id), Some(&folder), truncate, &Shown::None).expect("opened");
+            let ids = std::slice::from_ref(&id);
+            let logs = ComponentLogs::open(ids, Some(folder.path()), truncate, &Shown::None).expect("opened");
             logs.stream(&id, OutputKind::Stdout).write(text);
         };
+        let path = |name: &str| folder.path().join(name);
+        let read = |name: &str| std::fs::read_to_string(path(name)).expect("there");
+        for other in ["gone_stdout.txt", "gone_stderr.txt", "notes.txt", "stdout.txt.old"] {
+            std::fs::write(path(other), "before\n").expect("written");
+        }
+        std::fs::create_dir(path("folder_stdout.txt")).expect("a folder");
         write(false, b"first\n");
         write(false, b"second\n");
-        let path = folder.join("one_stdout.txt");
-        assert_eq!(std::fs::read_to_string(&path).expect("there"), "first\nsecond\n");
+        assert_eq!(read("one_stdout.txt"), "first\nsecond\n");
         write(true, b"third\n");
-        assert_eq!(std::fs::read_to_string(&path).expect("there"), "third\n");
-        std::fs::remove_dir_all(&folder).expect("removed");
+        assert_eq!(read("one_stdout.txt"), "third\n");
+        assert_eq!(read("gone_stdout.txt") + &read("gone_stderr.txt"), "");
+        assert_eq!(read("notes.txt") + &read("stdout.txt.old"), "before\nbefore\n", "no logs");
     }
 
     fn shown(pieces: &[&[u8]]) -> String {

@@ -116,7 +116,7 @@ impl HostError {
             Self::NoScheme { entry } => match entry.as_str() {
                 "*" => "to allow everything, write `*://*:*`".to_owned(),
                 "?" | ":" => "write for example `https://example.com`, or `*://*:*` to allow everything".to_owned(),
-                host => format!("write for example {}", crate::manifest::quoted(&format!("https://{host}"))),
+                host => format!("write for example {}", crate::document::quoted(&format!("https://{host}"))),
             },
             Self::Scheme { .. } => "write for example `https://`, or `*://` for any".to_owned(),
             Self::Braces => "write one entry for each".to_owned(),
@@ -127,7 +127,7 @@ impl HostError {
             Self::Host { .. } => "write a name, an address, or `[…]` around an address of version 6".to_owned(),
             Self::Network { .. } => "write for example `10.0.0.0/8`".to_owned(),
             Self::NoPort { entry, .. } => {
-                let shown = crate::manifest::quoted(&format!("{entry}:*"));
+                let shown = crate::document::quoted(&format!("{entry}:*"));
                 format!("add the port, or write {shown} for any")
             }
             Self::Port { .. } => "write a number up to 65535, a range such as `8000..8100`, or `*`".to_owned(),

@@ -108,6 +108,12 @@ pub const WASMTIME_POOLING: &str = "SPIN_WASMTIME_POOLING";
 /// Path of the runtime configuration file. The flag `--runtime-config-file`.
 pub const RUNTIME_CONFIG_FILE: &str = "RUNTIME_CONFIG_FILE";
 
+/// A word for yes: neither use nor keep compiled code. The flag `--disable-cache`.
+pub const DISABLE_CACHE: &str = "DISABLE_WASMTIME_CACHE";
+
+/// Path of a cache configuration in Wasmtime's form. The flag `--cache`.
+pub const CACHE_FILE: &str = "WASMTIME_CACHE_FILE";
+
 /// Filter of the process's own diagnostics, in the usual syntax of the Rust world.
 pub const RUST_LOG: &str = "RUST_LOG";
 

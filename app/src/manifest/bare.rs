@@ -5,8 +5,8 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use super::parse::assign_id;
-use super::problem::{Located, Position};
 use super::schema::{Application, Component, Manifest, SourceRef, Trigger};
+use crate::document::{Located, Position};
 use crate::names::TriggerType;
 
 impl Manifest {

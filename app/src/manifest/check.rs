@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::dependencies;
 use super::parse::Parsed;
-use super::problem::{Located, Report, did_you_mean, quoted};
 use super::schema::{Component, Manifest, Trigger};
+use crate::document::{Located, Report, did_you_mean, quoted};
 use crate::expression::{Template, TemplateError};
 use crate::hosts::{AllowedHost, HostError};
 use crate::names::ComponentId;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use semver::Version;
 
-use super::problem::{Located, Position, did_you_mean, quoted};
 use super::schema::{Component, Dependency, DependencyName, DependencySource, Manifest, Package, SourceRef};
+use crate::document::{Located, Position, did_you_mean, quoted};
 use crate::lock::Inherit;
 use crate::names::ComponentId;
 

@@ -8,9 +8,10 @@ use std::fs;
 use std::path::Path;
 
 use super::check;
+use super::error::ManifestError;
 use super::parse::{self, Parsed};
-use super::problem::{self, ManifestError, Problem, Report};
 use super::schema::{Component, Manifest};
+use crate::document::{Invalid, Problem, Report};
 
 /// What could be read of a manifest, and what is wrong with it.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,7 +45,7 @@ impl Draft {
         let bytes = fs::read(path).map_err(|source| ManifestError::Read { path: path.to_owned(), source })?;
         match String::from_utf8(bytes) {
             Ok(text) => Self::parse(&text, path),
-            Err(error) => Err(problem::not_utf8(path, &error)),
+            Err(error) => Err(Invalid::not_utf8(path, &error).into()),
         }
     }
 
@@ -75,7 +76,7 @@ impl Draft {
     pub fn parse(text: &str, path: &Path) -> Result<Self, ManifestError> {
         let report = Report::new(text);
         let Some(mut parsed) = parse::document(text, path, &report) else {
-            return Err(report.into_error(path).expect("a document that cannot be read has a problem"));
+            return Err(report.into_error(path).expect("a document that cannot be read has a problem").into());
         };
         check::cross_check(&parsed, &report);
         parsed.manifest.warnings = report.take_warnings();
@@ -90,11 +91,9 @@ impl Draft {
     ///
     /// [`ManifestError::Invalid`] with everything that is wrong.
     pub fn finished(self) -> Result<Manifest, ManifestError> {
-        match self.problems.as_slice() {
-            [] => Ok(self.manifest),
-            _ => {
-                Err(ManifestError::Invalid { path: self.manifest.path, problems: self.problems, omitted: self.omitted })
-            }
+        match Invalid::of(&self.manifest.path, self.problems, self.omitted) {
+            None => Ok(self.manifest),
+            Some(invalid) => Err(invalid.into()),
         }
     }
 

@@ -1,6 +1,6 @@
 //! The deprecated list `allowed_http_hosts`, and what its entries mean in `allowed_outbound_hosts`.
 
-use super::problem::Located;
+use crate::document::Located;
 use crate::hosts::{ALLOW_ALL, AllowedHost};
 
 /// The modern form of a list; entries that have none are left out. One that allows everything makes the others moot.

@@ -4,7 +4,20 @@ use serde_json::{Map, Number, Value};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::problem::{Report, quoted};
+use crate::document::{Report, Table, quoted};
+
+impl Table<'_, '_> {
+    /// The whole table as JSON, for those who understand it.
+    pub(super) fn to_json(&self) -> Option<Map<String, Value>> {
+        object(self.report, self.fields)
+    }
+
+    /// A field with a table that only other programs understand; empty if absent.
+    pub(super) fn foreign(&self, key: &str) -> Map<String, Value> {
+        let table = self.table(key, || self.field_name(key));
+        table.map(|table| foreign(table.fields)).unwrap_or_default()
+    }
+}
 
 /// A value as JSON. What has no JSON form is reported; `key` is the field it belongs to.
 pub(super) fn value(report: &Report<'_>, key: &str, value: &Spanned<DeValue<'_>>) -> Option<Value> {

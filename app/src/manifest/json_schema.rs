@@ -17,8 +17,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
 use super::parse::{Reference, VERSION_KEY};
-use super::problem::Located;
 use super::schema::{BuildCommand, Manifest};
+use crate::document::Located;
 use crate::lock::Inherit;
 use crate::lock::canonical::Node;
 

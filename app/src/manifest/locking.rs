@@ -7,10 +7,11 @@ use std::path::{self, Component as PathPart, Path, PathBuf};
 use serde_json::{Map, Value, json};
 use url::Url;
 
+use super::error::ManifestError;
 use super::needs::{Needs, Resolved};
-use super::problem::{Located, ManifestError, Problem};
 use super::schema::{Build, BuildCommand, Component, Manifest, SourceRef, Trigger, Variable};
 use super::{dependencies, http_hosts};
+use crate::document::{Invalid, Located, Problem};
 use crate::hosts::AllowedHost;
 use crate::lock::{
     COMPONENT_HOST_REQUIREMENTS, ContentRef, LOCAL_SERVICE_CHAINING, LockedApp, LockedComponent, LockedDependency,
@@ -196,8 +197,8 @@ impl Locking<'_> {
         let resolved = dependencies::resolve(self.manifest, component, &|_| false, &mut |at, message, help| {
             problems.push(Problem { line: at.line, column: at.column, message, help });
         });
-        if !problems.is_empty() {
-            return Err(ManifestError::Invalid { path: self.manifest.path.clone(), problems, omitted: 0 });
+        if let Some(invalid) = Invalid::of(&self.manifest.path, problems, 0) {
+            return Err(invalid.into());
         }
         let locked = resolved.into_iter().map(|dependency| {
             let source = self.source(&dependency.source)?;

@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use super::problem::{Located, Position, quoted};
 use super::schema::{FileMount, Manifest, SourceRef};
+use crate::document::{Located, Position, quoted};
 use crate::names::ComponentId;
 
 /// What must be got before an application can be locked.

@@ -18,12 +18,11 @@ use std::ops::Range;
 use std::path::Path;
 
 use serde_json::{Map, Value};
-use toml::de::{DeTable, DeValue};
+use toml::de::DeValue;
 
 use super::ids::check_snake;
-use super::problem::{Report, quoted};
 use super::schema::{Application, Component, Manifest, Variable};
-use super::table::Table;
+use crate::document::{self, Report, Table, quoted};
 use crate::names::TriggerType;
 
 pub(super) use trigger::{Reference, assign_id};
@@ -60,15 +59,8 @@ pub(super) struct Parsed<'t> {
 
 /// Reads a document as far as it can be read; `None` if nothing can be said about its parts. Problems are reported.
 pub(super) fn document<'t>(text: &'t str, path: &Path, report: &Report<'t>) -> Option<Parsed<'t>> {
-    let (document, errors) = DeTable::parse_recoverable(text);
-    if !errors.is_empty() {
-        for error in errors {
-            let message = error.message().replace('\n', "; ");
-            report.problem(&error.span().unwrap_or(0..0), message);
-        }
-        return None;
-    }
-    let document = Table::document(document.get_ref(), report);
+    let fields = document::parse(text, report)?;
+    let document = Table::document(&fields, report, "the manifest");
     match version(&document)? {
         Version::One => Some(version1::document(&document, path)),
         Version::Two => Some(version_2(&document, path)),

@@ -5,8 +5,8 @@ use std::path::Path;
 use super::dependencies;
 use super::locking::absolute_source;
 use super::patterns::is_glob;
-use super::problem::{Located, Position, Problem, quoted};
 use super::schema::{Component, FileMount, Manifest, SourceRef};
+use crate::document::{Located, Position, Problem, quoted};
 
 impl Manifest {
     /// Looks for the files that the manifest names: the code of components and of their dependencies, and what `files`

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::problem::ManifestError;
+use super::error::ManifestError;
 use super::schema::{Build, Component, Dependency, Manifest, Profile};
 
 impl Manifest {

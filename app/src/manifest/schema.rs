@@ -18,7 +18,7 @@ use url::Url;
 
 use super::json_schema::{self, TargetName, VariableName, WebAddress, Workdir};
 use super::parse::Reference;
-use super::problem::{Located, Position, Problem};
+use crate::document::{Located, Position, Problem};
 use crate::names::{ComponentId, TriggerType};
 
 pub use component::{Component, Download, FileMount, Package, Profile, SourceRef};

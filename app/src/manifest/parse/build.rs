@@ -3,11 +3,10 @@
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::super::problem::quoted;
 use super::super::schema::{Build, BuildCommand, Target};
-use super::super::table::{Table, mismatch};
 use super::form::{Form, recognise};
 use super::source::web_address;
+use crate::document::{Table, mismatch, quoted};
 
 pub(super) const BUILD_KEYS: &[&str] = &["command", "workdir", "watch"];
 

@@ -5,14 +5,13 @@ use std::ops::Range;
 
 use super::super::http_hosts;
 use super::super::ids::{check_kebab, is_label, kebab_of};
-use super::super::problem::{Located, Position, Report, quoted};
 use super::super::schema::{Component, Profile};
-use super::super::table::Table;
 use super::build::{build, command, targets};
 use super::check_variable_key;
 use super::dependency::dependencies;
 use super::files::{exclude_files, files};
 use super::source::{self, source};
+use crate::document::{Located, Position, Report, Table, quoted};
 use crate::names::ComponentId;
 
 pub(super) const COMPONENT_KEYS: &[&str] = &[

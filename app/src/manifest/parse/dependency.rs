@@ -4,12 +4,11 @@ use semver::VersionReq;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::super::problem::{Located, did_you_mean, quoted};
 use super::super::schema::{Dependency, DependencyName, DependencySource};
-use super::super::table::{Table, mismatch};
 use super::component;
 use super::form::{Form, recognise};
 use super::source::{download, registry};
+use crate::document::{Located, Table, did_you_mean, mismatch, quoted};
 use crate::lock::Inherit;
 
 const PACKAGE: &str = "a package from a registry";

@@ -6,9 +6,8 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::super::patterns;
-use super::super::problem::{Located, quoted};
 use super::super::schema::FileMount;
-use super::super::table::{Table, mismatch};
+use crate::document::{Located, Table, mismatch, quoted};
 
 pub(super) const PLACED_KEYS: &[&str] = &["source", "destination"];
 

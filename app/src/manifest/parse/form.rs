@@ -1,7 +1,6 @@
 //! Tables that may have one of several forms: which one is meant, so that messages can be about that one.
 
-use super::super::problem::nearest;
-use super::super::table::Table;
+use crate::document::{Table, nearest};
 
 /// One form of a table.
 pub(super) struct Form {

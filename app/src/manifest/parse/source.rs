@@ -5,10 +5,9 @@ use toml::Spanned;
 use toml::de::DeValue;
 use url::Url;
 
-use super::super::problem::{Located, quoted};
 use super::super::schema::{Download, Package, SourceRef};
-use super::super::table::{Table, mismatch};
 use super::form::{Form, recognise};
+use crate::document::{Located, Table, mismatch, quoted};
 
 const DOWNLOAD: &str = "a download";
 const PACKAGE: &str = "a package from a registry";

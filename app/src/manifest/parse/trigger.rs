@@ -9,10 +9,9 @@ use toml::de::DeValue;
 
 use super::super::ids::check_kebab;
 use super::super::json;
-use super::super::problem::{Located, quoted};
 use super::super::schema::{Component, Trigger};
-use super::super::table::{Table, kind, mismatch};
 use super::{component, trigger_type};
+use crate::document::{Located, Table, kind, mismatch, quoted};
 use crate::names::{ComponentId, TriggerType};
 
 /// Keys of a trigger that are not only the trigger's business.

@@ -11,12 +11,11 @@ use toml::de::DeValue;
 
 use super::super::http_hosts;
 use super::super::ids::check_kebab;
-use super::super::problem::{Located, Report, quoted};
 use super::super::schema::{Application, Component, Manifest, Trigger};
-use super::super::table::{Table, kind};
 use super::component::{Deprecated, http_hosts, shared_fields};
 use super::source::source;
 use super::{OLD_VERSION_KEY, Parsed, VERSION_KEY, check_variable_key, keys, trigger_type, variables};
+use crate::document::{Located, Report, Table, kind, quoted};
 use crate::names::{ComponentId, TriggerType};
 
 const DOCUMENT_KEYS: &[&str] =

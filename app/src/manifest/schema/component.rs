@@ -13,8 +13,8 @@ use super::super::json_schema::{
     Registry, SourcePath, VariableName, WebAddress,
 };
 use super::super::names::{Digest, PackageName};
-use super::super::problem::{Located, Position};
 use super::{Build, BuildCommand, Dependency, DependencyName, Target};
+use crate::document::{Located, Position};
 use crate::names::ComponentId;
 
 /// A table `[component.ID]`.

@@ -8,8 +8,8 @@ use semver::{Version, VersionReq};
 
 use super::super::json_schema::{self, FilePath, Registry, Requirement};
 use super::super::names::PackageName;
-use super::super::problem::Located;
 use super::Download;
+use crate::document::Located;
 use crate::lock::Inherit;
 use crate::names::ComponentId;
 

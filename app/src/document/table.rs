@@ -3,19 +3,18 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use serde_json::{Map, Value};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::json;
-use super::problem::{Located, Report, did_you_mean, quoted};
+use super::report::{Located, Report, did_you_mean, quoted};
 
 /// A table of the document, a name for it in messages, and the report that problems go to.
 ///
 /// Every reader returns what could be read and reports what could not, so that one pass finds all problems.
-pub(super) struct Table<'d, 't> {
-    pub(super) report: &'d Report<'t>,
-    fields: &'d DeTable<'t>,
+pub struct Table<'d, 't> {
+    /// Where problems go.
+    pub report: &'d Report<'t>,
+    pub(crate) fields: &'d DeTable<'t>,
     /// Where the table begins, for problems about what is not there.
     header: Range<usize>,
     /// How messages call the table, for example ``component `hello` ``.
@@ -23,13 +22,13 @@ pub(super) struct Table<'d, 't> {
 }
 
 impl<'d, 't> Table<'d, 't> {
-    /// The whole document.
-    pub(super) fn document(fields: &'d DeTable<'t>, report: &'d Report<'t>) -> Self {
-        Self { report, fields, header: 0..0, name: "the manifest".to_owned() }
+    /// The whole document; `name` is how messages call it.
+    pub fn document(fields: &'d DeTable<'t>, report: &'d Report<'t>, name: &str) -> Self {
+        Self { report, fields, header: 0..0, name: name.to_owned() }
     }
 
     /// A value that must be a table. `header` is where it is reported if something is missing in it.
-    pub(super) fn of(
+    pub fn of(
         report: &'d Report<'t>,
         header: Range<usize>,
         value: &'d Spanned<DeValue<'t>>,
@@ -46,59 +45,59 @@ impl<'d, 't> Table<'d, 't> {
     }
 
     /// The same table under another name.
-    pub(super) fn renamed(self, name: String) -> Self {
+    pub fn renamed(self, name: String) -> Self {
         Self { name, ..self }
     }
 
     /// How messages call this table.
-    pub(super) fn name(&self) -> &str {
+    pub fn name(&self) -> &str {
         &self.name
     }
 
     /// How messages call a field of this table.
-    pub(super) fn field_name(&self, key: &str) -> String {
+    pub fn field_name(&self, key: &str) -> String {
         format!("{} in {}", quoted(key), self.name)
     }
 
     /// Where the table begins.
-    pub(super) fn header(&self) -> &Range<usize> {
+    pub fn header(&self) -> &Range<usize> {
         &self.header
     }
 
     /// A field as it is.
-    pub(super) fn get(&self, key: &str) -> Option<&'d Spanned<DeValue<'t>>> {
+    pub fn get(&self, key: &str) -> Option<&'d Spanned<DeValue<'t>>> {
         self.fields.get(key)
     }
 
     /// The span of a key.
-    pub(super) fn key_span(&self, key: &str) -> Option<Range<usize>> {
+    pub fn key_span(&self, key: &str) -> Option<Range<usize>> {
         self.fields.get_key_value(key).map(|(key, _)| key.span())
     }
 
     /// All fields in the order of the text: key, span of the key, value.
-    pub(super) fn entries(&self) -> impl Iterator<Item = (&'d str, Range<usize>, &'d Spanned<DeValue<'t>>)> {
+    pub fn entries(&self) -> impl Iterator<Item = (&'d str, Range<usize>, &'d Spanned<DeValue<'t>>)> {
         self.fields.iter().map(|(key, value)| (key.get_ref().as_ref(), key.span(), value))
     }
 
     /// Reports a field that is not there.
-    pub(super) fn missing(&self, key: &str, help: &str) {
+    pub fn missing(&self, key: &str, help: &str) {
         let message = format!("the key {} is missing in {}", quoted(key), self.name);
         self.report.problem_with_help(&self.header, message, help.to_owned());
     }
 
     /// A text, with its place.
-    pub(super) fn text(&self, key: &str) -> Option<Located<String>> {
+    pub fn text(&self, key: &str) -> Option<Located<String>> {
         let value = self.get(key)?;
         text(self.report, value, || self.field_name(key))
     }
 
     /// A text that may be absent and whose place does not matter.
-    pub(super) fn plain_text(&self, key: &str) -> Option<String> {
+    pub fn plain_text(&self, key: &str) -> Option<String> {
         self.text(key).map(|located| located.value)
     }
 
     /// A truth value.
-    pub(super) fn flag(&self, key: &str) -> Option<bool> {
+    pub fn flag(&self, key: &str) -> Option<bool> {
         let value = self.get(key)?;
         let flag = value.get_ref().as_bool();
         if flag.is_none() {
@@ -107,8 +106,37 @@ impl<'d, 't> Table<'d, 't> {
         flag
     }
 
+    /// A whole number that is not negative.
+    pub fn count(&self, key: &str) -> Option<u64> {
+        let value = self.get(key)?;
+        let count = match value.get_ref() {
+            DeValue::Integer(integer) => u64::from_str_radix(integer.as_str(), integer.radix()).ok(),
+            _ => {
+                mismatch(self.report, value, &self.field_name(key), "a whole number");
+                return None;
+            }
+        };
+        if count.is_none() {
+            let message = format!("{} must be a whole number from 0 to {}", self.field_name(key), u64::MAX);
+            self.report.problem(&value.span(), message);
+        }
+        count
+    }
+
+    /// A list of tables, each by the name `name`; empty if absent.
+    pub fn tables(&self, key: &str, name: &str) -> Vec<Table<'d, 't>> {
+        let Some(value) = self.get(key) else {
+            return Vec::new();
+        };
+        let DeValue::Array(items) = value.get_ref() else {
+            mismatch(self.report, value, &self.field_name(key), "a list of tables");
+            return Vec::new();
+        };
+        items.iter().filter_map(|item| Self::of(self.report, item.span(), item, name)).collect()
+    }
+
     /// A list of texts with their places; empty if absent.
-    pub(super) fn texts(&self, key: &str) -> Vec<Located<String>> {
+    pub fn texts(&self, key: &str) -> Vec<Located<String>> {
         let Some(value) = self.get(key) else {
             return Vec::new();
         };
@@ -121,16 +149,12 @@ impl<'d, 't> Table<'d, 't> {
     }
 
     /// A list of texts whose places do not matter.
-    pub(super) fn plain_texts(&self, key: &str) -> Vec<String> {
+    pub fn plain_texts(&self, key: &str) -> Vec<String> {
         self.texts(key).into_iter().map(|located| located.value).collect()
     }
 
     /// A table of texts; empty if absent. Every key is shown to `check_key` with its span.
-    pub(super) fn text_map(
-        &self,
-        key: &str,
-        check_key: impl Fn(&str, Range<usize>),
-    ) -> BTreeMap<String, Located<String>> {
+    pub fn text_map(&self, key: &str, check_key: impl Fn(&str, Range<usize>)) -> BTreeMap<String, Located<String>> {
         let Some(table) = self.table(key, || self.field_name(key)) else {
             return BTreeMap::new();
         };
@@ -143,21 +167,13 @@ impl<'d, 't> Table<'d, 't> {
     }
 
     /// A field that is a table.
-    pub(super) fn table(&self, key: &str, name: impl FnOnce() -> String) -> Option<Table<'d, 't>> {
+    pub fn table(&self, key: &str, name: impl FnOnce() -> String) -> Option<Table<'d, 't>> {
         let (key, value) = self.fields.get_key_value(key)?;
         Self::of(self.report, key.span(), value, name())
     }
 
-    /// A field with a table that only other programs understand; empty if absent.
-    pub(super) fn foreign(&self, key: &str) -> Map<String, Value> {
-        let Some(table) = self.table(key, || self.field_name(key)) else {
-            return Map::new();
-        };
-        json::foreign(table.fields)
-    }
-
     /// A text that is turned into something else; what that says against it is reported.
-    pub(super) fn parsed<T>(&self, key: &str, what: &str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+    pub fn parsed<T>(&self, key: &str, what: &str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         let text = self.text(key)?;
         match parse(&text.value) {
             Ok(value) => Some(value),
@@ -169,15 +185,10 @@ impl<'d, 't> Table<'d, 't> {
         }
     }
 
-    /// The whole table as JSON, for those who understand it.
-    pub(super) fn to_json(&self) -> Option<Map<String, Value>> {
-        json::object(self.report, self.fields)
-    }
-
     /// Reports every key that is not known.
     ///
     /// `elsewhere` are keys that a reader of other formats may expect here, each with what to do instead.
-    pub(super) fn expect_only(&self, known: &[&str], elsewhere: &[(&str, &str)]) {
+    pub fn expect_only(&self, known: &[&str], elsewhere: &[(&str, &str)]) {
         for (key, span, _) in self.entries() {
             if known.contains(&key) {
                 continue;
@@ -199,7 +210,7 @@ impl<'d, 't> Table<'d, 't> {
 }
 
 /// A value that must be a text, with its place.
-pub(super) fn text(
+pub fn text(
     report: &Report<'_>,
     value: &Spanned<DeValue<'_>>,
     name: impl FnOnce() -> String,
@@ -216,12 +227,12 @@ pub(super) fn text(
 }
 
 /// Reports a value of the wrong kind.
-pub(super) fn mismatch(report: &Report<'_>, value: &Spanned<DeValue<'_>>, name: &str, expected: &str) {
+pub fn mismatch(report: &Report<'_>, value: &Spanned<DeValue<'_>>, name: &str, expected: &str) {
     report.problem(&value.span(), format!("{name} must be {expected}, not {}", kind(value.get_ref())));
 }
 
 /// The kind of a value in plain words.
-pub(super) fn kind(value: &DeValue<'_>) -> &'static str {
+pub fn kind(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "a text",
         DeValue::Integer(_) => "an integer",

@@ -1,15 +1,12 @@
-//! What is wrong with a manifest, and where.
+//! What is wrong with a text, and where.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
-use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::string::FromUtf8Error;
 
-use super::needs::Needs;
-
-/// Most problems that one error lists; a file that is no manifest at all would produce thousands.
+/// Most problems that one error lists; a file of another format would produce thousands.
 const MAX_PROBLEMS: usize = 100;
 
 /// A place in a text.
@@ -55,130 +52,61 @@ pub struct Problem {
     pub help: Option<String>,
 }
 
-/// Why there is no manifest.
+/// Why a document can be read and is not valid.
 ///
 /// Printed, it is one line `PATH:LINE:COLUMN: MESSAGE` for each problem, in the order of the text, each followed by a
 /// line of help where there is any.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum ManifestError {
-    /// The file cannot be read.
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// The file can be read and is not a valid manifest.
-    Invalid {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong, in the order of the text: everything, or the first hundred things found.
-        problems: Vec<Problem>,
-        /// How many more there are.
-        omitted: usize,
-    },
-    /// It is asked for a profile that no component has.
-    UnknownProfile {
-        /// The file.
-        path: PathBuf,
-        /// The profile asked for.
-        profile: String,
-        /// The profiles that there are.
-        known: Vec<String>,
-    },
-    /// It needs code or files that nobody has got for it.
-    Unresolved {
-        /// The file.
-        path: PathBuf,
-        /// What is missing.
-        needs: Needs,
-    },
+pub struct Invalid {
+    /// The file.
+    pub path: PathBuf,
+    /// What is wrong, in the order of the text: everything, or the first hundred things found.
+    pub problems: Vec<Problem>,
+    /// How many more there are.
+    pub omitted: usize,
 }
 
-impl ManifestError {
-    /// The manifest in question.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        match self {
-            Self::Read { path, .. }
-            | Self::Invalid { path, .. }
-            | Self::UnknownProfile { path, .. }
-            | Self::Unresolved { path, .. } => path,
-        }
+impl Invalid {
+    /// An error of these problems and some that were only counted, if there are any.
+    pub(crate) fn of(path: &Path, problems: Vec<Problem>, omitted: usize) -> Option<Self> {
+        (!problems.is_empty()).then(|| Self { path: path.to_owned(), problems, omitted })
     }
 
-    /// Everything that is wrong with the text; empty if something else is wrong.
+    /// The error for a file that is not UTF-8.
     #[must_use]
-    pub fn problems(&self) -> &[Problem] {
-        match self {
-            Self::Invalid { problems, .. } => problems,
-            _ => &[],
-        }
-    }
-
-    /// The stable code of this error.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Read { .. } => "manifest::read",
-            Self::Invalid { .. } => "manifest::invalid",
-            Self::UnknownProfile { .. } => "manifest::unknown-profile",
-            Self::Unresolved { .. } => "manifest::unresolved",
-        }
+    pub fn not_utf8(path: &Path, error: &FromUtf8Error) -> Self {
+        let valid = error.utf8_error().valid_up_to();
+        let readable = String::from_utf8_lossy(&error.as_bytes()[..valid]);
+        let report = Report::new(&readable);
+        report.problem(&(valid..valid), "the file is not valid UTF-8 from here on");
+        report.into_error(path).expect("a problem was just added")
     }
 }
 
-impl fmt::Display for ManifestError {
+impl fmt::Display for Invalid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Read { path, .. } => write!(f, "cannot read the manifest {path:?}"),
-            Self::Invalid { path, problems, omitted } => {
-                for (index, problem) in problems.iter().enumerate() {
-                    let separator = if index == 0 { "" } else { "\n" };
-                    let Problem { line, column, message, help } = problem;
-                    write!(f, "{separator}{}:{line}:{column}: {message}", path.display())?;
-                    if let Some(help) = help {
-                        write!(f, "\n  help: {help}")?;
-                    }
-                }
-                if *omitted > 0 {
-                    write!(f, "\n{}: and {omitted} more problems", path.display())?;
-                }
-                Ok(())
-            }
-            Self::UnknownProfile { path, profile, known } => {
-                write!(f, "{}: no component has a profile {}", path.display(), quoted(profile))?;
-                match did_you_mean(profile, known.iter().map(String::as_str)) {
-                    Some(help) => write!(f, "\n  help: {help}"),
-                    None if known.is_empty() => write!(f, "\n  help: leave the profile out; there are none"),
-                    None => write!(f, "\n  help: the profiles are {}", known.join(", ")),
-                }
-            }
-            Self::Unresolved { path, needs } => {
-                for (index, (at, what)) in needs.described().enumerate() {
-                    let separator = if index == 0 { "" } else { "\n" };
-                    let Position { line, column } = at;
-                    write!(f, "{separator}{}:{line}:{column}: {what} must be got before locking", path.display())?;
-                }
-                Ok(())
+        let Self { path, problems, omitted } = self;
+        for (index, problem) in problems.iter().enumerate() {
+            let separator = if index == 0 { "" } else { "\n" };
+            let Problem { line, column, message, help } = problem;
+            write!(f, "{separator}{}:{line}:{column}: {message}", path.display())?;
+            if let Some(help) = help {
+                write!(f, "\n  help: {help}")?;
             }
         }
+        if *omitted > 0 {
+            write!(f, "\n{}: and {omitted} more problems", path.display())?;
+        }
+        Ok(())
     }
 }
 
-impl std::error::Error for ManifestError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Read { source, .. } => Some(source),
-            _ => None,
-        }
-    }
-}
+impl std::error::Error for Invalid {}
 
 /// Collects problems while a text is read.
 #[derive(Debug)]
-pub(super) struct Report<'t> {
+pub struct Report<'t> {
     text: &'t str,
     /// The byte offset at which each line starts.
     lines: Vec<usize>,
@@ -192,7 +120,7 @@ pub(super) struct Report<'t> {
 
 impl<'t> Report<'t> {
     /// A report about a text.
-    pub(super) fn new(text: &'t str) -> Self {
+    pub fn new(text: &'t str) -> Self {
         let starts = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
         Self {
             text,
@@ -205,7 +133,7 @@ impl<'t> Report<'t> {
     }
 
     /// The line and column of a byte offset.
-    pub(super) fn position(&self, offset: usize) -> Position {
+    pub fn position(&self, offset: usize) -> Position {
         let line = self.lines.partition_point(|&start| start <= offset);
         let end = self.text.floor_char_boundary(offset);
         let (from, before) = match self.last.get() {
@@ -218,27 +146,22 @@ impl<'t> Report<'t> {
     }
 
     /// The text at a span.
-    pub(super) fn quote(&self, span: &Range<usize>) -> &'t str {
+    pub fn quote(&self, span: &Range<usize>) -> &'t str {
         self.text.get(span.clone()).unwrap_or_default()
     }
 
     /// Notes a problem at a span.
-    pub(super) fn problem(&self, span: &Range<usize>, message: impl Into<String>) {
+    pub fn problem(&self, span: &Range<usize>, message: impl Into<String>) {
         self.add(self.position(span.start), message.into(), None);
     }
 
     /// Notes a problem at a span, and what to do about it.
-    pub(super) fn problem_with_help(
-        &self,
-        span: &Range<usize>,
-        message: impl Into<String>,
-        help: impl Into<Option<String>>,
-    ) {
+    pub fn problem_with_help(&self, span: &Range<usize>, message: impl Into<String>, help: impl Into<Option<String>>) {
         self.add(self.position(span.start), message.into(), help.into());
     }
 
     /// Notes a problem at a place that is known already.
-    pub(super) fn add(&self, at: Position, message: String, help: Option<String>) {
+    pub fn add(&self, at: Position, message: String, help: Option<String>) {
         if self.is_full() {
             self.only_count();
         } else {
@@ -247,7 +170,7 @@ impl<'t> Report<'t> {
     }
 
     /// Notes something that is not wrong but should be changed.
-    pub(super) fn warn(&self, at: Position, message: String, help: String) {
+    pub fn warn(&self, at: Position, message: String, help: String) {
         if self.warnings.borrow().len() < MAX_PROBLEMS {
             let warning = Problem { line: at.line, column: at.column, message, help: Some(help) };
             self.warnings.borrow_mut().push(warning);
@@ -255,24 +178,24 @@ impl<'t> Report<'t> {
     }
 
     /// All warnings so far, in the order of the text.
-    pub(super) fn take_warnings(&self) -> Vec<Problem> {
+    pub fn take_warnings(&self) -> Vec<Problem> {
         let mut warnings = self.warnings.take();
         warnings.sort_by_key(|warning| (warning.line, warning.column));
         warnings
     }
 
     /// Counts a problem without saying what it is.
-    pub(super) fn only_count(&self) {
+    pub fn only_count(&self) {
         self.omitted.set(self.omitted.get() + 1);
     }
 
     /// Whether further problems are only counted, so that nobody need think about what would help.
-    pub(super) fn is_full(&self) -> bool {
+    pub fn is_full(&self) -> bool {
         self.problems.borrow().len() >= MAX_PROBLEMS
     }
 
     /// The problems in the order of the text, and how many were only counted.
-    pub(super) fn into_problems(self) -> (Vec<Problem>, usize) {
+    pub(crate) fn into_problems(self) -> (Vec<Problem>, usize) {
         let mut problems = self.problems.into_inner();
         problems.sort_by_key(|problem| (problem.line, problem.column));
         // The TOML parser sometimes says the same of one place twice.
@@ -281,23 +204,14 @@ impl<'t> Report<'t> {
     }
 
     /// The error, if there is any problem.
-    pub(super) fn into_error(self, path: &Path) -> Option<ManifestError> {
+    pub fn into_error(self, path: &Path) -> Option<Invalid> {
         let (problems, omitted) = self.into_problems();
-        (!problems.is_empty()).then(|| ManifestError::Invalid { path: path.to_owned(), problems, omitted })
+        Invalid::of(path, problems, omitted)
     }
 }
 
-/// The error for a file that is not UTF-8.
-pub(super) fn not_utf8(path: &Path, error: &FromUtf8Error) -> ManifestError {
-    let valid = error.utf8_error().valid_up_to();
-    let readable = String::from_utf8_lossy(&error.as_bytes()[..valid]);
-    let report = Report::new(&readable);
-    report.problem(&(valid..valid), "the file is not valid UTF-8 from here on");
-    report.into_error(path).expect("a problem was just added")
-}
-
 /// A name in backticks, harmless to print and not absurdly long.
-pub(crate) fn quoted(name: &str) -> String {
+pub fn quoted(name: &str) -> String {
     const SHOWN: usize = 80;
     let mut shown = String::from("`");
     for c in name.chars().take(SHOWN) {
@@ -311,7 +225,7 @@ pub(crate) fn quoted(name: &str) -> String {
 }
 
 /// The known name that is most like this one, if any is like it.
-pub(super) fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+pub(crate) fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     const LONGEST: usize = 64;
     if name.len() > LONGEST {
         return None;
@@ -326,7 +240,7 @@ pub(super) fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) 
 }
 
 /// Help in the form of a question, if a known name is near.
-pub(super) fn did_you_mean<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<String> {
+pub fn did_you_mean<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<String> {
     nearest(name, known).map(|known| format!("did you mean {}?", quoted(known)))
 }
 

@@ -1,0 +1,109 @@
+//! The flags that every trigger has, given to the real `spin up` and carried out by the real HTTP trigger.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+#[path = "flags/cache.rs"]
+mod cache;
+#[path = "flags/engine.rs"]
+mod engine;
+#[path = "flags/logs.rs"]
+mod logs;
+#[path = "flags/notice.rs"]
+mod notice;
+#[path = "flags/questions.rs"]
+mod questions;
+#[path = "flags/runtime_config.rs"]
+mod runtime_config;
+#[path = "flags/secrets.rs"]
+mod secrets;
+#[path = "flags/variables.rs"]
+mod variables;
+
+use std::path::{Path, PathBuf};
+
+use spin_tests::{App, Finished, Invocation, Running, World, http};
+
+/// Both probes, with variables of each kind.
+const MANIFEST: &str = r#"
+spin_manifest_version = 2
+application = { name = "app", version = "1.2.3" }
+[variables]
+a = { default = "default" }
+b = { default = "default" }
+c = { default = "default" }
+d = { default = "default" }
+e = { default = "default" }
+[[trigger.http]]
+route = "/p2/..."
+component = "old"
+[[trigger.http]]
+route = "/p3/..."
+component = "new"
+[component.old]
+source = "probe-p2.wasm"
+[component.new]
+source = "probe-p3.wasm"
+files = [{ source = "assets", destination = "/" }]
+variables = { all = "{{ a }}/{{ b }}/{{ c }}/{{ d }}/{{ e }}" }
+"#;
+
+/// What the app's component makes of its variables when nothing gives them values.
+const DEFAULTS: &str = "default/default/default/default/default";
+
+/// An app that can be started with flags, again and again.
+struct Site {
+    world: World,
+    app: App,
+}
+
+impl Site {
+    fn new() -> Self {
+        let world = World::new();
+        world.install("trigger-http");
+        world.write("apps/app/assets/a.txt", "the file a\n");
+        let app = world.app("app", MANIFEST, &["probe-p2", "probe-p3"]);
+        Self { world, app }
+    }
+
+    /// A path in the app's folder, which is also the working folder of [`Self::up`].
+    fn path(&self, relative: &str) -> PathBuf {
+        self.app.dir().join(relative)
+    }
+
+    /// Writes a file in the app's folder.
+    fn write(&self, relative: &str, text: &str) -> PathBuf {
+        self.world.write(Path::new("apps/app").join(relative), text)
+    }
+
+    fn up(&self, flags: &[&str]) -> Invocation {
+        let arguments = ["up", "--listen", "127.0.0.1:0"].into_iter().chain(flags.iter().copied());
+        self.world.spin(arguments).in_dir(self.app.dir())
+    }
+
+    /// Starts, asks the newer probe for `path`, and stops: the answer, and what was said.
+    #[track_caller]
+    fn ask(&self, up: Invocation, path: &str) -> (String, Finished) {
+        let up = up.start();
+        let answer = http::get(up.serving(), &format!("/p3{path}")).text();
+        (answer, up.stop().success())
+    }
+}
+
+/// The number of the trigger process that `up` has started.
+fn trigger_of(up: &Running) -> String {
+    let children = std::fs::read_dir(format!("/proc/{}/task", up.pid())).unwrap().map(|task| {
+        let children = task.unwrap().path().join("children");
+        std::fs::read_to_string(children).unwrap_or_default()
+    });
+    children.collect::<String>().trim().to_owned()
+}
+
+/// All files below a folder, by their paths in it.
+fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let below = entries.flat_map(|entry| {
+        let path = entry.unwrap().path();
+        if path.is_dir() { files_below(&path) } else { vec![path] }
+    });
+    below.collect()
+}

@@ -1,0 +1,119 @@
+//! What the file may say, and every mistake in it.
+
+use std::path::PathBuf;
+
+use super::*;
+
+fn parse(text: &str) -> Result<RuntimeConfig, String> {
+    RuntimeConfig::parse(text, Path::new("/etc/app/config.toml")).map_err(|invalid| invalid.to_string())
+}
+
+fn valid(text: &str) -> RuntimeConfig {
+    parse(text).unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+fn problems(text: &str) -> String {
+    parse(text).err().expect("there are mistakes")
+}
+
+#[test]
+fn an_empty_file_decides_nothing() {
+    let config = valid("");
+    assert!(config.state_dir.is_none() && config.log_dir.is_none() && config.max_instance_memory.is_none());
+    assert!(config.variables_providers().is_empty());
+}
+
+#[test]
+fn paths_are_seen_from_the_files_folder() {
+    let config = valid("state_dir = 'state'\nlog_dir = '/var/log/app'");
+    assert_eq!(config.state_dir, Some(Folder::At("/etc/app/state".into())));
+    assert_eq!(config.log_dir, Some(Folder::At("/var/log/app".into())));
+    assert_eq!(valid("log_dir = ''").log_dir, Some(Folder::None));
+    let config = valid("[[variables_provider]]\ntype = 'env'\ndotenv_path = 'app.env'");
+    let [VariablesProvider::Env { dotenv_path, .. }] = config.variables_providers.as_slice() else {
+        panic!("one provider of the type env")
+    };
+    assert_eq!(dotenv_path, &Some(PathBuf::from("/etc/app/app.env")));
+}
+
+#[test]
+fn numbers_may_have_any_form_that_toml_knows() {
+    for (text, bytes) in [("134217728", 134_217_728), ("0x10_0000", 1 << 20), ("0", 0)] {
+        assert_eq!(valid(&format!("max_instance_memory = {text}")).max_instance_memory, Some(bytes));
+    }
+}
+
+#[test]
+fn providers_keep_their_order_and_their_old_name() {
+    for key in ["variables_provider", "config_provider"] {
+        let config =
+            valid(&format!("[[{key}]]\ntype = 'env'\n[[{key}]]\ntype = 'static'\nvalues = {{ a = 's3cret' }}"));
+        assert_eq!(
+            config.summary(Path::new("config.toml")),
+            "Using runtime config [variables_provider: env], [variables_provider: static] from \"config.toml\""
+        );
+    }
+    assert_eq!(valid("log_dir = ''").summary(Path::new("c.toml")), "Using runtime config from \"c.toml\"");
+}
+
+#[test]
+fn every_mistake_is_named_with_its_place_and_no_value() {
+    let text = r#"state_dir = 5
+log_dri = "s3cret"
+max_instance_memory = "s3cret"
+outbound_htp = true
+[key_value_store.default]
+type = "redis"
+url = "redis://:s3cret@127.0.0.1"
+[sqlite_database.default]
+[llm_compute]
+[[client_tls]]
+[outbound_networking]
+[outbound_http]
+[[variables_provider]]
+values = { a = "s3cret" }
+[[variables_provider]]
+type = "static"
+[[variables_provider]]
+type = "static"
+values = { token = 5, other = ["s3cret"], good = "s3cret" }
+valeus = { token = "s3cret" }
+[[variables_provider]]
+type = "env"
+prefix = 5
+dotenv_path = true
+token = "s3cret"
+[[variables_provider]]
+type = "vault"
+token = "s3cret"
+[[variables_provider]]
+type = "azure_key_vault"
+[[variables_provider]]
+type = "statik"
+[[variables_provider]]
+type = 5
+"#;
+    let problems = problems(text);
+    assert!(!problems.contains("s3cret"), "{problems}");
+    insta::assert_snapshot!(problems);
+}
+
+#[test]
+fn other_mistakes() {
+    let texts = [
+        "variables_provider = 's3cret'",
+        "[variables_provider]\ntype = 'env'",
+        "variables_provider = ['s3cret']",
+        "[[variables_provider]]\ntype = 'env'\n[[config_provider]]\ntype = 'nev'",
+        "max_instance_memory = -1",
+        "max_instance_memory = 99999999999999999999",
+        "max_instance_memory = 1.5",
+        "log_dir = 's3cret",
+        "log_dir = ''\nlog_dir = 's3cret'",
+        "nothing_like_anything = 1",
+    ];
+    let all: Vec<String> = texts.iter().map(|text| problems(text)).collect();
+    let all = all.join("\n\n");
+    assert!(!all.contains("s3cret"), "{all}");
+    insta::assert_snapshot!(all);
+}
