@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::LazyLock;
 
 use anyhow::{Context, Result, ensure};
 use spin_catalogue::Platform;
@@ -19,7 +20,13 @@ const TRIGGERS: [(&str, &str); 2] = [
 
 /// The folder of the workspace.
 pub fn workspace() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the workspace")
+    static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
+        // What `cargo run` says comes first: checkouts that share a target folder share this program too, so that what
+        // was known when it was compiled may be the place of another one.
+        let package = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+        Path::new(&package).parent().expect("xtask lies in the workspace").to_owned()
+    });
+    &FOLDER
 }
 
 /// Where everything is built: beside the user's other caches, so that a fresh clone builds little.
