@@ -1,6 +1,5 @@
 //! From a locked application to components that are ready.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,6 +10,7 @@ use spin_app_model::lock::{LockedApp, LockedComponent};
 use wasmtime::Engine;
 use wasmtime::component::Linker;
 
+use crate::adapt::{self, FileKind};
 use crate::aot::CompiledCode;
 use crate::component::{Component, PrepareError, Shared};
 use crate::engine::{EngineOptions, RunningEngine};
@@ -217,10 +217,16 @@ impl Compiler<'_> {
             path: job.path.clone(),
             source,
         })?;
-        let bytes = binary(bytes, &job.path).map_err(|source| PrepareError::Text { id: id(), source })?;
-        if let Some(what) = not_a_component(&bytes) {
-            return Err(PrepareError::Kind { id: id(), path: job.path.clone(), what });
-        }
+        let bytes = adapt::binary(bytes, &job.path).map_err(|source| PrepareError::Text { id: id(), source })?;
+        let bytes = match adapt::kind(&bytes) {
+            FileKind::Component => bytes,
+            FileKind::Command => adapt::command(&bytes).map_err(|source| PrepareError::Adapt {
+                id: id(),
+                path: job.path.clone(),
+                source,
+            })?,
+            FileKind::Other(what) => return Err(PrepareError::Kind { id: id(), path: job.path.clone(), what }),
+        };
         let compiled = match &self.cache {
             Some(cache) => cache.load_or_compile(self.engine, &bytes),
             None => wasmtime::component::Component::from_binary(self.engine, &bytes),
@@ -231,54 +237,7 @@ impl Compiler<'_> {
     }
 }
 
-/// The binary form of what a file holds. Text is only looked for where the name promises it, so that anything else that
-/// isn't WebAssembly is called that.
-fn binary(bytes: Vec<u8>, path: &Path) -> Result<Vec<u8>, wat::Error> {
-    if path.extension().is_none_or(|extension| extension != "wat") {
-        return Ok(bytes);
-    }
-    let binary = wat::parse_bytes(&bytes).map(Cow::into_owned);
-    binary.map_err(|mut error| {
-        error.set_path(path);
-        error
-    })
-}
-
-/// What a file is if it isn't a component, by its first eight bytes.
-fn not_a_component(bytes: &[u8]) -> Option<&'static str> {
-    match bytes.get(..8) {
-        Some([0x00, b'a', b's', b'm', _, _, 0x01, 0x00]) => None,
-        Some([0x00, b'a', b's', b'm', 0x01, 0x00, 0x00, 0x00]) => Some(
-            "is a core module, not a component; this version of the trigger runs components only: \
-             build it with a newer SDK, or for the target wasm32-wasip2",
-        ),
-        _ => Some("is not WebAssembly"),
-    }
-}
-
 /// Where triggers keep compiled code of any engine unless told otherwise: the cache folder of this user.
 pub fn cache_folder() -> Option<PathBuf> {
     dirs::cache_dir().map(|cache: PathBuf| cache.join(Path::new("spin")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn text_is_converted_where_the_name_says_so() {
-        let of = |text: &str, path: &str| binary(text.into(), Path::new(path));
-        assert_eq!(not_a_component(&of("(component)", "a.wat").expect("a component")), None);
-        assert_eq!(of("(component)", "a.wasm").expect("unchanged"), b"(component)");
-        let error = of("(component\n  (imprt))", "a.wat").expect_err("a misspelled word").to_string();
-        assert!(error.contains("a.wat:2:4"), "{error}");
-    }
-
-    #[test]
-    fn the_first_bytes_tell() {
-        assert_eq!(not_a_component(b"\0asm\x0d\0\x01\0..."), None);
-        assert!(not_a_component(b"\0asm\x01\0\0\0").is_some_and(|what| what.contains("core module")));
-        assert!(not_a_component(b"#!/bin/sh").is_some_and(|what| what.contains("not WebAssembly")));
-        assert!(not_a_component(b"").is_some());
-    }
 }

@@ -6,17 +6,17 @@ use std::sync::Arc;
 
 use spin_app_model::ComponentId;
 use spin_app_model::lock::LockedComponent;
-use wasmtime::Engine;
 use wasmtime::component::InstancePre;
+use wasmtime::{Engine, Store};
 
 use crate::host::files::Mounts;
 use crate::host::variables::ComponentVariables;
-use crate::host::wasi::WasiTemplate;
+use crate::host::wasi::{CommandLine, WasiTemplate};
 use crate::http::Handler;
-use crate::instance::{EventInstance, HostState, new_store};
+use crate::instance::{EventInstance, HostState, new_store, new_store_with};
 use crate::limits::Limits;
 use crate::output::Output;
-use crate::permits::{Full, Permits};
+use crate::permits::{Full, Permit, Permits};
 
 /// Why a component can't be made ready.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +63,16 @@ pub enum PrepareError {
         id: ComponentId,
         /// What is wrong with it, with the line.
         source: wat::Error,
+    },
+    /// A core module that can't be made a component.
+    #[error("component \"{id}\": {} can't be made a component: {source}", path.display())]
+    Adapt {
+        /// Whose source.
+        id: ComponentId,
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        source: crate::adapt::AdaptError,
     },
     /// Files that can't be mounted.
     #[error(transparent)]
@@ -152,7 +162,7 @@ impl Component {
         exports.exports(&self.engine).map(|(name, _)| name.to_owned()).collect()
     }
 
-    /// A handler of HTTP events, if the component exports one of `wasi:http`.
+    /// A handler of HTTP events, by what the component exports.
     ///
     /// # Errors
     /// Names what the component exports instead.
@@ -161,6 +171,19 @@ impl Component {
         options: crate::http::HandlerOptions,
     ) -> Result<Handler, crate::http::NotAHandler> {
         Handler::new(self, options)
+    }
+
+    /// A handler of HTTP events that runs the component, a command, as a CGI script. `argv` is the template of its
+    /// arguments, with `${SCRIPT_NAME}` for the request's path and `${ARGS}` for the parts of its query.
+    ///
+    /// # Errors
+    /// Names what the component exports instead.
+    pub fn wagi_handler(
+        self: &Arc<Self>,
+        argv: String,
+        options: crate::http::HandlerOptions,
+    ) -> Result<Handler, crate::http::NotAHandler> {
+        Handler::wagi(self, argv, options)
     }
 
     /// What an instance is made from: generated bindings check their exports against it, once, before any event.
@@ -174,7 +197,21 @@ impl Component {
     /// [`InvokeError::Full`] when too many instances live already, else what instantiation trapped with.
     pub async fn instantiate(&self) -> Result<EventInstance, InvokeError> {
         let permit = self.instances.acquire().await?;
-        let mut store = new_store(&self.engine, &self.template, &self.limits).map_err(InvokeError::Instantiate)?;
+        let store = new_store(&self.engine, &self.template, &self.limits).map_err(InvokeError::Instantiate)?;
+        self.instantiate_in(store, permit).await
+    }
+
+    /// The same for a command, with what it is called with.
+    pub(crate) async fn instantiate_command(&self, line: CommandLine) -> Result<EventInstance, InvokeError> {
+        let permit = self.instances.acquire().await?;
+        let wasi = self.template.wasi.instantiate_command(line);
+        let store = wasi
+            .and_then(|wasi| new_store_with(&self.engine, &self.template, &self.limits, wasi))
+            .map_err(InvokeError::Instantiate)?;
+        self.instantiate_in(store, permit).await
+    }
+
+    async fn instantiate_in(&self, mut store: Store<HostState>, permit: Permit) -> Result<EventInstance, InvokeError> {
         let meter = crate::instance::Meter(Arc::clone(&store.data().meter));
         let instance = meter.run(self.pre.instantiate_async(&mut store)).await.map_err(InvokeError::Instantiate)?;
         Ok(EventInstance { store, instance, _permit: permit })

@@ -1,8 +1,18 @@
-//! HTTP events: a component of `wasi:http` behind a function from request to response.
+//! HTTP events: a component behind a function from request to response.
 //!
-//! Components of 0.2.x get a fresh instance for each request. Those of 0.3.0 are made to be reused: an instance
-//! serves several requests, also at once, for as long as the policy says.
+//! | executor | components | instances | bodies |
+//! |---|---|---|---|
+//! | `worker` | `wasi:http` 0.2.x and 0.3.x | fresh, or reused as the policy says | streamed |
+//! | `inbound` | `fermyon:spin/inbound-http` | fresh | whole |
+//! | `wagi` | `wasi:cli/run` 0.2.x, called as a CGI script | fresh | whole |
+//!
+//! What holds for all of them is here: the event's place, the time to the head of the response, and who pays for both.
 
+mod error;
+mod inbound;
+mod kind;
+mod wagi;
+mod whole;
 mod worker;
 
 use std::pin::Pin;
@@ -11,17 +21,25 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::HOST;
 use http_body::{Body, Frame, SizeHint};
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, Full};
 use wasmtime_wasi_http::WasiBody;
-use wasmtime_wasi_http::handler::{ExpirationError, InstantiationError, ProxyHandler, ProxyPre, TrapOrPanicError};
+use wasmtime_wasi_http::handler::{ProxyHandler, ProxyPre};
 use wasmtime_wasi_http::p2::bindings::ProxyPre as Pre2;
 use wasmtime_wasi_http::p3::bindings::ServicePre as Pre3;
 
 use crate::component::Component;
-use crate::limits::{CpuTimeExceeded, EventRecord};
-use crate::permits::{Full, Permit, Permits};
+use crate::limits::EventRecord;
+use crate::permits::{Full as NoPlace, Permit, Permits};
+use inbound::Inbound;
+use kind::Kind;
+use wagi::Wagi;
 use worker::Workers;
+
+pub use error::{BadRequest, EventError};
+pub use kind::NotAHandler;
+pub use whole::{DEFAULT_WHOLE_BODY, is_framing};
 
 /// How long an event may take to the head of its response unless set otherwise.
 pub const DEFAULT_HEAD_TIMEOUT: Duration = Duration::from_secs(60);
@@ -31,12 +49,12 @@ pub type Request = http::Request<WasiBody>;
 /// A response as handlers give it.
 pub type Response = http::Response<WasiBody>;
 
-/// How long one instance lives, where the component's generation permits reuse.
+/// How long one instance lives, where instances are reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InstancePolicy {
     /// How many requests it serves. Default 128.
     pub requests: u32,
-    /// How many it serves at once. Default 16.
+    /// How many it serves at once. Default 16; one where the component's generation knows no more.
     pub concurrent: u32,
     /// How long it is kept while it serves none. Default one second.
     pub idle: Duration,
@@ -58,8 +76,13 @@ impl InstancePolicy {
 pub struct HandlerOptions {
     /// Asked once for each new instance, so that not all of them end together.
     pub policy: Arc<dyn Fn() -> InstancePolicy + Send + Sync>,
+    /// Reuse instances of `wasi:http` 0.2.x too, for one request after another. Default: off, because components of that
+    /// generation were written for an instance of their own: what one request leaves in memory the next one finds.
+    pub reuse_p2: bool,
     /// The time to the head of a response; asked once for each request. Default [`DEFAULT_HEAD_TIMEOUT`].
     pub head_timeout: Arc<dyn Fn() -> Duration + Send + Sync>,
+    /// The most bytes of a request or a response that is held whole. Default [`DEFAULT_WHOLE_BODY`].
+    pub whole_body: usize,
     /// Requests served and waiting, of all components that share this.
     pub events: Arc<Permits>,
 }
@@ -67,111 +90,58 @@ pub struct HandlerOptions {
 impl HandlerOptions {
     /// The defaults, with room for `events`.
     pub fn new(events: Arc<Permits>) -> Self {
-        Self { policy: Arc::new(InstancePolicy::default), head_timeout: Arc::new(|| DEFAULT_HEAD_TIMEOUT), events }
+        Self {
+            policy: Arc::new(InstancePolicy::default),
+            reuse_p2: false,
+            head_timeout: Arc::new(|| DEFAULT_HEAD_TIMEOUT),
+            whole_body: DEFAULT_WHOLE_BODY,
+            events,
+        }
     }
-}
-
-/// The component exports no handler, or more than one.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum NotAHandler {
-    /// No handler among the exports.
-    #[error(
-        "component \"{component}\" handles no HTTP requests: it exports {}; an HTTP component exports \
-         wasi:http/incoming-handler@0.2.x or wasi:http/handler@0.3.0",
-        list(exports)
-    )]
-    None {
-        /// Which component.
-        component: spin_app_model::ComponentId,
-        /// What it exports instead.
-        exports: Vec<String>,
-    },
-    /// More than one handler.
-    #[error("component \"{component}\" exports several HTTP handlers, and only one could be served: {}", list(exports))]
-    Several {
-        /// Which component.
-        component: spin_app_model::ComponentId,
-        /// The handlers.
-        exports: Vec<String>,
-    },
-    /// The handler has another shape than its name promises.
-    #[error("component \"{component}\": {source:#}")]
-    Shape {
-        /// Which component.
-        component: spin_app_model::ComponentId,
-        /// What differs.
-        source: wasmtime::Error,
-    },
-}
-
-fn list(names: &[String]) -> String {
-    if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
-}
-
-/// Why there is no response.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum EventError {
-    /// Too many at once, or the pool of instances is exhausted: try again soon.
-    #[error("too many requests at once")]
-    Busy,
-    /// The event used up its processor time.
-    #[error("the request used up its processor time")]
-    CpuTime,
-    /// The head of the response did not come in time.
-    #[error("no response within {} s", .0.as_secs_f32())]
-    HeadTimeout(Duration),
-    /// The instance was ended because of another event: try again.
-    #[error("the instance was ended because another request used up its processor time")]
-    InstanceEnded,
-    /// The instance trapped; what it trapped with has been logged.
-    #[error("the instance trapped")]
-    Trapped,
-    /// The guest gave no response, or an error instead.
-    #[error("{0:#}")]
-    Failed(wasmtime::Error),
 }
 
 /// Handles the HTTP events of one component.
 pub struct Handler {
-    proxy: ProxyHandler<Workers>,
+    executor: Executor,
     events: Arc<Permits>,
     head_timeout: Arc<dyn Fn() -> Duration + Send + Sync>,
+    whole_body: usize,
 }
 
-/// The generation of a component's handler.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Generation {
-    /// `wasi:http/incoming-handler@0.2.x`: an instance for each request.
-    P2,
-    /// `wasi:http/handler@0.3.x`: made for reuse.
-    P3,
+enum Executor {
+    Streaming(ProxyHandler<Workers>),
+    Inbound(Inbound),
+    Wagi(Wagi),
 }
 
 impl Handler {
+    /// By what the component exports.
     pub(crate) fn new(component: &Arc<Component>, options: HandlerOptions) -> Result<Self, NotAHandler> {
-        let exports = component.exports();
-        let id = || component.id().clone();
-        let handlers: Vec<(Generation, &String)> =
-            exports.iter().filter_map(|name| generation(name).map(|generation| (generation, name))).collect();
-        let generation = match handlers.as_slice() {
-            [] => return Err(NotAHandler::None { component: id(), exports }),
-            [(generation, _)] => *generation,
-            several => {
-                let exports = several.iter().map(|(_, name)| (*name).clone()).collect();
-                return Err(NotAHandler::Several { component: id(), exports });
+        let kind = kind::of_exports(component.id(), component.exports())?;
+        let shape = |source| NotAHandler::Shape { component: component.id().clone(), source };
+        let pre = || component.pre.clone();
+        let executor = match kind {
+            Kind::Inbound => Executor::Inbound(Inbound::new(component, options.whole_body)?),
+            Kind::P2 => {
+                let pre = Pre2::new(pre()).map(ProxyPre::P2).map_err(shape)?;
+                Executor::Streaming(ProxyHandler::new(Workers::new(component, pre, &options)))
+            }
+            Kind::P3 => {
+                let pre = Pre3::new(pre()).map(ProxyPre::P3).map_err(shape)?;
+                Executor::Streaming(ProxyHandler::new(Workers::new(component, pre, &options)))
             }
         };
-        let pre = component.pre.clone();
-        let pre = match generation {
-            Generation::P2 => Pre2::new(pre).map(ProxyPre::P2),
-            Generation::P3 => Pre3::new(pre).map(ProxyPre::P3),
-        }
-        .map_err(|source| NotAHandler::Shape { component: id(), source })?;
-        let (events, head_timeout) = (Arc::clone(&options.events), Arc::clone(&options.head_timeout));
-        let workers = Workers::new(Arc::clone(component), pre, generation, options);
-        Ok(Self { proxy: ProxyHandler::new(workers), events, head_timeout })
+        Ok(Self::with(executor, options))
+    }
+
+    /// As a CGI script.
+    pub(crate) fn wagi(component: &Arc<Component>, argv: String, options: HandlerOptions) -> Result<Self, NotAHandler> {
+        Ok(Self::with(Executor::Wagi(Wagi::new(component, argv, options.whole_body)?), options))
+    }
+
+    fn with(executor: Executor, options: HandlerOptions) -> Self {
+        let HandlerOptions { head_timeout, whole_body, events, .. } = options;
+        Self { executor, events, head_timeout, whole_body }
     }
 
     /// Handles one request. The response's body keeps the event's place until it is read or dropped.
@@ -179,60 +149,59 @@ impl Handler {
     /// # Errors
     /// See [`EventError`]; none of them leaves anything behind.
     pub async fn handle(&self, request: Request) -> Result<Response, EventError> {
-        let permit = self.events.acquire().await.map_err(|Full| EventError::Busy)?;
+        let permit = self.events.acquire().await.map_err(|NoPlace| EventError::Busy)?;
         let head_timeout = (self.head_timeout)();
         let record = Arc::new(EventRecord::new(head_timeout));
-        // The guest's own deadline is kept in the worker. This one holds even when the instance is stuck
-        // in a call that keeps the worker from looking at its clock.
-        let handled = tokio::time::timeout(head_timeout, self.proxy.handle(Arc::clone(&record), request)).await;
-        match handled {
-            Err(_) => Err(EventError::HeadTimeout(head_timeout)),
-            Ok(Err(error)) => Err(explain(error, &record)),
-            Ok(Ok(response)) => {
-                record.responded();
-                Ok(response.map(|body| EventBody { body, record, broken: false, _permit: permit }.boxed_unsync()))
+        let response = match &self.executor {
+            Executor::Streaming(proxy) => within(head_timeout, stream(proxy, request, &record)).await?,
+            Executor::Inbound(inbound) => {
+                let request = self.whole(request, head_timeout).await?;
+                whole_body(within(head_timeout, inbound.handle(request)).await?)
             }
+            Executor::Wagi(wagi) => {
+                let request = self.whole(request, head_timeout).await?;
+                whole_body(within(head_timeout, wagi.handle(request)).await?)
+            }
+        };
+        // Interim responses are the server's to send; it would break off the connection at one of ours.
+        if response.status().is_informational() {
+            let message = format!("the guest answered with status {}, which is no answer", response.status().as_u16());
+            return Err(EventError::BadResponse(message));
         }
+        record.responded();
+        Ok(response.map(|body| EventBody { body, record, broken: false, _permit: permit }.boxed_unsync()))
+    }
+
+    /// The request with all of its body. Its time is the client's, not the guest's.
+    async fn whole(&self, request: Request, patience: Duration) -> Result<http::Request<Bytes>, BadRequest> {
+        let (head, body) = request.into_parts();
+        Ok(http::Request::from_parts(head, whole::read(body, self.whole_body, patience).await?))
     }
 }
 
-fn explain(error: wasmtime::Error, record: &EventRecord) -> EventError {
-    if record.exceeded_cpu_time() {
-        return EventError::CpuTime;
-    }
-    if record.instance_was_ended() {
-        return EventError::InstanceEnded;
-    }
-    if error.downcast_ref::<TrapOrPanicError>().is_some() {
-        return EventError::Trapped;
-    }
-    if error.downcast_ref::<ExpirationError>().is_some() {
-        return EventError::HeadTimeout(record.head_timeout());
-    }
-    if let Some(failed) = error.downcast_ref::<InstantiationError<Arc<EventRecord>>>() {
-        let cause = &failed.error;
-        if cause.downcast_ref::<CpuTimeExceeded>().is_some() {
-            return EventError::CpuTime;
-        }
-        if cause.downcast_ref::<Full>().is_some()
-            || cause.downcast_ref::<wasmtime::PoolConcurrencyLimitError>().is_some()
-        {
-            return EventError::Busy;
-        }
-    }
-    EventError::Failed(error)
+/// Gives a guest the time to the head of its response.
+///
+/// A streaming guest's own deadline is kept in its worker. This one holds even when the instance is stuck in a call that
+/// keeps the worker from looking at its clock.
+async fn within<R>(time: Duration, guest: impl Future<Output = Result<R, EventError>>) -> Result<R, EventError> {
+    tokio::time::timeout(time, guest).await.unwrap_or(Err(EventError::HeadTimeout(time)))
 }
 
-/// Components name their handler's exact version; every 0.2.x and 0.3.x is served, pre-releases are not.
-fn generation(export: &str) -> Option<Generation> {
-    let version = |name: &str| export.strip_prefix(name).filter(|version| !version.contains('-')).is_some();
-    if version("wasi:http/incoming-handler@0.2.") {
-        Some(Generation::P2)
-    } else if version("wasi:http/handler@0.3.") {
-        Some(Generation::P3)
-    } else {
-        None
+async fn stream(
+    proxy: &ProxyHandler<Workers>,
+    mut request: Request,
+    record: &Arc<EventRecord>,
+) -> Result<Response, EventError> {
+    // `wasi:http` has it as the authority, and guests must not see two.
+    request.headers_mut().remove(HOST);
+    match proxy.handle(Arc::clone(record), request).await {
+        Ok(response) => Ok(response),
+        Err(error) => Err(EventError::of_handler(error, record).await),
     }
+}
+
+fn whole_body(response: http::Response<Bytes>) -> Response {
+    response.map(|body| Full::new(body).map_err(|never| match never {}).boxed_unsync())
 }
 
 /// A response's body that keeps the event's place and its record alive, and that doesn't take the end of a
@@ -270,24 +239,5 @@ impl Body for EventBody {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn released_versions_are_served() {
-        for (export, expected) in [
-            ("wasi:http/incoming-handler@0.2.0", Some(Generation::P2)),
-            ("wasi:http/incoming-handler@0.2.12", Some(Generation::P2)),
-            ("wasi:http/handler@0.3.0", Some(Generation::P3)),
-            ("wasi:http/handler@0.3.0-rc-2026-03-15", None),
-            ("wasi:http/incoming-handler@0.2.0-rc-2023-11-10", None),
-            ("wasi:cli/run@0.2.0", None),
-        ] {
-            assert_eq!(generation(export), expected, "{export}");
-        }
     }
 }

@@ -14,6 +14,11 @@ use crate::host::variables::ComponentVariables;
 use crate::limits::{CpuMeter, Limits, MemoryMeter, MeterState};
 use crate::permits::Permit;
 
+/// How many resources of the host (files, headers, …) one instance has at once at most, and how many tasks and streams of
+/// the component model besides; one more is a trap.
+/// Each costs the host memory that the instance's own limit doesn't count.
+const MOST_RESOURCES: usize = 10_000;
+
 /// What the host keeps for one instance: the data of its store.
 pub struct HostState {
     pub(crate) table: ResourceTable,
@@ -66,10 +71,22 @@ impl Meter {
 /// # Errors
 /// When a mounted folder is gone.
 pub(crate) fn new_store(engine: &Engine, template: &Template, limits: &Limits) -> wasmtime::Result<Store<HostState>> {
+    new_store_with(engine, template, limits, template.wasi.instantiate()?)
+}
+
+/// The same with what a single call brings: see [`crate::host::wasi::WasiTemplate::instantiate_command`].
+pub(crate) fn new_store_with(
+    engine: &Engine,
+    template: &Template,
+    limits: &Limits,
+    wasi: WasiCtx,
+) -> wasmtime::Result<Store<HostState>> {
     let cpu = CpuMeter::new(limits);
+    let mut table = ResourceTable::new();
+    table.set_max_capacity(MOST_RESOURCES);
     let state = HostState {
-        table: ResourceTable::new(),
-        wasi: template.wasi.instantiate()?,
+        table,
+        wasi,
         http: WasiHttpCtx::new(),
         outbound_http: OutboundHttp { component: template.id.clone() },
         variables: template.variables.clone(),
@@ -77,6 +94,9 @@ pub(crate) fn new_store(engine: &Engine, template: &Template, limits: &Limits) -
         meter: cpu.state(),
     };
     let mut store = Store::new(engine, state);
+    if let Some(tasks) = store.concurrent_resource_table() {
+        tasks.set_max_capacity(MOST_RESOURCES);
+    }
     store.limiter(|state| &mut state.memory);
     store.epoch_deadline_callback(move |mut store: StoreContextMut<'_, HostState>| {
         let stack = store.async_call_stack()?;

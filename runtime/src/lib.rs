@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`engine`] | wasmtime's settings with their reasons; the epoch clock |
 //! | [`aot`] | the cache of compiled code, the crate's one unsafe call |
+//! | [`adapt`] | what a file is; core modules that become components |
 //! | [`app`] | from a locked application to components that are ready |
 //! | [`component`] | a component that is ready, and what can be asked of it |
 //! | [`instance`] | an instance's store and the host's state beside it |
@@ -18,6 +19,7 @@
 //!
 //! Files on disk: the compiled code under the user's cache folder, see [`aot`].
 
+pub mod adapt;
 pub mod aot;
 pub mod app;
 pub mod component;

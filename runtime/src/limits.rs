@@ -4,12 +4,14 @@
 //! serves several events at once and only the one that loops is to blame.
 
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
+use tokio::sync::Notify;
 use wasmtime::component::GuestTaskId;
 use wasmtime::{ResourceLimiter, UpdateDeadline};
 
@@ -44,7 +46,10 @@ pub struct CpuTimeExceeded {
 
 /// What became of an instance, told to the events that were in it.
 #[derive(Debug, Default)]
-pub(crate) struct Fate(AtomicU8);
+pub(crate) struct Fate {
+    how: AtomicU8,
+    ended: Notify,
+}
 
 impl Fate {
     const ALIVE: u8 = 0;
@@ -53,11 +58,21 @@ impl Fate {
 
     /// Only the first end counts.
     fn end(&self, how: u8) {
-        let _ = self.0.compare_exchange(Self::ALIVE, how, Ordering::AcqRel, Ordering::Acquire);
+        let _ = self.how.compare_exchange(Self::ALIVE, how, Ordering::AcqRel, Ordering::Acquire);
+        self.ended.notify_waiters();
     }
 
     fn is(&self, how: u8) -> bool {
-        self.0.load(Ordering::Acquire) == how
+        self.how.load(Ordering::Acquire) == how
+    }
+
+    /// Waits for the end.
+    async fn ended(&self) {
+        let mut ended = pin!(self.ended.notified());
+        ended.as_mut().enable();
+        if self.is(Self::ALIVE) {
+            ended.await;
+        }
     }
 }
 
@@ -65,7 +80,8 @@ impl Fate {
 #[derive(Debug)]
 pub(crate) struct EventRecord {
     head_timeout: Duration,
-    culprit: AtomicBool,
+    exceeded_cpu_time: AtomicBool,
+    trapped: AtomicBool,
     responded: AtomicBool,
     fate: std::sync::OnceLock<Arc<Fate>>,
 }
@@ -75,7 +91,8 @@ impl EventRecord {
     pub(crate) fn new(head_timeout: Duration) -> Self {
         Self {
             head_timeout,
-            culprit: AtomicBool::new(false),
+            exceeded_cpu_time: AtomicBool::new(false),
+            trapped: AtomicBool::new(false),
             responded: AtomicBool::new(false),
             fate: std::sync::OnceLock::new(),
         }
@@ -87,7 +104,12 @@ impl EventRecord {
 
     /// This event passed its processor time.
     pub(crate) fn exceeded_cpu_time(&self) -> bool {
-        self.culprit.load(Ordering::Acquire)
+        self.exceeded_cpu_time.load(Ordering::Acquire)
+    }
+
+    /// This event made its instance trap, or can't be told from the one that did.
+    pub(crate) fn trapped(&self) -> bool {
+        self.trapped.load(Ordering::Acquire)
     }
 
     /// The head of the response is there; whoever keeps this record reads the body.
@@ -99,9 +121,11 @@ impl EventRecord {
         self.responded.load(Ordering::Acquire)
     }
 
-    /// The instance that served this event was ended because of another event.
-    pub(crate) fn instance_was_ended(&self) -> bool {
-        self.fate.get().is_some_and(|fate| fate.is(Fate::CPU_TIME_EXCEEDED))
+    /// Waits until it is known who was to blame for the end of the instance that served this event.
+    pub(crate) async fn instance_has_ended(&self) {
+        if let Some(fate) = self.fate.get() {
+            fate.ended().await;
+        }
     }
 
     /// The instance that served this event came to a bad end, whoever was to blame.
@@ -229,7 +253,7 @@ impl CpuMeter {
         let task = call_stack.into_iter().find(|task| tasks.events.contains_key(task));
         if tasks.charge(task, used.unwrap_or_default()) > self.limit {
             if let Some((record, _)) = task.and_then(|task| tasks.events.get(&task)) {
-                record.culprit.store(true, Ordering::Release);
+                record.exceeded_cpu_time.store(true, Ordering::Release);
             }
             self.state.fate.end(Fate::CPU_TIME_EXCEEDED);
             return Err(CpuTimeExceeded { limit: self.limit }.into());
@@ -262,8 +286,20 @@ impl MeterState {
         tasks.events.values().map(|(record, _)| record.head_timeout).max().unwrap_or_default()
     }
 
-    /// The guest trapped. Said before the store is dropped, so that whoever sees a body end there knows why.
-    pub(crate) fn trapped(&self) {
+    /// The guest trapped, with `call_stack` as it was then. Said before the store is dropped, so that whoever sees a body
+    /// end there knows why.
+    pub(crate) fn trapped(&self, call_stack: impl Iterator<Item = GuestTaskId>) {
+        // Who used up its processor time is known already, and everybody else in the instance is innocent.
+        if !self.fate.is(Fate::ALIVE) {
+            return;
+        }
+        let tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = call_stack.into_iter().find_map(|task| tasks.events.get(&task));
+        // Without that all who still wait are to blame: no client is told to send again what perhaps made the guest trap.
+        let blamed = tasks.events.values().filter(|(record, _)| known.is_none() && !record.has_responded());
+        for (record, _) in known.into_iter().chain(blamed) {
+            record.trapped.store(true, Ordering::Release);
+        }
         self.fate.end(Fate::TRAPPED);
     }
 

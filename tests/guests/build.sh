@@ -12,12 +12,17 @@ WASM_RUSTC=${WASM_RUSTC:-$(dirname "$WASM_CARGO")/wasm-rustc}
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-${TMPDIR:-/tmp}/spin-guests}
 [ -x "$WASM_CARGO" ] || { echo "build.sh: $WASM_CARGO is missing; run tests/guests/toolchain.sh" >&2; exit 1; }
 
-# name | folder of the crate | where the .wasm goes | everything it is built from
+# name | folder of the crate | target | where the .wasm goes | everything it is built from
 GUESTS="
-hello       | ../../examples/hello | ../../examples/hello/hello.wasm | ../../examples/hello
-probe-p2    | probe-p2    | probe-p2.wasm    | probe-p2 probe-shared ../../wit/fermyon-spin-2.0.0
-probe-p3    | probe-p3    | probe-p3.wasm    | probe-p3 probe-shared ../../wit/spin-variables-3.0.0
-redis-probe | redis-probe | redis-probe.wasm | redis-probe ../../wit/fermyon-spin
+hello             | ../../examples/hello | wasm32-wasip2 | ../../examples/hello/hello.wasm | ../../examples/hello
+probe-p2          | probe-p2      | wasm32-wasip2 | probe-p2.wasm          | probe-p2 probe-shared ../../wit/fermyon-spin-2.0.0
+probe-p3          | probe-p3      | wasm32-wasip2 | probe-p3.wasm          | probe-p3 probe-shared ../../wit/spin-variables-3.0.0
+greedy-p2         | greedy-p2     | wasm32-wasip2 | greedy-p2.wasm         | greedy-p2 greedy-shared
+greedy-p3         | greedy-p3     | wasm32-wasip2 | greedy-p3.wasm         | greedy-p3 greedy-shared
+inbound-probe     | inbound-probe | wasm32-wasip2 | inbound-probe.wasm     | inbound-probe greedy-shared probe-shared ../../wit/fermyon-spin
+wagi-probe        | wagi-probe    | wasm32-wasip2 | wagi-probe.wasm        | wagi-probe greedy-shared probe-shared
+wagi-probe-module | wagi-probe    | wasm32-wasip1 | wagi-probe-module.wasm | wagi-probe greedy-shared probe-shared
+redis-probe       | redis-probe   | wasm32-wasip2 | redis-probe.wasm       | redis-probe ../../wit/fermyon-spin
 "
 
 # Paths of this machine in panic messages would change the bytes from one machine to the next.
@@ -42,12 +47,15 @@ trap 'rm -f "$lock"' EXIT
   echo "toolchain = \"$("$WASM_RUSTC" --version)\""
 } > "$lock"
 
-while IFS='|' read -r name crate wasm sources; do
-  name=${name// /}; crate=${crate// /}; wasm=${wasm// /}
+while IFS='|' read -r name crate target wasm sources; do
+  name=${name// /}; crate=${crate// /}; target=${target// /}; wasm=${wasm// /}
   [ -n "$name" ] || continue
   echo "building $name" >&2
-  (cd "$crate" && "$WASM_CARGO" build --quiet --locked --release --target wasm32-wasip2)
-  cp "$CARGO_TARGET_DIR/wasm32-wasip2/release/${name//-/_}.wasm" "$wasm"
+  (cd "$crate" && "$WASM_CARGO" build --quiet --locked --release --target "$target")
+  # A library's file is named after the crate as Rust spells it, a program's as its package is.
+  package=$(basename "$crate")
+  [ -f "$crate/src/main.rs" ] && built=$package || built=${package//-/_}
+  cp "$CARGO_TARGET_DIR/$target/release/$built.wasm" "$wasm"
   # Not an executable of this machine, whatever the linker thinks.
   chmod 0644 "$wasm"
   list=; for source in $sources; do list="$list${list:+, }\"$source\""; done

@@ -309,6 +309,32 @@ impl Running {
     }
 }
 
+/// The processes that `parent` has started and that have not ended.
+///
+/// # Panics
+///
+/// If there is no such process.
+#[track_caller]
+pub fn children(parent: u32) -> Vec<u32> {
+    let threads = std::fs::read_dir(format!("/proc/{parent}/task")).expect("the process runs");
+    let lists = threads.flatten().map(|thread| std::fs::read_to_string(thread.path().join("children")));
+    let lists: Vec<String> = lists.map(|list| list.expect("the kernel tells children")).collect();
+    lists.iter().flat_map(|list| list.split_whitespace()).map(|pid| pid.parse().expect("a number")).collect()
+}
+
+/// The most memory that the process `pid` has had at a time, in bytes.
+///
+/// # Panics
+///
+/// If there is no such process.
+#[track_caller]
+pub fn peak_memory(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("the process runs");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("the kernel tells it");
+    let kilobytes = line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number");
+    kilobytes * 1024
+}
+
 /// The address in a line such as `Serving http://127.0.0.1:3000`.
 fn address_in(line: &str) -> Option<SocketAddr> {
     let (_, behind) = line.split_once("://")?;

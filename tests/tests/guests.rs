@@ -57,6 +57,16 @@ const WORLDS: &[(&str, &[&str], &[&str])] = &[
             "wasi:http/types@0.3.0",
         ],
     ),
+    ("greedy-p2", &["wasi:http/incoming-handler@0.2.12"], &["wasi:http/types@0.2.12"]),
+    ("greedy-p3", &["wasi:http/handler@0.3.0"], &["wasi:http/types@0.3.0"]),
+    (
+        "inbound-probe",
+        &["fermyon:spin/inbound-http"],
+        &["fermyon:spin/http-types", "wasi:clocks/monotonic-clock@0.2.12", "wasi:io/poll@0.2.12"],
+    ),
+    ("wagi-probe", &["wasi:cli/run@0.2.6"], &["wasi:clocks/monotonic-clock@0.2.12", "wasi:io/poll@0.2.12"]),
+    // A module of preview 1: no component, and so of no world.
+    ("wagi-probe-module", &[], &[]),
     ("redis-probe", &["fermyon:spin/inbound-redis"], &["fermyon:spin/redis-types"]),
 ];
 

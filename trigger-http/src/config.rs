@@ -16,9 +16,12 @@ mod read;
 #[cfg(test)]
 mod tests;
 
+use std::time::Duration;
+
 use serde::Deserialize;
 use spin_trigger_kit::ComponentId;
 
+use crate::range::Range;
 use crate::static_response::{StaticResponse, StaticResponseError};
 
 /// One `[[trigger.http]]` entry.
@@ -32,7 +35,22 @@ pub struct HttpTriggerConfig {
     /// Which paths it serves.
     pub route: RouteConfig,
     /// How the component is called.
-    pub executor: Option<ExecutorConfig>,
+    #[serde(default)]
+    pub executor: ExecutorConfig,
+    /// As the flag `--max-instance-reuse-count`, for this entry.
+    #[serde(default, deserialize_with = "read::max_instance_reuse_count")]
+    pub max_instance_reuse_count: Option<Range<u32>>,
+    /// As the flag `--max-instance-concurrent-reuse-count`, for this entry.
+    #[serde(default, deserialize_with = "read::max_instance_concurrent_reuse_count")]
+    pub max_instance_concurrent_reuse_count: Option<Range<u32>>,
+    /// As the flag `--idle-instance-timeout`, for this entry.
+    #[serde(default, deserialize_with = "read::idle_instance_timeout")]
+    pub idle_instance_timeout: Option<Range<Duration>>,
+    /// As the flag `--request-timeout`, for this entry.
+    #[serde(default, deserialize_with = "read::request_timeout")]
+    pub request_timeout: Option<Range<Duration>>,
+    /// As the flag `--reuse-p2-instances`, for this entry.
+    pub reuse_p2_instances: Option<bool>,
 }
 
 /// `route`: a pattern, or `{ private = true }`.
@@ -44,17 +62,18 @@ pub enum RouteConfig {
     Private,
 }
 
-/// `executor`: absent means `Http`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// `executor`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub enum ExecutorConfig {
     /// `{ type = "http" }` or `{ type = "spin" }`: by what the component exports.
+    #[default]
     Http,
     /// `{ type = "wagi" }`: a command, called as a CGI script.
     Wagi(WagiConfig),
 }
 
 /// The settings of the `wagi` executor.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct WagiConfig {
     /// The template of the arguments.
     pub argv: String,
@@ -93,15 +112,6 @@ pub enum ConfigError {
         /// `neither` or `both`.
         has: &'static str,
     },
-    /// An executor that cannot serve.
-    #[error(
-        "trigger {id} asks for the executor `wagi`, which this version does not have; \
-         build the component for wasi:http and remove `executor`"
-    )]
-    WagiUnsupported {
-        /// The trigger.
-        id: String,
-    },
     /// A static response that could not be sent.
     #[error("static_response of trigger {id}: {problem}")]
     StaticResponse {
@@ -136,22 +146,6 @@ impl HttpTriggerConfig {
     /// The name of the entry in messages and listings: its component, or the trigger's own.
     pub fn name<'a>(&'a self, id: &'a str) -> &'a str {
         self.component.as_ref().map_or(id, ComponentId::as_str)
-    }
-}
-
-/// Refuses executors that this version does not have. Entries are `(trigger id, entry)` in the order of the manifest.
-///
-/// A component is prepared once, so of several entries of one component the last decides about the executor.
-pub fn check_executors<'a>(
-    entries: impl IntoIterator<Item = (&'a str, &'a HttpTriggerConfig)>,
-) -> Result<(), ConfigError> {
-    let mut last: std::collections::BTreeMap<&str, (&str, &HttpTriggerConfig)> = std::collections::BTreeMap::new();
-    for (id, entry) in entries {
-        last.insert(entry.name(id), (id, entry));
-    }
-    match last.values().find(|(_, entry)| matches!(entry.executor, Some(ExecutorConfig::Wagi(_)))) {
-        Some((id, _)) => Err(ConfigError::WagiUnsupported { id: (*id).to_owned() }),
-        None => Ok(()),
     }
 }
 

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use http::header::{HOST, RETRY_AFTER};
+use http::header::RETRY_AFTER;
 use http::uri::Scheme;
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::{Either, Full};
 use hyper::body::{Bytes, Incoming};
-use spin_trigger_kit::http::{EventError, Handler};
+use spin_trigger_kit::http::{BadRequest, EventError, Handler};
 use spin_trigger_kit::tracing;
 
 use crate::authority;
@@ -72,8 +72,6 @@ impl Dispatcher {
         match self.targets.get(found.entry()) {
             Some(Target::Static(response)) => response.response().map(|body| Either::Left(Full::new(body))),
             Some(Target::Component(name, handler)) => {
-                // Components of the 0.2 generation see it as the authority, and later ones must not see two.
-                head.headers.remove(HOST);
                 let request = Request::from_parts(head, for_component(body));
                 match handler.handle(request).await {
                     Ok(response) => response.map(|body| Either::Right(Progressing::new(body, BODY_PROGRESS))),
@@ -97,6 +95,14 @@ impl Dispatcher {
 fn failure(component: &str, error: &EventError) -> Response<ResponseBody> {
     match error {
         EventError::Busy | EventError::InstanceEnded => retry_later(),
+        EventError::Request(problem) => {
+            tracing::debug!(component, "request refused: {problem}");
+            empty(match problem {
+                BadRequest::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+                BadRequest::Slow(_) => StatusCode::REQUEST_TIMEOUT,
+                _ => StatusCode::BAD_REQUEST,
+            })
+        }
         // What ended an instance has been logged with the instance.
         EventError::CpuTime => empty(StatusCode::GATEWAY_TIMEOUT),
         EventError::Trapped => empty(StatusCode::INTERNAL_SERVER_ERROR),

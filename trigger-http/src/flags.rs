@@ -5,11 +5,12 @@
 use std::time::Duration;
 
 use clap::Args;
-use spin_trigger_kit::durations;
+use spin_trigger_kit::http::DEFAULT_WHOLE_BODY;
 
 use crate::listen::{ListenAddress, WhenInUse};
 use crate::listing::Format;
-use crate::range::{Range, RangeError};
+use crate::policy::{count, duration, positive_duration};
+use crate::range::Range;
 
 /// The flags.
 #[derive(Args, Clone, Debug)]
@@ -34,27 +35,44 @@ pub struct HttpFlags {
 
     /// How long a component may take until the head of its response, for example 30s, 500ms or 10s..20s.
     ///
-    /// Default 60s · one timer a request · the body has a limit of its own, and CPU time has another · since 0.1.
+    /// Default 60s · one timer a request · the body has a limit of its own, and CPU time has another; a trigger's key
+    /// request_timeout wins · since 0.1.
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = positive_duration)]
     pub request_timeout: Range<Duration>,
 
     /// How many requests an instance serves before it is replaced, for example 128 or 64..129.
     ///
-    /// Default 128 · fewer: more instances are made · only components that allow reuse · since 0.1.
+    /// Default 128 · fewer: more instances are made · only components that allow reuse; a trigger's key
+    /// max_instance_reuse_count wins · since 0.1.
     #[arg(long, value_name = "COUNT", default_value = "128", value_parser = count)]
     pub max_instance_reuse_count: Range<u32>,
 
     /// How many requests an instance serves at once.
     ///
-    /// Default 16 · more: one slow or trapping request touches more others · only components that allow reuse · since 0.1.
+    /// Default 16 · more: one slow or trapping request touches more others · only components that allow reuse; a trigger's
+    /// key max_instance_concurrent_reuse_count wins · since 0.1.
     #[arg(long, value_name = "COUNT", default_value = "16", value_parser = count)]
     pub max_instance_concurrent_reuse_count: Range<u32>,
 
     /// How long an instance without a request is kept; 0 keeps none.
     ///
-    /// Default 1s · longer: memory of idle instances · only components that allow reuse · since 0.1.
+    /// Default 1s · longer: memory of idle instances · only components that allow reuse; a trigger's key
+    /// idle_instance_timeout wins · since 0.1.
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = duration)]
     pub idle_instance_timeout: Range<Duration>,
+
+    /// Also reuse instances of components of wasi:http 0.2.x, for one request after another.
+    ///
+    /// Unsafe for components that keep anything in memory: a request finds what another left. Default off · none · with
+    /// --max-instance-reuse-count and --idle-instance-timeout; a trigger's key reuse_p2_instances wins · since 0.1.
+    #[arg(long)]
+    pub reuse_p2_instances: bool,
+
+    /// The most bytes of a body that is held whole: requests and responses of wagi and of fermyon:spin/inbound-http.
+    ///
+    /// Default 33554432 (32 MiB) · memory, for each such request at once · components that stream have no limit · since 0.1.
+    #[arg(long, value_name = "BYTES", default_value_t = DEFAULT_WHOLE_BODY)]
+    pub max_whole_body: usize,
 }
 
 impl HttpFlags {
@@ -65,22 +83,6 @@ impl HttpFlags {
             false => WhenInUse::Fail,
         }
     }
-}
-
-fn count(text: &str) -> Result<Range<u32>, RangeError> {
-    let read = |text: &str| match text.bytes().all(|byte| byte.is_ascii_digit()) {
-        true => text.parse::<u32>().map_err(|_invalid| format!("`{text}` is not a number up to {}", u32::MAX)),
-        false => Err(format!("`{text}` is not a whole number")),
-    };
-    Range::parse(text, read, 1, "1")
-}
-
-fn duration(text: &str) -> Result<Range<Duration>, RangeError> {
-    Range::parse(text, durations::parse, Duration::ZERO, "0")
-}
-
-fn positive_duration(text: &str) -> Result<Range<Duration>, RangeError> {
-    Range::parse(text, durations::parse, Duration::from_nanos(1), "1ns")
 }
 
 #[cfg(test)]
@@ -117,6 +119,8 @@ mod tests {
         assert_eq!(flags.max_instance_reuse_count, Range::Fixed(128));
         assert_eq!(flags.max_instance_concurrent_reuse_count, Range::Fixed(16));
         assert_eq!(flags.idle_instance_timeout, Range::Fixed(Duration::from_secs(1)));
+        assert!(!flags.reuse_p2_instances);
+        assert_eq!(flags.max_whole_body, 32 << 20);
     }
 
     #[test]
@@ -130,6 +134,8 @@ mod tests {
             "--max-instance-concurrent-reuse-count",
             "2..5",
             "--idle-instance-timeout=0",
+            "--reuse-p2-instances",
+            "--max-whole-body=1000",
         ])
         .unwrap();
         assert_eq!(flags.listen.to_string(), "localhost:0");
@@ -140,6 +146,8 @@ mod tests {
         assert_eq!(flags.max_instance_reuse_count, Range::Fixed(1));
         assert_eq!(flags.max_instance_concurrent_reuse_count, Range::Between { start: 2, end: 5 });
         assert_eq!(flags.idle_instance_timeout, Range::Fixed(Duration::ZERO));
+        assert!(flags.reuse_p2_instances);
+        assert_eq!(flags.max_whole_body, 1000);
     }
 
     #[test]

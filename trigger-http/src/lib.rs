@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`config`] | what the manifest says |
 //! | [`flags`], [`range`], [`listen`] | what the command line says |
+//! | [`policy`] | how instances live, by what the two say |
 //! | [`route`] | which entry serves a path |
 //! | [`authority`], [`headers`] | what a component is told about a request, and what a client may not claim |
 //! | [`static_response`], [`well_known`] | answers that need no component |
@@ -22,6 +23,7 @@ pub mod flags;
 pub mod headers;
 pub mod listen;
 pub mod listing;
+pub mod policy;
 pub mod range;
 pub mod route;
 pub mod server;

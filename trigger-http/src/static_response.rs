@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use hyper::body::Bytes;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
+use spin_trigger_kit::http::is_framing;
 
 /// `static_response` as written.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
@@ -79,20 +80,6 @@ impl StaticResponse {
         }
         Ok(PreparedResponse { status, headers, body })
     }
-}
-
-/// A header that would contradict what the server does with the connection.
-fn is_framing(name: &HeaderName) -> bool {
-    [
-        header::CONTENT_LENGTH,
-        header::TRANSFER_ENCODING,
-        header::CONNECTION,
-        header::UPGRADE,
-        header::TRAILER,
-        header::TE,
-    ]
-    .contains(name)
-        || name == "keep-alive"
 }
 
 impl PreparedResponse {

@@ -3,16 +3,17 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use spin_trigger_kit::http::{Handler, HandlerOptions, InstancePolicy};
+use spin_trigger_kit::http::Handler;
 use spin_trigger_kit::permits::Permits;
 use spin_trigger_kit::tokio::net::TcpSocket;
 use spin_trigger_kit::{App, ComponentId, Declared, Endpoint, Entry, Error, Stop, Trigger, tracing};
 
-use crate::config::{self, HttpSettings, HttpTriggerConfig};
+use crate::config::{self, ExecutorConfig, HttpSettings, HttpTriggerConfig};
 use crate::dispatch::{Dispatcher, Target};
 use crate::flags::HttpFlags;
 use crate::listen;
 use crate::listing::{ListedRoute, render};
+use crate::policy::Policy;
 use crate::route::{RouteEntry, Router};
 use crate::server;
 use crate::well_known::{AppInfo, WellKnown};
@@ -45,8 +46,6 @@ impl Trigger for HttpTrigger {
         for entry in &declared.entries {
             entry.config.target(&entry.id).map_err(config_error)?;
         }
-        config::check_executors(declared.entries.iter().map(|entry| (entry.id.as_str(), &entry.config)))
-            .map_err(config_error)?;
         let routes = declared
             .entries
             .iter()
@@ -91,39 +90,31 @@ impl Trigger for HttpTrigger {
 }
 
 impl HttpTrigger {
-    /// What answers each entry. Entries of one component share its handler, and so its instances.
+    /// What answers each entry. Entries of one component that say the same share its handler, and so its instances.
     fn targets(&self, app: &App) -> Result<Vec<Target>, Error> {
         let events = app.instances().free();
-        let options = HandlerOptions {
-            policy: Arc::new({
-                let flags = self.flags.clone();
-                move || InstancePolicy {
-                    requests: flags.max_instance_reuse_count.draw(),
-                    concurrent: flags.max_instance_concurrent_reuse_count.draw(),
-                    idle: flags.idle_instance_timeout.draw(),
-                }
-            }),
-            head_timeout: Arc::new({
-                let range = self.flags.request_timeout;
-                move || range.draw()
-            }),
-            events: Arc::new(Permits::new(events, events)),
-        };
-        let mut handlers: HashMap<ComponentId, Arc<Handler>> = HashMap::new();
+        let events = Arc::new(Permits::new(events, events));
+        let mut handlers: HashMap<(&ComponentId, &ExecutorConfig, Policy), Arc<Handler>> = HashMap::new();
         let mut targets = Vec::with_capacity(self.entries.len());
-        for entry in &self.entries {
-            let target = entry.config.target(&entry.id).map_err(|error| Error::new("http::config", error))?;
+        for Entry { id: entry_id, config: entry, .. } in &self.entries {
+            let target = entry.target(entry_id).map_err(|error| Error::new("http::config", error))?;
             targets.push(match target {
                 config::Target::Static(response) => Target::Static(response.prepare().map_err(|problem| {
-                    let id = entry.id.clone();
+                    let id = entry_id.clone();
                     Error::new("http::config", config::ConfigError::StaticResponse { id, problem })
                 })?),
                 config::Target::Component(id) => {
-                    let handler = match handlers.get(id) {
+                    let key = (id, &entry.executor, Policy::new(entry, &self.flags));
+                    let handler = match handlers.get(&key) {
                         Some(handler) => Arc::clone(handler),
                         None => {
-                            let handler = Arc::new(app.component(id)?.http_handler(options.clone())?);
-                            handlers.insert(id.clone(), Arc::clone(&handler));
+                            let options = key.2.options(&self.flags, &events);
+                            let component = app.component(id)?;
+                            let handler = Arc::new(match &entry.executor {
+                                ExecutorConfig::Http => component.http_handler(options),
+                                ExecutorConfig::Wagi(wagi) => component.wagi_handler(wagi.argv.clone(), options),
+                            }?);
+                            handlers.insert(key, Arc::clone(&handler));
                             handler
                         }
                     };

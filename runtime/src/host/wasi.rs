@@ -1,15 +1,21 @@
 //! WASI: 0.2 (one set of bindings serves every 0.2.x) and 0.3.0.
 //!
 //! A component gets the environment of its manifest entry, an output that goes to its log, clocks and random
-//! numbers, and the files that the app mounts; no arguments, no input and no sockets.
+//! numbers, and the files that the app mounts; no arguments, no input and no sockets. A command that is called as a
+//! CGI script gets arguments, variables and an input of that call besides, and its output is the answer.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
 use spin_app_model::ComponentId;
 use wasmtime::component::Linker;
+use wasmtime_wasi::p2::pipe::MemoryInputPipe;
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
 use crate::host::files::Mounts;
 use crate::instance::HostState;
-use crate::output::{ComponentOutput, Output, OutputKind};
+use crate::output::{ComponentOutput, Output, OutputKind, OutputSink};
 
 pub(crate) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     wasmtime_wasi::p2::add_to_linker_async(linker)?;
@@ -47,14 +53,39 @@ impl WasiTemplate {
     }
 
     pub(crate) fn instantiate(&self) -> wasmtime::Result<WasiCtx> {
-        let mut builder = WasiCtxBuilder::new();
-        builder
-            .envs(&self.environment)
-            .stdout(self.stdout.clone())
-            .stderr(self.stderr.clone())
-            .allow_tcp(false)
-            .allow_udp(false);
-        self.mounts.add(&mut builder)?;
-        Ok(builder.build())
+        let mut builder = self.builder()?;
+        Ok(builder.stdout(self.stdout.clone()).build())
     }
+
+    /// With what a command is called with. Where the manifest has a variable of the same name, that one counts: it is the
+    /// author's, and a client must not be able to change it.
+    pub(crate) fn instantiate_command(&self, mut line: CommandLine) -> wasmtime::Result<WasiCtx> {
+        for (name, _) in &self.environment {
+            line.variables.remove(name);
+        }
+        let mut builder = self.builder()?;
+        for (name, value) in &line.variables {
+            builder.env(name, value);
+        }
+        Ok(builder
+            .args(&line.arguments)
+            .stdin(MemoryInputPipe::new(line.stdin))
+            .stdout(ComponentOutput(line.stdout))
+            .build())
+    }
+
+    fn builder(&self) -> wasmtime::Result<WasiCtxBuilder> {
+        let mut builder = WasiCtxBuilder::new();
+        builder.envs(&self.environment).stderr(self.stderr.clone()).allow_tcp(false).allow_udp(false);
+        self.mounts.add(&mut builder)?;
+        Ok(builder)
+    }
+}
+
+/// What one call of a command brings.
+pub(crate) struct CommandLine {
+    pub(crate) arguments: Vec<String>,
+    pub(crate) variables: BTreeMap<String, String>,
+    pub(crate) stdin: Bytes,
+    pub(crate) stdout: Arc<dyn OutputSink>,
 }

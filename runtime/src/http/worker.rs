@@ -8,16 +8,17 @@ use std::time::{Duration, Instant};
 use tokio::sync::futures::OwnedNotified;
 use tokio::time::Sleep;
 use wasmtime::component::GuestTaskId;
-use wasmtime::{Store, StoreContextMut};
+use wasmtime::{AsContextMut, Store, StoreContextMut};
 use wasmtime_wasi_http::WasiHttpView;
 use wasmtime_wasi_http::handler::{
     HandlerState, Instance, ProxyPre, ShouldAccept, WorkerExpiration, WorkerState, WorkerStatus,
 };
 
-use super::{Generation, HandlerOptions, InstancePolicy};
+use super::error::tell_end;
+use super::{HandlerOptions, InstancePolicy};
 use crate::component::Component;
 use crate::instance::{HostState, Meter, new_store};
-use crate::limits::{CpuTimeExceeded, EventRecord, MeterState};
+use crate::limits::{EventRecord, MeterState};
 use crate::permits::{Permit, Permits};
 
 /// How long a guest may go on working after its responses, and how much later than the deadline of its events an
@@ -29,18 +30,23 @@ const OVERDUE: Duration = Duration::from_secs(5);
 pub(super) struct Workers {
     component: Arc<Component>,
     pre: ProxyPre<HostState>,
-    generation: Generation,
-    options: HandlerOptions,
+    policy: Arc<dyn Fn() -> InstancePolicy + Send + Sync>,
+    reuse_p2: bool,
 }
 
 impl Workers {
-    pub(super) fn new(
-        component: Arc<Component>,
-        pre: ProxyPre<HostState>,
-        generation: Generation,
-        options: HandlerOptions,
-    ) -> Self {
-        Self { component, pre, generation, options }
+    pub(super) fn new(component: &Arc<Component>, pre: ProxyPre<HostState>, options: &HandlerOptions) -> Self {
+        let (component, policy) = (Arc::clone(component), Arc::clone(&options.policy));
+        Self { component, pre, policy, reuse_p2: options.reuse_p2 }
+    }
+
+    fn policy(&self) -> InstancePolicy {
+        match self.pre {
+            ProxyPre::P3(_) => (self.policy)(),
+            // Its handler is a function that returns before it can be called again.
+            ProxyPre::P2(_) if self.reuse_p2 => InstancePolicy { concurrent: 1, ..(self.policy)() },
+            ProxyPre::P2(_) => InstancePolicy::FRESH,
+        }
     }
 }
 
@@ -55,10 +61,7 @@ impl HandlerState for Workers {
         let mut store = new_store(&component.engine, &component.template, &component.limits)?;
         let meter = Arc::clone(&store.data().meter);
         let proxy = Meter(Arc::clone(&meter)).run(self.pre.instantiate_async(&mut store)).await?;
-        let policy = match self.generation {
-            Generation::P2 => InstancePolicy::FRESH,
-            Generation::P3 => (self.options.policy)(),
-        };
+        let policy = self.policy();
         let expiration = Expiration {
             meter: Arc::clone(&meter),
             idle: policy.idle,
@@ -113,19 +116,16 @@ impl WorkerState for Policy {
         })
     }
 
-    fn drop(&self, store: Store<HostState>, result: wasmtime::Result<()>) {
+    fn drop(&self, mut store: Store<HostState>, result: wasmtime::Result<()>) {
         let Err(error) = result else { return };
-        self.meter.trapped();
+        let mut context = store.as_context_mut();
+        self.meter.trapped(context.async_call_stack().into_iter().flatten());
         // The engine's word for a worker that didn't come to its end. Without a panic it was dropped: this process ends.
         if error.to_string() == "worker panicked" && !std::thread::panicking() {
             return;
         }
         drop(store);
-        let component = self.component.id();
-        match error.downcast_ref::<CpuTimeExceeded>() {
-            Some(exceeded) => tracing::error!(%component, "instance ended: {exceeded}"),
-            None => tracing::error!(%component, "instance ended: {error:#}"),
-        }
+        tell_end(self.component.id(), &error);
     }
 }
 
@@ -162,7 +162,7 @@ impl WorkerExpiration for Expiration {
         if status == WorkerStatus::Idle {
             // The place of an instance that does nothing must not keep another component's requests waiting.
             let wanted = this.wanted.get_or_insert_with(|| Box::pin(this.instances.wanted()));
-            if wanted.as_mut().poll(context).is_ready() || this.instances.is_wanted() {
+            if wanted.as_mut().poll(context).is_ready() || this.instances.is_wanted() || this.idle.is_zero() {
                 return Poll::Ready(());
             }
         } else {

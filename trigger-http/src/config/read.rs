@@ -1,10 +1,13 @@
 //! Reading of values that have more than one form. By hand, because derived readers for such values forget what was wrong.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, Unexpected, Visitor};
 
 use super::{ExecutorConfig, RouteConfig, WagiConfig};
+use crate::policy;
+use crate::range::{Range, RangeError};
 
 const DEFAULT_ARGV: &str = "${SCRIPT_NAME} ${ARGS}";
 const WAGI_ENTRYPOINT: &str = "_start";
@@ -97,5 +100,51 @@ impl<'de> Visitor<'de> for ExecutorVisitor {
             Some(other) => Err(A::Error::invalid_value(Unexpected::Str(other), &"`http`, `spin` or `wagi` as `type`")),
             None => Err(A::Error::missing_field("type")),
         }
+    }
+}
+
+const A_COUNT: &str = "a count such as 128 or \"64..129\"";
+const A_DURATION: &str = "a duration such as 30 (seconds), \"500ms\" or \"10s..20s\"";
+
+type Read<T, E> = Result<Option<Range<T>>, E>;
+
+pub(super) fn max_instance_reuse_count<'de, D: Deserializer<'de>>(from: D) -> Read<u32, D::Error> {
+    from.deserialize_any(OneOrRange("max_instance_reuse_count", policy::count, A_COUNT)).map(Some)
+}
+
+pub(super) fn max_instance_concurrent_reuse_count<'de, D: Deserializer<'de>>(from: D) -> Read<u32, D::Error> {
+    from.deserialize_any(OneOrRange("max_instance_concurrent_reuse_count", policy::count, A_COUNT)).map(Some)
+}
+
+pub(super) fn idle_instance_timeout<'de, D: Deserializer<'de>>(from: D) -> Read<Duration, D::Error> {
+    from.deserialize_any(OneOrRange("idle_instance_timeout", policy::duration, A_DURATION)).map(Some)
+}
+
+pub(super) fn request_timeout<'de, D: Deserializer<'de>>(from: D) -> Read<Duration, D::Error> {
+    from.deserialize_any(OneOrRange("request_timeout", policy::positive_duration, A_DURATION)).map(Some)
+}
+
+/// What a flag takes as text, or a number alone: the key, how it is read, and what is expected.
+struct OneOrRange<T>(&'static str, fn(&str) -> Result<Range<T>, RangeError>, &'static str);
+
+impl<T> Visitor<'_> for OneOrRange<T> {
+    type Value = Range<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(key, _, expected) = self;
+        write!(f, "`{key}` as {expected}")
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<Range<T>, E> {
+        self.visit_str(&number.to_string())
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<Range<T>, E> {
+        self.visit_str(&number.to_string())
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Range<T>, E> {
+        let Self(key, read, expected) = self;
+        read(text).map_err(|error| E::custom(format!("`{key}`: {error}; expected {expected}")))
     }
 }

@@ -36,10 +36,10 @@ fn executors() {
             .map(|entry| entry.executor)
             .map_err(|error| error.split(" at line").next().unwrap_or_default().to_owned())
     };
-    let wagi = |argv: &str| Ok(Some(ExecutorConfig::Wagi(WagiConfig { argv: argv.to_owned() })));
-    assert_eq!(executor("null"), Ok(None));
-    assert_eq!(executor(r#"{"type":"http"}"#), Ok(Some(ExecutorConfig::Http)));
-    assert_eq!(executor(r#"{"type":"spin"}"#), Ok(Some(ExecutorConfig::Http)));
+    let wagi = |argv: &str| Ok(ExecutorConfig::Wagi(WagiConfig { argv: argv.to_owned() }));
+    assert_eq!(read(r#"{"component":"c","route":"/"}"#).unwrap().executor, ExecutorConfig::Http);
+    assert_eq!(executor(r#"{"type":"http"}"#), Ok(ExecutorConfig::Http));
+    assert_eq!(executor(r#"{"type":"spin"}"#), Ok(ExecutorConfig::Http));
     assert_eq!(executor(r#"{"type":"wagi"}"#), wagi("${SCRIPT_NAME} ${ARGS}"));
     assert_eq!(executor(r#"{"argv":"x","type":"wagi","entrypoint":"_start"}"#), wagi("x"));
     let message = |json: &str| executor(json).unwrap_err();
@@ -84,12 +84,42 @@ fn an_entry_is_named_by_its_component_or_its_trigger() {
 }
 
 #[test]
-fn the_last_entry_of_a_component_decides_about_its_executor() {
-    let wagi = read(r#"{"route":"/a","component":"c","executor":{"type":"wagi"}}"#).unwrap();
-    let http = read(r#"{"route":"/b","component":"c"}"#).unwrap();
-    assert!(check_executors([("t1", &wagi), ("t2", &http)]).is_ok());
-    let error = check_executors([("t1", &http), ("t2", &wagi)]).unwrap_err();
-    assert!(error.to_string().starts_with("trigger t2 asks for the executor `wagi`"), "{error}");
+fn an_entry_has_the_instance_flags_as_keys() {
+    let entry = |keys: &str| {
+        read(&format!(r#"{{"component":"c","route":"/",{keys}}}"#))
+            .map_err(|error| error.split(" at line").next().unwrap_or_default().to_owned())
+    };
+    let read = entry(
+        r#""max_instance_reuse_count":"2..5","max_instance_concurrent_reuse_count":3,
+           "idle_instance_timeout":0,"request_timeout":"250ms","reuse_p2_instances":true"#,
+    )
+    .unwrap();
+    assert_eq!(read.max_instance_reuse_count, Some(Range::Between { start: 2, end: 5 }));
+    assert_eq!(read.max_instance_concurrent_reuse_count, Some(Range::Fixed(3)));
+    assert_eq!(read.idle_instance_timeout, Some(Range::Fixed(Duration::ZERO)));
+    assert_eq!(read.request_timeout, Some(Range::Fixed(Duration::from_millis(250))));
+    assert_eq!(read.reuse_p2_instances, Some(true));
+    for (text, time) in [
+        ("2", Duration::from_secs(2)),
+        ("2s", Duration::from_secs(2)),
+        ("2ms", Duration::from_millis(2)),
+        ("2us", Duration::from_micros(2)),
+        ("2\u{b5}s", Duration::from_micros(2)),
+        ("2\u{3bc}s", Duration::from_micros(2)),
+        ("2ns", Duration::from_nanos(2)),
+    ] {
+        let read = entry(&format!(r#""request_timeout":"{text}","idle_instance_timeout":"{text}""#)).unwrap();
+        assert_eq!(read.request_timeout, Some(Range::Fixed(time)), "{text}");
+        assert_eq!(read.idle_instance_timeout, Some(Range::Fixed(time)), "{text}");
+    }
+    let message = |keys: &str| entry(keys).unwrap_err();
+    assert_eq!(
+        message(r#""max_instance_reuse_count":0"#),
+        "`max_instance_reuse_count`: must be at least 1, not `0`; expected a count such as 128 or \"64..129\""
+    );
+    assert!(message(r#""max_instance_reuse_count":-1"#).contains("count`: `-1` is not a whole number"));
+    assert!(message(r#""request_timeout":0"#).contains("timeout`: must be at least 1ns, not `0`"));
+    assert!(message(r#""request_timeout":true"#).contains("expected `request_timeout` as a duration such as 30"));
 }
 
 #[test]

@@ -1,0 +1,247 @@
+//! What guests of every kind do wrong, and what becomes of it: one table, of which every row is tried.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use spin_tests::http;
+
+use super::{Served, WAGI, craft, entry, serve, serve_with};
+
+/// The kinds of guests: a name that is also the first part of the path, its probe, the guest that asks for too much, and
+/// the executor.
+const KINDS: [(&str, &str, &str, &str); 5] = [
+    ("p2", "probe-p2", "greedy-p2", ""),
+    ("p3", "probe-p3", "greedy-p3", ""),
+    ("inbound", "inbound-probe", "inbound-probe", ""),
+    ("wagi", "wagi-probe", "wagi-probe", WAGI),
+    ("module", "wagi-probe-module", "wagi-probe-module", WAGI),
+];
+
+/// What the client sees.
+#[derive(Clone, Copy, Debug)]
+enum Seen {
+    /// This status and nothing else.
+    Status(u16),
+    /// A response that is cut.
+    Cut,
+    /// A response of 200 with this text.
+    Text(&'static str),
+    /// A response of this many bytes.
+    Bytes(usize),
+    /// A number that is less than what was asked for.
+    Fewer(usize),
+}
+use Seen::{Bytes, Cut, Fewer, Status, Text};
+
+/// The test that tries a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Group {
+    /// The path of the probe is the case.
+    Failure,
+    /// The same, on every processor at once.
+    Processor,
+    /// A limit of memory holds while the guest is instantiated.
+    Instantiation,
+    /// The path of the guest that asks for too much is the case.
+    Greed,
+}
+use Group::{Failure, Greed, Instantiation, Processor};
+
+const HELLO: Seen = Text("hello from a component\n");
+const GIGABYTE: usize = 1 << 30;
+
+/// Each case with what a client sees, for the kinds in the order of [`KINDS`].
+const TABLE: &[(Group, &str, [Seen; 5])] = &[
+    (Failure, "trap", [Status(500); 5]),
+    // Kinds that answer whole have not begun.
+    (Failure, "trap-after", [Cut, Cut, Status(500), Status(500), Status(500)]),
+    // An `inbound-http` response without body and headers is one: an empty response.
+    (Failure, "no-response", [Status(500), Status(500), Text(""), Status(500), Status(500)]),
+    // Guests of `wasi:http` are refused such a status themselves, and the probes say so.
+    (Failure, "status/99", [Status(400), Status(400), Status(500), Status(502), Status(502)]),
+    // One that `wasi:http` of 0.2 takes.
+    (Failure, "status/601", [Status(601), Status(400), Status(500), Status(502), Status(502)]),
+    (Failure, "status/101", [Status(500), Status(500), Status(500), Status(502), Status(502)]),
+    (Processor, "loop", [Status(504); 5]),
+    (Instantiation, "start-memory", [HELLO; 5]),
+    (Instantiation, "two-memories", [HELLO; 5]),
+    (Instantiation, "table", [HELLO; 5]),
+    (Instantiation, "initial-memory", [Status(500); 5]),
+    (Greed, "many-headers?n=1000000", [Status(500); 5]),
+    // Preview 1 has no resources but files, and a small table of them.
+    (Greed, "many-resources?n=100000", [Status(500), Status(500), Status(500), Status(500), Fewer(10_000)]),
+    (Greed, "large-body?n=1073741824", [Bytes(GIGABYTE), Bytes(GIGABYTE), Status(500), Status(500), Status(500)]),
+];
+
+/// The rows of a group: the kind, its first part of a path, the case, and what is seen.
+fn rows(group: Group) -> impl Iterator<Item = (&'static str, &'static str, Seen)> {
+    let of_group = TABLE.iter().filter(move |(of, ..)| *of == group);
+    of_group.flat_map(|(_, case, seen)| KINDS.iter().zip(seen).map(|((kind, ..), seen)| (*kind, *case, *seen)))
+}
+
+#[track_caller]
+fn check(kind: &str, case: &str, seen: Seen, response: &http::Response) {
+    let begin = &response.body[..response.body.len().min(80)];
+    let what = format!("{kind}/{case}: {} {:?}", response.status, String::from_utf8_lossy(begin));
+    match seen {
+        Status(status) => {
+            let said_by_probe = if status == 400 { response.text() } else { String::new() };
+            assert_eq!((response.status, response.text(), response.complete), (status, said_by_probe, true), "{what}");
+        }
+        Cut => assert_eq!((response.status, response.complete), (200, false), "{what}"),
+        Text(text) => assert_eq!((response.status, response.text().as_str()), (200, text), "{what}"),
+        Bytes(count) => {
+            assert_eq!((response.status, response.body.len(), response.complete), (200, count, true), "{what}")
+        }
+        Fewer(most) => {
+            let number = response.text().trim().parse::<usize>();
+            assert!(response.status == 200 && number.is_ok_and(|number| number < most), "{what}");
+        }
+    }
+}
+
+/// An app with every kind of guest, by name below a route of its own.
+fn manifest(guest: impl Fn(&(&str, &str, &str, &str)) -> String) -> String {
+    KINDS.iter().map(|kind| entry(kind.0, &format!("/{}/...", kind.0), &guest(kind), kind.3)).collect()
+}
+
+fn probes(flags: &[&str]) -> Served {
+    serve(&manifest(|(_, probe, ..)| (*probe).to_owned()), flags)
+}
+
+#[test]
+fn every_row_belongs_to_a_test() {
+    // Each group has a test of its own below, which takes all of the group's rows.
+    let groups: BTreeSet<Group> = TABLE.iter().map(|(group, ..)| *group).collect();
+    assert_eq!(groups.into_iter().collect::<Vec<_>>(), [Failure, Processor, Instantiation, Greed]);
+    let cases: BTreeSet<&str> = TABLE.iter().map(|(_, case, _)| *case).collect();
+    assert_eq!(cases.len(), TABLE.len(), "no case is there twice");
+}
+
+#[test]
+fn a_guest_that_fails_gets_an_answer_and_the_next_request_too() {
+    let served = probes(&[]);
+    for (kind, case, seen) in rows(Failure) {
+        check(kind, case, seen, &http::get(served.address, &format!("/{kind}/{case}")));
+        check(kind, "hello", HELLO, &http::get(served.address, &format!("/{kind}/hello")));
+    }
+}
+
+#[test]
+fn a_guest_that_loops_on_every_processor_is_ended_and_others_are_answered_meanwhile() {
+    let served = probes(&["--max-cpu-time", "2s"]);
+    let processors = std::thread::available_parallelism().unwrap().get();
+    for (kind, case, seen) in rows(Processor) {
+        let mut loops: Vec<http::Client> = (0..processors)
+            .map(|_| {
+                let mut client = http::Client::connect(served.address).unwrap();
+                client.send(format!("GET /{kind}/{case} HTTP/1.1\r\nhost: a\r\n\r\n")).unwrap();
+                client
+            })
+            .collect();
+        let mut times: Vec<Duration> = KINDS
+            .iter()
+            .filter(|(other, ..)| *other != kind)
+            .map(|(other, ..)| {
+                let began = Instant::now();
+                check(other, "hello", HELLO, &http::get(served.address, &format!("/{other}/hello")));
+                began.elapsed()
+            })
+            .collect();
+        times.sort();
+        for client in &mut loops {
+            check(kind, case, seen, &client.read_response("GET").unwrap());
+        }
+        // Each loop has two seconds of its own: who waited for one to end would wait as long. Other tests run meanwhile.
+        assert!(times[times.len() / 2] < Duration::from_millis(250), "{kind}: {times:?}");
+        assert!(times.last().unwrap() < &Duration::from_secs(2), "{kind}: {times:?}");
+        check(kind, "hello", HELLO, &http::get(served.address, &format!("/{kind}/hello")));
+    }
+}
+
+#[test]
+fn the_limit_of_memory_holds_for_everything_that_an_instance_has() {
+    let cases: BTreeSet<&str> = rows(Instantiation).map(|(_, case, _)| case).collect();
+    let mut entries = manifest(|(_, probe, ..)| (*probe).to_owned());
+    for case in &cases {
+        for (kind, _, _, executor) in KINDS {
+            let name = format!("{kind}-{case}");
+            entries += &entry(&name, &format!("/{name}/..."), &name, executor);
+        }
+    }
+    let limit = craft::LIMIT.to_string();
+    let served = serve_with(&entries, &["--max-instance-memory", &limit], |app| {
+        for case in &cases {
+            for (kind, probe, ..) in KINDS {
+                let crafted = match kind {
+                    "module" => craft::command(case),
+                    _ => craft::component(&std::fs::read(spin_tests::guest(probe)).unwrap(), case),
+                };
+                std::fs::write(app.dir().join(format!("{kind}-{case}.wasm")), crafted).unwrap();
+            }
+        }
+    });
+    for (kind, case, seen) in rows(Instantiation) {
+        check(kind, case, seen, &http::get(served.address, &format!("/{kind}-{case}/hello")));
+    }
+    // What a guest takes when it is called.
+    for (kind, ..) in KINDS {
+        let text = http::get(served.address, &format!("/{kind}/grow")).text();
+        let number = text.strip_prefix("memory ended after ").and_then(|text| text.split(' ').next()?.parse().ok());
+        assert!(number.is_some_and(|megabytes: u64| (16..32).contains(&megabytes)), "{kind}: {text}");
+    }
+}
+
+#[test]
+fn a_guest_that_asks_for_too_much_costs_the_host_little() {
+    // What a guest has in its own memory is the guest's, and limited as such.
+    let own = (256 << 20).to_string();
+    let served = serve(&manifest(|(_, _, greedy, _)| (*greedy).to_owned()), &["--max-instance-memory", &own]);
+    let trigger = spin_tests::process::children(served.up.pid())[0];
+    for (kind, case, seen) in rows(Greed) {
+        let response = match seen {
+            Bytes(_) => counted(&served, &format!("/{kind}/{case}")),
+            _ => http::get(served.address, &format!("/{kind}/{case}")),
+        };
+        check(kind, case, seen, &response);
+    }
+    let peak = spin_tests::process::peak_memory(trigger);
+    assert!(peak < 512 << 20, "the trigger used {} MiB", peak >> 20);
+}
+
+#[test]
+fn a_guest_that_answers_whole_ends_when_its_client_goes_away() {
+    let served = probes(&["--max-instances", "1"]);
+    for kind in ["inbound", "wagi", "module"] {
+        let (tell, answers) = std::sync::mpsc::channel();
+        let sleeping = loop {
+            let mut client = http::Client::connect(served.address).unwrap();
+            client.send(format!("GET /{kind}/sleep?ms=50000 HTTP/1.1\r\nhost: a\r\n\r\n")).unwrap();
+            for _ in 0..2 {
+                let (tell, address) = (tell.clone(), served.address);
+                std::thread::spawn(move || tell.send(http::get(address, &format!("/{kind}/hello")).status));
+            }
+            // One is served, one may wait: of two more, the first answer is a refusal if the guest sleeps by then. If it
+            // came between the two, the second has no answer yet. Else it is tried again.
+            if answers.recv() == Ok(503) || answers.recv_timeout(Duration::from_secs(1)).is_err() {
+                break client;
+            }
+        };
+        drop(sleeping);
+        let answer = answers.recv_timeout(Duration::from_secs(20));
+        assert_eq!(answer, Ok(200), "{kind}: the place is free long before the guest would have ended");
+    }
+}
+
+/// A response whose body is counted and not kept: it has as many zeros.
+fn counted(served: &Served, path: &str) -> http::Response {
+    let mut client = http::Client::connect(served.address).unwrap();
+    client.send(format!("GET {path} HTTP/1.1\r\nhost: a\r\n\r\n")).unwrap();
+    let head = client.read_head("GET").unwrap();
+    let mut count = 0;
+    while let Some(part) = client.next_part().unwrap() {
+        assert!(part.iter().all(|byte| *byte == b'x'), "{path}");
+        count += part.len();
+    }
+    http::Response { status: head.status, headers: head.headers, body: vec![0; count], complete: true }
+}
