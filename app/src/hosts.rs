@@ -29,12 +29,15 @@ mod parse;
 use std::ops::Range;
 
 pub use destination::{Destination, DestinationError};
-use network::Network;
+pub use network::{Network, NetworkError};
 pub(crate) use parse::ALLOW_ALL;
 pub use parse::HostError;
 
 /// The suffix of the names by which components of one application reach each other.
 const INTERNAL: &str = "spin.internal";
+
+/// The name by which the application reaches itself in a URL.
+pub const OWN_NAME: &str = "self.alt";
 
 /// The usual port of a scheme, for the schemes that have one here.
 #[must_use]
@@ -177,6 +180,15 @@ impl AllowedHosts {
     pub fn allow(&self, destination: &Destination) -> bool {
         self.0.iter().any(|entry| entry.allows(destination))
     }
+}
+
+/// The component that a name is for, if it is the name of one: exactly one word in front of `spin.internal`. Case does not
+/// count in names, so the word is in lower case.
+#[must_use]
+pub fn component_of(name: &str) -> Option<String> {
+    let name = name.to_ascii_lowercase();
+    let word = name.strip_suffix(INTERNAL)?.strip_suffix('.')?;
+    (!word.is_empty() && !word.contains('.')).then(|| word.to_owned())
 }
 
 /// Whether a name has at least one more word in front than another.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use spin_app_model::ComponentId;
 use spin_app_model::lock::{LockedApp, LockedComponent};
@@ -15,7 +15,10 @@ use crate::aot::CompiledCode;
 use crate::component::{Component, PrepareError, Shared};
 use crate::engine::{EngineOptions, RunningEngine};
 use crate::host;
+use crate::host::egress::{Egress, EgressOptions, Gate};
 use crate::host::files::{MountOptions, Mounts};
+use crate::host::http::{ComponentHttp, HttpNetwork};
+use crate::http::Loopback;
 use crate::instance::HostState;
 use crate::limits::Limits;
 use crate::output::Output;
@@ -35,6 +38,8 @@ pub struct AppOptions {
     pub output: Arc<dyn Output>,
     /// How files are mounted.
     pub mounts: MountOptions,
+    /// Connections that components open.
+    pub egress: EgressOptions,
 }
 
 impl AppOptions {
@@ -46,6 +51,7 @@ impl AppOptions {
             cache: cache_folder(),
             output,
             mounts: MountOptions::default(),
+            egress: EgressOptions::default(),
         }
     }
 }
@@ -54,6 +60,7 @@ impl AppOptions {
 pub struct App {
     components: BTreeMap<ComponentId, Arc<Component>>,
     instances: Arc<Permits>,
+    http: Arc<HttpNetwork>,
     // Last: components use the engine until they are gone.
     engine: RunningEngine,
 }
@@ -75,7 +82,9 @@ impl App {
     ) -> Result<Self, PrepareError> {
         let running = RunningEngine::new(&options.engine).map_err(PrepareError::Engine)?;
         let engine = running.engine();
+        let http = Arc::new(HttpNetwork::new(Arc::new(Egress::new(&options.egress))));
         let compiler = Compiler {
+            app: locked,
             engine,
             linker: host::linker(engine).map_err(PrepareError::Engine)?,
             cache: options.cache.as_deref().map(|folder| CompiledCode::new(folder, engine)),
@@ -89,6 +98,7 @@ impl App {
             },
             variables,
             mounts: &options.mounts,
+            http: &http,
         };
         let mut jobs = ids
             .iter()
@@ -110,7 +120,7 @@ impl App {
         failed.sort_by_key(|(position, _)| *position);
         match failed.into_iter().next() {
             Some((_, error)) => Err(error),
-            None => Ok(Self { components, instances: compiler.shared.instances, engine: running }),
+            None => Ok(Self { components, instances: compiler.shared.instances, http, engine: running }),
         }
     }
 
@@ -130,6 +140,11 @@ impl App {
     /// The places for live instances, of all components together.
     pub fn instances(&self) -> &Arc<Permits> {
         &self.instances
+    }
+
+    /// Lets components send requests to the app itself, through the trigger that serves it. Without this, they can't.
+    pub fn reach_itself_through(&self, loopback: Weak<dyn Loopback>) {
+        self.http.set_loopback(loopback);
     }
 
     /// The engine that the components run on.
@@ -164,12 +179,14 @@ impl<'a> Job<'a> {
 }
 
 struct Compiler<'a> {
+    app: &'a LockedApp,
     engine: &'a Engine,
     linker: Linker<HostState>,
     cache: Option<CompiledCode>,
     shared: Shared,
     variables: &'a Variables,
     mounts: &'a MountOptions,
+    http: &'a Arc<HttpNetwork>,
 }
 
 impl Compiler<'_> {
@@ -212,6 +229,11 @@ impl Compiler<'_> {
         let id = || locked.id.clone();
         let values = self.variables.of_component(locked)?;
         let mounts = Mounts::new(locked, self.mounts)?;
+        let http = ComponentHttp {
+            component: locked.id.clone(),
+            gate: Gate::new(self.app, locked, self.variables),
+            network: Arc::clone(self.http),
+        };
         let bytes = std::fs::read(&job.path).map_err(|source| PrepareError::Read {
             id: id(),
             path: job.path.clone(),
@@ -233,7 +255,7 @@ impl Compiler<'_> {
         }
         .map_err(|source| PrepareError::Compile { id: id(), path: job.path.clone(), source })?;
         let pre = self.linker.instantiate_pre(&compiled).map_err(|source| PrepareError::Link { id: id(), source })?;
-        Ok(Component::new(locked, values, mounts, pre, &self.shared))
+        Ok(Component::new(locked, values, mounts, http, pre, &self.shared))
     }
 }
 

@@ -10,9 +10,10 @@ use wasmtime::component::InstancePre;
 use wasmtime::{Engine, Store};
 
 use crate::host::files::Mounts;
+use crate::host::http::ComponentHttp;
 use crate::host::variables::ComponentVariables;
 use crate::host::wasi::{CommandLine, WasiTemplate};
-use crate::http::Handler;
+use crate::http::{EventContext, Handler};
 use crate::instance::{EventInstance, HostState, new_store, new_store_with};
 use crate::limits::Limits;
 use crate::output::Output;
@@ -116,6 +117,7 @@ pub(crate) struct Template {
     pub(crate) id: ComponentId,
     pub(crate) wasi: WasiTemplate,
     pub(crate) variables: ComponentVariables,
+    pub(crate) http: Arc<ComponentHttp>,
 }
 
 /// A component that is ready for events.
@@ -139,6 +141,7 @@ impl Component {
         locked: &LockedComponent,
         variables: BTreeMap<String, String>,
         mounts: Mounts,
+        http: ComponentHttp,
         pre: InstancePre<HostState>,
         shared: &Shared,
     ) -> Self {
@@ -146,6 +149,7 @@ impl Component {
             id: locked.id.clone(),
             wasi: WasiTemplate::new(&locked.id, locked.env.clone(), mounts, &*shared.output),
             variables: ComponentVariables::new(variables),
+            http: Arc::new(http),
         };
         let engine = pre.engine().clone();
         Self { template, pre, engine, limits: shared.limits.clone(), instances: Arc::clone(&shared.instances) }
@@ -196,22 +200,45 @@ impl Component {
     /// # Errors
     /// [`InvokeError::Full`] when too many instances live already, else what instantiation trapped with.
     pub async fn instantiate(&self) -> Result<EventInstance, InvokeError> {
-        let permit = self.instances.acquire().await?;
+        self.instantiate_for(&EventContext::default()).await
+    }
+
+    /// The same for an event that others may wait for.
+    pub(crate) async fn instantiate_for(&self, event: &EventContext) -> Result<EventInstance, InvokeError> {
+        let permit = self.place(event).await?;
         let store = new_store(&self.engine, &self.template, &self.limits).map_err(InvokeError::Instantiate)?;
-        self.instantiate_in(store, permit).await
+        self.instantiate_in(store, event, permit).await
     }
 
     /// The same for a command, with what it is called with.
-    pub(crate) async fn instantiate_command(&self, line: CommandLine) -> Result<EventInstance, InvokeError> {
-        let permit = self.instances.acquire().await?;
+    pub(crate) async fn instantiate_command(
+        &self,
+        line: CommandLine,
+        event: &EventContext,
+    ) -> Result<EventInstance, InvokeError> {
+        let permit = self.place(event).await?;
         let wasi = self.template.wasi.instantiate_command(line);
         let store = wasi
             .and_then(|wasi| new_store_with(&self.engine, &self.template, &self.limits, wasi))
             .map_err(InvokeError::Instantiate)?;
-        self.instantiate_in(store, permit).await
+        self.instantiate_in(store, event, permit).await
     }
 
-    async fn instantiate_in(&self, mut store: Store<HostState>, permit: Permit) -> Result<EventInstance, InvokeError> {
+    /// A place among all instances. Whoever waits for a chained event holds one, so that to wait might be for ever.
+    async fn place(&self, event: &EventContext) -> Result<Permit, Full> {
+        match event.is_chained() {
+            true => self.instances.acquire_now(),
+            false => self.instances.acquire().await,
+        }
+    }
+
+    async fn instantiate_in(
+        &self,
+        mut store: Store<HostState>,
+        event: &EventContext,
+        permit: Permit,
+    ) -> Result<EventInstance, InvokeError> {
+        store.data().meter.serves_only(event);
         let meter = crate::instance::Meter(Arc::clone(&store.data().meter));
         let instance = meter.run(self.pre.instantiate_async(&mut store)).await.map_err(InvokeError::Instantiate)?;
         Ok(EventInstance { store, instance, _permit: permit })

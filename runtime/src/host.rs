@@ -1,6 +1,7 @@
 //! What guests can import. One capability, one module: how it is linked, what it keeps for the app, what it
 //! keeps for one instance, and whether the component may use it.
 
+pub(crate) mod egress;
 pub(crate) mod files;
 pub(crate) mod http;
 pub(crate) mod variables;

@@ -8,6 +8,7 @@
 //!
 //! What holds for all of them is here: the event's place, the time to the head of the response, and who pays for both.
 
+mod chain;
 mod error;
 mod inbound;
 mod kind;
@@ -37,6 +38,8 @@ use kind::Kind;
 use wagi::Wagi;
 use worker::Workers;
 
+pub use chain::{Answering, Loopback};
+pub(crate) use chain::{Chained, EventContext, MAX_DEPTH};
 pub use error::{BadRequest, EventError};
 pub use kind::NotAHandler;
 pub use whole::{DEFAULT_WHOLE_BODY, is_framing};
@@ -149,18 +152,23 @@ impl Handler {
     /// # Errors
     /// See [`EventError`]; none of them leaves anything behind.
     pub async fn handle(&self, request: Request) -> Result<Response, EventError> {
-        let permit = self.events.acquire().await.map_err(|NoPlace| EventError::Busy)?;
+        let context = EventContext::of(&request);
+        // Whoever sent a chained request holds a place until it is answered: to wait for one might be for ever.
+        let permit = match context.is_chained() {
+            true => None,
+            false => Some(self.events.acquire().await.map_err(|NoPlace| EventError::Busy)?),
+        };
         let head_timeout = (self.head_timeout)();
-        let record = Arc::new(EventRecord::new(head_timeout));
+        let record = Arc::new(EventRecord::new(head_timeout, context));
         let response = match &self.executor {
             Executor::Streaming(proxy) => within(head_timeout, stream(proxy, request, &record)).await?,
             Executor::Inbound(inbound) => {
                 let request = self.whole(request, head_timeout).await?;
-                whole_body(within(head_timeout, inbound.handle(request)).await?)
+                whole_body(within(head_timeout, inbound.handle(request, record.context())).await?)
             }
             Executor::Wagi(wagi) => {
                 let request = self.whole(request, head_timeout).await?;
-                whole_body(within(head_timeout, wagi.handle(request)).await?)
+                whole_body(within(head_timeout, wagi.handle(request, record.context())).await?)
             }
         };
         // Interim responses are the server's to send; it would break off the connection at one of ours.
@@ -194,6 +202,7 @@ async fn stream(
 ) -> Result<Response, EventError> {
     // `wasi:http` has it as the authority, and guests must not see two.
     request.headers_mut().remove(HOST);
+    let _impatient = record.context().is_chained().then(|| proxy.state().impatient());
     match proxy.handle(Arc::clone(record), request).await {
         Ok(response) => Ok(response),
         Err(error) => Err(EventError::of_handler(error, record).await),
@@ -210,7 +219,7 @@ struct EventBody {
     body: WasiBody,
     record: Arc<EventRecord>,
     broken: bool,
-    _permit: Permit,
+    _permit: Option<Permit>,
 }
 
 impl Body for EventBody {

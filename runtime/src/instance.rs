@@ -88,7 +88,7 @@ pub(crate) fn new_store_with(
         table,
         wasi,
         http: WasiHttpCtx::new(),
-        outbound_http: OutboundHttp { component: template.id.clone() },
+        outbound_http: OutboundHttp::new(Arc::clone(&template.http), cpu.state()),
         variables: template.variables.clone(),
         memory: MemoryMeter::new(limits),
         meter: cpu.state(),

@@ -34,6 +34,7 @@ pub mod variables;
 
 pub use app::{App, AppOptions};
 pub use component::{Component, InvokeError, PrepareError};
+pub use host::egress::{Blocked, EgressOptions};
 pub use host::files::{MountError, MountOptions};
 pub use instance::{EventInstance, HostState};
 pub use output::{Output, OutputKind, OutputSink};

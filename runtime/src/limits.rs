@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
@@ -16,6 +16,7 @@ use wasmtime::component::GuestTaskId;
 use wasmtime::{ResourceLimiter, UpdateDeadline};
 
 use crate::engine::EPOCH_TICK;
+use crate::http::EventContext;
 
 /// Processor time that an event may use unless set otherwise.
 pub const DEFAULT_CPU_TIME: Duration = Duration::from_secs(10);
@@ -80,26 +81,33 @@ impl Fate {
 #[derive(Debug)]
 pub(crate) struct EventRecord {
     head_timeout: Duration,
+    context: EventContext,
     exceeded_cpu_time: AtomicBool,
     trapped: AtomicBool,
     responded: AtomicBool,
-    fate: std::sync::OnceLock<Arc<Fate>>,
+    fate: OnceLock<Arc<Fate>>,
 }
 
 impl EventRecord {
     /// A record of an event whose response must have begun within `head_timeout`.
-    pub(crate) fn new(head_timeout: Duration) -> Self {
+    pub(crate) fn new(head_timeout: Duration, context: EventContext) -> Self {
         Self {
             head_timeout,
+            context,
             exceeded_cpu_time: AtomicBool::new(false),
             trapped: AtomicBool::new(false),
             responded: AtomicBool::new(false),
-            fate: std::sync::OnceLock::new(),
+            fate: OnceLock::new(),
         }
     }
 
     pub(crate) fn head_timeout(&self) -> Duration {
         self.head_timeout
+    }
+
+    /// What the requests inherit that this event causes.
+    pub(crate) fn context(&self) -> &EventContext {
+        &self.context
     }
 
     /// This event passed its processor time.
@@ -189,6 +197,8 @@ pub(crate) struct CpuMeter {
 #[derive(Debug, Default)]
 pub(crate) struct MeterState {
     fate: Arc<Fate>,
+    /// Of the event that an instance was made for which serves no other.
+    only_event: OnceLock<EventContext>,
     tasks: Mutex<Tasks>,
 }
 
@@ -278,6 +288,28 @@ impl MeterState {
         tasks.events.retain(|_, (record, _)| Arc::strong_count(record) > 1);
         tasks.events.insert(task, (Arc::clone(record), Duration::ZERO));
         tasks.unclaimed = Duration::ZERO;
+    }
+
+    /// The instance serves one event, of this context.
+    pub(crate) fn serves_only(&self, context: &EventContext) {
+        // Said once, when the instance is made.
+        let _ = self.only_event.set(context.clone());
+    }
+
+    /// What a request inherits that was sent by one of `tasks`, the innermost first. If none of them is an event, the one
+    /// that is nested least may have sent it: to count the others' nesting would let loops be seen where there are none.
+    pub(crate) fn context(&self, tasks: impl IntoIterator<Item = GuestTaskId>) -> EventContext {
+        if let Some(context) = self.only_event.get() {
+            return context.clone();
+        }
+        let known = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        let contexts = || known.events.values().map(|(record, _)| &record.context);
+        tasks
+            .into_iter()
+            .find_map(|task| known.events.get(&task).map(|(record, _)| &record.context))
+            .or_else(|| contexts().min_by_key(|context| context.depth))
+            .cloned()
+            .unwrap_or_default()
     }
 
     /// The longest time that one of the instance's events has to its response.

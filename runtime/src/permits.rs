@@ -47,6 +47,17 @@ impl Permits {
         Ok(Permit { _place: place })
     }
 
+    /// A place if there is one at once.
+    ///
+    /// # Errors
+    /// [`Full`] if there is none; whoever could do without one is told, so that there may be one later.
+    pub fn acquire_now(&self) -> Result<Permit, Full> {
+        Arc::clone(&self.places).try_acquire_owned().map(|place| Permit { _place: place }).map_err(|_| {
+            self.wanted.notify_one();
+            Full
+        })
+    }
+
     /// How many places are free.
     pub fn free(&self) -> usize {
         self.places.available_permits()
@@ -112,6 +123,18 @@ mod tests {
         let mut second = pin!(permits.acquire());
         assert!(poll(second.as_mut()).is_pending());
         assert!(poll(wanted.as_mut()).is_ready() && permits.is_wanted());
+    }
+
+    #[test]
+    fn who_can_not_wait_gets_a_place_or_none() {
+        let permits = Permits::new(1, 0);
+        let first = permits.acquire_now().expect("it is free");
+        let mut wanted = pin!(permits.wanted());
+        assert!(poll(wanted.as_mut()).is_pending());
+        assert_eq!(permits.acquire_now().err(), Some(Full));
+        assert!(poll(wanted.as_mut()).is_ready(), "who could do without one is told");
+        drop(first);
+        assert!(permits.acquire_now().is_ok());
     }
 
     #[test]

@@ -42,6 +42,7 @@
 //! | [`http`] | a plain HTTP/1.1 client that shows the bytes |
 //! | [`streaming`] | a large body and its echo |
 //! | [`memory`] | what a process holds |
+//! | [`upstream`] | a server of the test's own that components connect to |
 //! | [`redis`] | a Redis server of the test's own |
 //! | [`web`] | a web server of the test's own |
 //! | [`dist`] | where the programs under test are, and whether they are stale |
@@ -59,12 +60,14 @@ mod redact;
 pub mod redis;
 pub mod streaming;
 pub mod terminal;
+pub mod upstream;
 pub mod web;
 mod world;
 
 pub use dist::{guest, repository};
 pub use process::{Finished, Invocation, Running, Signal};
 pub use terminal::Terminal;
+pub use upstream::Upstream;
 pub use world::{App, World};
 
 use std::net::{Ipv4Addr, TcpListener};

@@ -2,12 +2,18 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+#[path = "http/chaining.rs"]
+mod chaining;
 #[path = "http/files.rs"]
 mod files;
 #[path = "http/headers.rs"]
 mod headers;
 #[path = "http/instances.rs"]
 mod instances;
+#[path = "http/outbound.rs"]
+mod outbound;
+#[path = "http/outbound_tls.rs"]
+mod outbound_tls;
 #[path = "http/output.rs"]
 mod output;
 #[path = "http/routing.rs"]
@@ -50,6 +56,23 @@ fn serve_in(world: World, manifest: &str, flags: &[&str]) -> Served {
     let up = world.spin(arguments).in_dir(app.dir()).start();
     let address = up.serving();
     Served { address, up, app, _world: world }
+}
+
+/// Both probes as in [`BOTH`], with this list in `allowed_outbound_hosts`.
+fn both_allowed(hosts: &str) -> String {
+    BOTH.replace(".wasm\"", &format!(".wasm\"\nallowed_outbound_hosts = {hosts}"))
+}
+
+/// The path of a probe that forwards its request to `url`; `more` is a further part of the query.
+fn forward(generation: &str, url: &str, more: &str) -> String {
+    let encoded: String = url
+        .bytes()
+        .map(|byte| match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' => char::from(byte).to_string(),
+            byte => format!("%{byte:02x}"),
+        })
+        .collect();
+    format!("/{generation}/forward?url={encoded}{more}")
 }
 
 /// Both probes, the older below `/p2`, the newer below `/p3`.

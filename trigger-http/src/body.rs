@@ -18,6 +18,15 @@ pub fn for_component(body: Incoming) -> WasiBody {
     body.map_err(Error::Hyper).boxed_unsync()
 }
 
+/// A response's body as the component takes it that sent the request.
+pub fn for_caller(body: ResponseBody) -> WasiBody {
+    let cut = |error: Box<dyn std::error::Error + Send + Sync>| match error.downcast::<Error>() {
+        Ok(error) => *error,
+        Err(_) => Error::HttpResponseIncomplete,
+    };
+    body.map_err(cut).boxed_unsync()
+}
+
 /// A component's body that fails when nothing comes for a while, so that a guest that forgets its response doesn't
 /// hold a connection for ever. There is no limit to the whole.
 pub struct Progressing {

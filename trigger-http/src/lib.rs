@@ -10,6 +10,7 @@
 //! | [`static_response`], [`well_known`] | answers that need no component |
 //! | [`listing`] | what is told at start |
 //! | [`server`], [`activity`], [`dispatch`], [`body`] | from a connection to a response |
+//! | [`chain`] | requests of the app to itself |
 //! | [`trigger`] | the whole, as the kit runs it |
 //!
 //! It owns no files on disk.
@@ -17,6 +18,7 @@
 pub mod activity;
 pub mod authority;
 pub mod body;
+pub mod chain;
 pub mod config;
 pub mod dispatch;
 pub mod flags;

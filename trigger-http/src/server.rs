@@ -180,14 +180,15 @@ mod tests {
         let body = Some("x".repeat(size));
         let response = StaticResponse { status_code: 200, headers: Vec::new(), body }.prepare().unwrap();
         let well_known = WellKnown::new(AppInfo { name: "app", version: None, oci_image_digest: None });
-        let dispatcher = Arc::new(Dispatcher::new(router, vec![Target::Static(response)], well_known));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let dispatcher = Arc::new(Dispatcher::new(router, vec![Target::Static(response)], well_known, address));
         let served = TaskTracker::new();
         let mut clients = Vec::new();
         for sent in connections {
-            let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-            let (stream, address) = listener.accept().await.unwrap();
-            served.spawn(serve_connection(stream, address, Arc::clone(&dispatcher), stop.clone(), patience));
+            let mut client = TcpStream::connect(address).await.unwrap();
+            let (stream, client_address) = listener.accept().await.unwrap();
+            served.spawn(serve_connection(stream, client_address, Arc::clone(&dispatcher), stop.clone(), patience));
             client.write_all(sent).await.unwrap();
             clients.push(client);
         }

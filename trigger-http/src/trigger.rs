@@ -1,15 +1,16 @@
 //! The trigger itself: what it makes of flags and configuration, and how it runs.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
-use spin_trigger_kit::http::Handler;
+use spin_trigger_kit::http::{Handler, Loopback};
 use spin_trigger_kit::permits::Permits;
 use spin_trigger_kit::tokio::net::TcpSocket;
 use spin_trigger_kit::{App, ComponentId, Declared, Endpoint, Entry, Error, Stop, Trigger, tracing};
 
+use crate::chain;
 use crate::config::{self, ExecutorConfig, HttpSettings, HttpTriggerConfig};
-use crate::dispatch::{Dispatcher, Target};
+use crate::dispatch::{Dispatcher, Served, Target};
 use crate::flags::HttpFlags;
 use crate::listen;
 use crate::listing::{ListedRoute, render};
@@ -36,6 +37,10 @@ impl Trigger for HttpTrigger {
 
     fn display_name() -> String {
         "HTTP".to_owned()
+    }
+
+    fn host_requirements() -> &'static [&'static str] {
+        &[chain::REQUIREMENT]
     }
 
     fn new(flags: HttpFlags, declared: Declared<Self>) -> Result<Self, Error> {
@@ -81,9 +86,11 @@ impl Trigger for HttpTrigger {
         let address = self.socket.local_addr().map_err(listening)?;
         let listener = server::listen(self.socket).map_err(listening)?;
         let base_url = format!("http://{address}");
+        let dispatcher = Arc::new(Dispatcher::new(self.router, targets, self.well_known, address));
+        let loopback: Weak<Dispatcher> = Arc::downgrade(&dispatcher);
+        app.reach_itself_through(loopback as Weak<dyn Loopback>);
         app.announce(&render(self.flags.format, &base_url, &listed));
         app.ready([Endpoint::new("http", base_url)]);
-        let dispatcher = Arc::new(Dispatcher::new(self.router, targets, self.well_known));
         server::serve(listener, dispatcher, stop).await;
         Ok(())
     }
@@ -118,7 +125,7 @@ impl HttpTrigger {
                             handler
                         }
                     };
-                    Target::Component(id.to_string(), handler)
+                    Target::Component(Served::new(id.to_string(), handler))
                 }
             });
         }

@@ -1,11 +1,12 @@
 //! The running app, as a trigger sees it.
 
 use std::io::Write;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use spin_app_model::ComponentId;
 use spin_app_model::launch::Endpoint;
 use spin_component_runtime::Component;
+use spin_component_runtime::http::Loopback;
 use spin_component_runtime::permits::Permits;
 use spin_component_runtime::variables::Variables;
 
@@ -55,6 +56,12 @@ impl App {
     /// Tells the host that events are taken from now on, and where.
     pub fn ready(&self, endpoints: impl IntoIterator<Item = Endpoint>) {
         self.inner.control.ready(endpoints.into_iter().collect());
+    }
+
+    /// Lets components send requests to the app itself, through this trigger; to be called once, before events are taken.
+    /// A trigger that does so can meet the host requirement `local_service_chaining`.
+    pub fn reach_itself_through(&self, loopback: Weak<dyn Loopback>) {
+        self.inner.components.reach_itself_through(loopback);
     }
 
     /// The places for live instances, of all components together.

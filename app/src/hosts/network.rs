@@ -1,10 +1,19 @@
 //! Networks: an address and how many of its bits count.
 
 use std::net::{IpAddr, Ipv6Addr};
+use std::str::FromStr;
 
-/// An address range such as `10.0.0.0/8`.
+/// An address range such as `10.0.0.0/8`; a single address is a range of one.
+///
+/// ```
+/// use spin_app_model::hosts::Network;
+///
+/// let network: Network = "10.0.0.0/8".parse()?;
+/// assert!(network.contains("::ffff:10.1.2.3".parse()?));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Network {
+pub struct Network {
     /// All bits behind the prefix are zero.
     first: IpAddr,
     prefix: u32,
@@ -32,9 +41,36 @@ impl Network {
     }
 
     /// Whether an address is in it. `::ffff:1.2.3.4` is the same as `1.2.3.4`.
-    pub(super) fn contains(&self, address: IpAddr) -> bool {
+    #[must_use]
+    pub fn contains(&self, address: IpAddr) -> bool {
         let address = canonical(address);
         bits(address) == bits(self.first) && masked(address, self.prefix) == self.first
+    }
+}
+
+/// Why a text is no network.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is not a network: write for example `10.0.0.0/8`, `fd00::/8` or a single address")]
+pub struct NetworkError {
+    /// The text as given.
+    text: String,
+}
+
+impl FromStr for Network {
+    type Err = NetworkError;
+
+    /// Reads `ADDRESS` or `ADDRESS/PREFIX`.
+    fn from_str(text: &str) -> Result<Self, NetworkError> {
+        let (address, prefix) = text.split_once('/').map_or((text, None), |(address, prefix)| (address, Some(prefix)));
+        let network = address.parse().ok().and_then(|address: IpAddr| match prefix {
+            None => Some(Self::of_one(address)),
+            // The standard library's parser would take a sign.
+            Some(digits) if digits.bytes().all(|digit| digit.is_ascii_digit()) => {
+                digits.parse().ok().and_then(|prefix| Self::new(address, prefix))
+            }
+            Some(_) => None,
+        });
+        network.ok_or_else(|| NetworkError { text: text.to_owned() })
     }
 }
 

@@ -191,7 +191,7 @@ fn host(host: &str) -> Result<HostPattern, HostError> {
     match host {
         "" => return Err(HostError::NoHost),
         "*" => return Ok(HostPattern::Any),
-        "self" | "self.alt" => return Ok(HostPattern::Own),
+        "self" | super::OWN_NAME => return Ok(HostPattern::Own),
         _ => {}
     }
     let (name, below) = host.strip_prefix("*.").map_or((host, false), |name| (name, true));

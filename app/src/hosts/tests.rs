@@ -220,3 +220,34 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn networks_are_read_strictly() {
+    for text in ["10.0.0.0/8", "10.1.2.3/8", "127.0.0.1", "fd00::/8", "::1", "::/0", "0.0.0.0/0", "::ffff:10.0.0.0/104"]
+    {
+        assert!(text.parse::<super::Network>().is_ok(), "{text}");
+    }
+    for text in ["", "private", "10.0.0.0/33", "10.0.0.0/+8", "10.0.0.0/", "10.0.0/8", "::/129", "[::1]", " ::1", "a/8"]
+    {
+        let error = text.parse::<super::Network>().unwrap_err();
+        assert!(error.to_string().contains(&format!("{text:?} is not a network")), "{error}");
+    }
+    let ten: super::Network = "10.1.2.3/8".parse().unwrap();
+    assert!(ten.contains("10.255.0.1".parse().unwrap()) && !ten.contains("11.0.0.1".parse().unwrap()));
+    assert_eq!("::ffff:10.0.0.0/104".parse::<super::Network>().unwrap(), ten);
+}
+
+#[test]
+fn the_name_of_a_component_has_one_word_before_the_domain() {
+    for (name, component) in [
+        ("back.spin.internal", Some("back")),
+        ("Back-End.SPIN.internal", Some("back-end")),
+        ("spin.internal", None),
+        (".spin.internal", None),
+        ("a.b.spin.internal", None),
+        ("back.spin.internal.example.com", None),
+        ("backspin.internal", None),
+    ] {
+        assert_eq!(super::component_of(name).as_deref(), component, "{name}");
+    }
+}

@@ -117,6 +117,9 @@ pub const CACHE_FILE: &str = "WASMTIME_CACHE_FILE";
 /// Filter of the process's own diagnostics, in the usual syntax of the Rust world.
 pub const RUST_LOG: &str = "RUST_LOG";
 
+/// One authority, `host:port`, to which components' requests over plain HTTP are sent as HTTP/2 without asking.
+pub const OUTBOUND_H2C: &str = "SPIN_OUTBOUND_H2C_PRIOR_KNOWLEDGE";
+
 // Read by the host.
 
 /// Data folder (plugins, templates), used as it is. Without it: the platform's data folder and `spin`.

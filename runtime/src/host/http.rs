@@ -1,19 +1,29 @@
 //! `wasi:http` for guests, 0.2.x and 0.3.0: the types, and requests that guests send.
 //!
-//! Requests out need an entry in `allowed_outbound_hosts`; none can be granted yet, so every one is denied,
-//! with a word in the log that says so.
+//! The life of a request: does `allowed_outbound_hosts` let it through ([`Gate`]); then it goes to the app itself or to
+//! one of its components, in this process ([`local`]), or out, on a pooled connection ([`client`]).
 
+mod client;
+mod connector;
+mod imports;
+mod local;
+mod tls;
+
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::Duration;
+
+use http::Uri;
 use http::uri::Scheme;
 use spin_app_model::ComponentId;
-use wasmtime::component::Linker;
+use spin_app_model::hosts::{self, Destination};
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
 
+use crate::host::egress::{self, Egress, Gate, Refused};
+use crate::http::{EventContext, Loopback, Request, Response};
 use crate::instance::HostState;
-
-pub(crate) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
-    wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)?;
-    wasmtime_wasi_http::p3::add_to_linker(linker)
-}
+use crate::limits::MeterState;
+use client::HttpClient;
+pub(crate) use imports::link;
 
 impl WasiHttpView for HostState {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
@@ -21,26 +31,131 @@ impl WasiHttpView for HostState {
     }
 }
 
-/// Decides about the requests that one instance sends.
-pub(crate) struct OutboundHttp {
+/// What all components of an app send requests with.
+pub(crate) struct HttpNetwork {
+    client: HttpClient,
+    // The trigger that serves the app holds its components, so it must not be held by them.
+    loopback: OnceLock<Weak<dyn Loopback>>,
+}
+
+impl HttpNetwork {
+    pub(crate) fn new(egress: Arc<Egress>) -> Self {
+        Self { client: HttpClient::new(egress), loopback: OnceLock::new() }
+    }
+
+    /// Only the first is taken: an app is served by one trigger in a process.
+    pub(crate) fn set_loopback(&self, loopback: Weak<dyn Loopback>) {
+        let _ = self.loopback.set(loopback);
+    }
+
+    fn loopback(&self) -> Option<Arc<dyn Loopback>> {
+        self.loopback.get()?.upgrade()
+    }
+}
+
+/// What all instances of one component send requests with.
+pub(crate) struct ComponentHttp {
     pub(crate) component: ComponentId,
+    pub(crate) gate: Gate,
+    pub(crate) network: Arc<HttpNetwork>,
+}
+
+/// The requests of one instance.
+pub(crate) struct OutboundHttp {
+    component: Arc<ComponentHttp>,
+    meter: Arc<MeterState>,
+    /// The event that the next request belongs to, where the import that sends it knows that.
+    event: Option<EventContext>,
+}
+
+impl OutboundHttp {
+    pub(crate) fn new(component: Arc<ComponentHttp>, meter: Arc<MeterState>) -> Self {
+        Self { component, meter, event: None }
+    }
+}
+
+/// How long a request may take.
+#[derive(Clone, Copy, Debug)]
+struct Timeouts {
+    /// To a connection, the wait for a permit included.
+    connect: Duration,
+    /// To the head of the response, from the beginning.
+    first_byte: Duration,
+    /// Between two parts of its body.
+    between_bytes: Duration,
+}
+
+/// What public Spin has, and wasmtime.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(600);
+
+impl Timeouts {
+    fn new(options: Option<RequestOptions>) -> Self {
+        let options = options.unwrap_or_default();
+        Self {
+            connect: options.connect_timeout.unwrap_or(DEFAULT_TIMEOUT),
+            first_byte: options.first_byte_timeout.unwrap_or(DEFAULT_TIMEOUT),
+            between_bytes: options.between_bytes_timeout.unwrap_or(DEFAULT_TIMEOUT),
+        }
+    }
 }
 
 type Sent = (http::Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Send>);
 
 impl WasiHttpHooks for OutboundHttp {
+    // It is made from the destination that was let through, not from what the guest wrote.
+    fn set_host_header(&mut self) -> bool {
+        false
+    }
+
     fn send_request(
         &mut self,
         request: http::Request<WasiBody>,
-        _: Option<RequestOptions>,
+        options: Option<RequestOptions>,
         _: Box<dyn Future<Output = Result<(), Error>> + Send>,
     ) -> Box<dyn Future<Output = Result<Sent, Error>> + Send> {
-        let scheme = request.uri().scheme().unwrap_or(&Scheme::HTTPS);
-        let authority = request.uri().authority().map_or("", |authority| authority.as_str());
-        tracing::error!(
-            component = %self.component,
-            "outbound request to {scheme}://{authority} denied: this version of the trigger grants no outbound network access"
-        );
-        Box::new(std::future::ready(Err(Error::HttpRequestDenied)))
+        let event = self.event.take().unwrap_or_else(|| self.meter.context([]));
+        let component = Arc::clone(&self.component);
+        Box::new(async move {
+            let response = component.send(request, Timeouts::new(options), event).await?;
+            // Nothing is left to do for the connection: its own task drives it.
+            Ok((response, Box::new(std::future::ready(Ok(()))) as Box<_>))
+        })
     }
 }
+
+impl ComponentHttp {
+    async fn send(&self, mut request: Request, timeouts: Timeouts, event: EventContext) -> Result<Response, Error> {
+        let destination = self.check(request.uri()).map_err(|Refused| Error::HttpRequestDenied)?;
+        request.headers_mut().remove(http::header::HOST);
+        event.trace.hand_on(request.headers_mut());
+        if destination.is_own() {
+            return self.send_to_app(request, timeouts, &event).await;
+        }
+        *request.uri_mut() = Self::uri(&destination, request.uri())?;
+        if let Some(component) = destination.name().and_then(|name| hosts::component_of(name)) {
+            return self.send_to_component(&component, request, timeouts, &event).await;
+        }
+        self.network.client.send(request, timeouts).await.inspect_err(|error| {
+            tracing::warn!(component = %self.component, "request to {} failed: {error}", egress::authority(&destination));
+        })
+    }
+
+    /// The URI with the destination as it was checked, and nothing else that the guest wrote in front of its path.
+    fn uri(destination: &Destination, written: &Uri) -> Result<Uri, Error> {
+        Uri::builder()
+            .scheme(destination.scheme())
+            .authority(egress::authority(destination))
+            .path_and_query(written.path_and_query().map_or("/", |path| path.as_str()))
+            .build()
+            .map_err(|_| Error::HttpRequestUriInvalid)
+    }
+
+    fn check(&self, uri: &Uri) -> Result<Destination, Refused> {
+        let scheme = uri.scheme().unwrap_or(&Scheme::HTTPS).as_str();
+        let authority = uri.authority().map_or(hosts::OWN_NAME, |authority| authority.as_str());
+        self.gate.check(&format!("{scheme}://{authority}"), scheme)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::header::{ALLOW, HOST};
 use http::{HeaderValue, Request, Response, StatusCode};
 
+use super::chain::EventContext;
 use super::error::{BadRequest, EventError};
 use super::kind::NotAHandler;
 use super::whole::WholeResponse;
@@ -43,10 +44,14 @@ impl Inbound {
         Ok(Self { component: Arc::clone(component), exports, limit })
     }
 
-    pub(super) async fn handle(&self, request: Request<Bytes>) -> Result<Response<Bytes>, EventError> {
+    pub(super) async fn handle(
+        &self,
+        request: Request<Bytes>,
+        context: &EventContext,
+    ) -> Result<Response<Bytes>, EventError> {
         let Some(request) = for_guest(request)? else { return Ok(method_not_allowed()) };
         let id = self.component.id();
-        let mut event = self.component.instantiate().await.map_err(EventError::of_instantiation)?;
+        let mut event = self.component.instantiate_for(context).await.map_err(EventError::of_instantiation)?;
         let trapped = |error| EventError::of_call(id, &error);
         let guest = self.exports.load(&mut event.store, &event.instance).map_err(trapped)?;
         let guest = guest.fermyon_spin_inbound_http();

@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 use wasmtime_wasi::I32Exit;
 use wasmtime_wasi::p2::bindings::CommandIndices as Exports;
 
+use super::chain::EventContext;
 use super::error::EventError;
 use super::kind::{self, NotAHandler};
 use super::whole::too_large;
@@ -37,7 +38,11 @@ impl Wagi {
         Ok(Self { component: Arc::clone(component), exports, argv, limit })
     }
 
-    pub(super) async fn handle(&self, request: Request<Bytes>) -> Result<Response<Bytes>, EventError> {
+    pub(super) async fn handle(
+        &self,
+        request: Request<Bytes>,
+        context: &EventContext,
+    ) -> Result<Response<Bytes>, EventError> {
         let id = self.component.id();
         let stdout = Arc::new(Captured::new(self.limit));
         let line = CommandLine {
@@ -46,7 +51,8 @@ impl Wagi {
             stdin: request.into_body(),
             stdout: Arc::clone(&stdout) as Arc<dyn OutputSink>,
         };
-        let mut event = self.component.instantiate_command(line).await.map_err(EventError::of_instantiation)?;
+        let mut event =
+            self.component.instantiate_command(line, context).await.map_err(EventError::of_instantiation)?;
         let loaded = self.exports.load(&mut event.store, &event.instance);
         let command = loaded.map_err(|error| EventError::of_call(id, &error))?;
         let meter = event.meter();

@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -32,12 +33,20 @@ pub(super) struct Workers {
     pre: ProxyPre<HostState>,
     policy: Arc<dyn Fn() -> InstancePolicy + Send + Sync>,
     reuse_p2: bool,
+    /// How many requests are being handled that must not wait for a place.
+    impatient: AtomicUsize,
 }
 
 impl Workers {
     pub(super) fn new(component: &Arc<Component>, pre: ProxyPre<HostState>, options: &HandlerOptions) -> Self {
         let (component, policy) = (Arc::clone(component), Arc::clone(&options.policy));
-        Self { component, pre, policy, reuse_p2: options.reuse_p2 }
+        Self { component, pre, policy, reuse_p2: options.reuse_p2, impatient: AtomicUsize::new(0) }
+    }
+
+    /// While this lives, a new instance has its place at once or not at all.
+    pub(super) fn impatient(&self) -> Impatient<'_> {
+        self.impatient.fetch_add(1, Ordering::AcqRel);
+        Impatient(&self.impatient)
     }
 
     fn policy(&self) -> InstancePolicy {
@@ -50,13 +59,26 @@ impl Workers {
     }
 }
 
+/// A request that must not wait for a place.
+pub(super) struct Impatient<'a>(&'a AtomicUsize);
+
+impl Drop for Impatient<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
 impl HandlerState for Workers {
     type StoreData = HostState;
     type WorkerExpiration = Expiration;
     type WorkerState = Policy;
 
     async fn instantiate(&self) -> wasmtime::Result<Instance<HostState, Expiration, Policy>> {
-        let permit = self.component.instances.acquire().await?;
+        let places = &self.component.instances;
+        let permit = match self.impatient.load(Ordering::Acquire) {
+            0 => places.acquire().await?,
+            _ => places.acquire_now()?,
+        };
         let component = &self.component;
         let mut store = new_store(&component.engine, &component.template, &component.limits)?;
         let meter = Arc::clone(&store.data().meter);

@@ -23,6 +23,7 @@ pub enum Behaviour {
     Count,
     File(FileUse),
     Outbound(Option<Target>),
+    Forward(Option<Forward>),
     Hello,
 }
 
@@ -35,11 +36,24 @@ pub enum FileUse {
     Link { target: String, link: String },
 }
 
-/// Where an outgoing request goes, taken apart as `wasi:http` wants it.
+/// Where an outgoing request goes, taken apart as `wasi:http` wants it. A URL that is only a path has neither scheme nor
+/// authority.
 pub struct Target {
-    pub scheme: String,
-    pub authority: String,
+    pub scheme: Option<String>,
+    pub authority: Option<String>,
     pub path_with_query: String,
+}
+
+/// What `/forward` sends, besides the body of its own request.
+pub struct Forward {
+    pub target: Target,
+    /// The method of its own request unless the query names one.
+    pub method: Option<String>,
+    pub headers: Vec<(String, String)>,
+    /// In milliseconds.
+    pub connect_timeout: Option<u64>,
+    pub first_byte_timeout: Option<u64>,
+    pub between_bytes_timeout: Option<u64>,
 }
 
 /// Chooses the behaviour by the first part of the path that names one. `path_info` is the value of
@@ -75,8 +89,40 @@ fn named(name: &str, second: &str, query: &str) -> Option<Behaviour> {
         "count" => Behaviour::Count,
         "file" => Behaviour::File(file_use(second, query)?),
         "outbound" => Behaviour::Outbound(parameter(query, "url").and_then(|url| target(&decoded(url)))),
+        "forward" => Behaviour::Forward(forward(query)),
         _ => return None,
     })
+}
+
+fn forward(query: &str) -> Option<Forward> {
+    let milliseconds = |name: &str| parameter(query, name).and_then(|value| value.parse().ok());
+    let header = |pair: &str| {
+        let pair = decoded(pair.strip_prefix("header=")?);
+        let (name, value) = pair.split_once(':')?;
+        Some((name.to_owned(), value.to_owned()))
+    };
+    Some(Forward {
+        target: target(&decoded(parameter(query, "url")?))?,
+        method: parameter(query, "method").map(str::to_owned),
+        headers: query.split('&').filter_map(header).collect(),
+        connect_timeout: milliseconds("connect-ms"),
+        first_byte_timeout: milliseconds("first-byte-ms"),
+        between_bytes_timeout: milliseconds("between-bytes-ms"),
+    })
+}
+
+/// Whether `/forward` hands a header of a response on: what the host or the framing of the body decides, it doesn't.
+pub fn is_forwarded(name: &str) -> bool {
+    !["content-length", "date", "connection", "transfer-encoding"].contains(&name)
+}
+
+/// What `/forward` answers, with 502, if there is no response: the error's name, and what is known of a failed look-up.
+pub fn failure(debug: &str) -> String {
+    let name = kebab(debug);
+    match debug.split_once("rcode: Some(\"") {
+        Some((_, rest)) => format!("error: {name} ({})\n", rest.split('"').next().unwrap_or_default()),
+        None => format!("error: {name}\n"),
+    }
 }
 
 /// The body of `/headers`: the request as this component sees it.
@@ -196,9 +242,12 @@ fn decoded(text: &str) -> String {
 }
 
 fn target(url: &str) -> Option<Target> {
+    if url.starts_with('/') {
+        return Some(Target { scheme: None, authority: None, path_with_query: url.to_owned() });
+    }
     let (scheme, rest) = url.split_once("://")?;
     let path_at = rest.find(['/', '?']).unwrap_or(rest.len());
     let (authority, path) = rest.split_at(path_at);
     let path_with_query = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
-    Some(Target { scheme: scheme.to_owned(), authority: authority.to_owned(), path_with_query })
+    Some(Target { scheme: Some(scheme.to_owned()), authority: Some(authority.to_owned()), path_with_query })
 }

@@ -81,16 +81,6 @@ fn the_accept_loop_survives_a_lack_of_descriptors() {
 }
 
 #[test]
-fn an_outbound_request_without_permission_is_denied() {
-    let served = serve(BOTH, &[]);
-    for generation in ["p2", "p3"] {
-        let url = format!("/{generation}/outbound?url=http%3A%2F%2F{}%2Fp2%2Fother", served.address);
-        let text = http::get(served.address, &url).text();
-        assert!(text.to_lowercase().contains("http-request-denied"), "{generation}: {text}");
-    }
-}
-
-#[test]
 fn the_listing_is_json_on_demand() {
     let world = World::new();
     world.install("trigger-http");

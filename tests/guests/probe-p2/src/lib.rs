@@ -10,10 +10,11 @@ use wasip2::clocks::monotonic_clock::subscribe_duration;
 use wasip2::exports::http::incoming_handler::Guest;
 use wasip2::http::outgoing_handler;
 use wasip2::http::types::{
-    Fields, IncomingBody, IncomingRequest, Method, OutgoingBody, OutgoingRequest, OutgoingResponse, ResponseOutparam,
-    Scheme,
+    ErrorCode, Fields, FutureIncomingResponse, IncomingBody, IncomingRequest, IncomingResponse, Method, OutgoingBody,
+    OutgoingRequest, OutgoingResponse, RequestOptions, ResponseOutparam, Scheme,
 };
-use wasip2::io::streams::{OutputStream, StreamError};
+use wasip2::io::poll::poll;
+use wasip2::io::streams::{InputStream, OutputStream, StreamError};
 
 mod spin {
     wit_bindgen::generate!({
@@ -80,6 +81,7 @@ impl Guest for Probe {
             Behaviour::Status(code) => answer(outparam, code, ""),
             Behaviour::Count => answer(outparam, 200, &request::count()),
             Behaviour::Outbound(target) => answer(outparam, 200, &outbound(target)),
+            Behaviour::Forward(forward) => self::forward(outparam, request, forward),
             Behaviour::Hello => answer(outparam, 200, "hello from a component\n"),
         }
     }
@@ -172,16 +174,7 @@ fn listing(request: &IncomingRequest, path: &str) -> String {
 fn outbound(target: Option<request::Target>) -> String {
     let Some(target) = target else { return "error: no usable url\n".to_owned() };
     let request = OutgoingRequest::new(Fields::new());
-    let scheme = match target.scheme.as_str() {
-        "http" => Scheme::Http,
-        "https" => Scheme::Https,
-        other => Scheme::Other(other.to_owned()),
-    };
-    let accepted = request
-        .set_scheme(Some(&scheme))
-        .and_then(|()| request.set_authority(Some(&target.authority)))
-        .and_then(|()| request.set_path_with_query(Some(&target.path_with_query)));
-    if accepted.is_err() {
+    if aim(&request, &target).is_err() {
         return "error: no usable url\n".to_owned();
     }
     let outcome = outgoing_handler::handle(request, None).and_then(|pending| {
@@ -191,6 +184,172 @@ fn outbound(target: Option<request::Target>) -> String {
     match outcome {
         Ok(response) => format!("status {}\n", response.status()),
         Err(code) => format!("error: {}\n", request::kebab(&format!("{code:?}"))),
+    }
+}
+
+fn aim(request: &OutgoingRequest, target: &request::Target) -> Result<(), ()> {
+    let scheme = target.scheme.as_deref().map(|scheme| match scheme {
+        "http" => Scheme::Http,
+        "https" => Scheme::Https,
+        other => Scheme::Other(other.to_owned()),
+    });
+    request.set_scheme(scheme.as_ref())?;
+    request.set_authority(target.authority.as_deref())?;
+    request.set_path_with_query(Some(&target.path_with_query))
+}
+
+/// Sends a request on, and its response back, both while they are still coming.
+fn forward(outparam: ResponseOutparam, request: IncomingRequest, forward: Option<request::Forward>) {
+    let mut outparam = Some(outparam);
+    match exchange(&mut outparam, &request, forward) {
+        Ok(()) => {}
+        // Once the response has begun, all that is left is to cut it.
+        Err(text) => {
+            if let Some(outparam) = outparam {
+                answer(outparam, 502, &text);
+            }
+        }
+    }
+}
+
+fn exchange(
+    outparam: &mut Option<ResponseOutparam>,
+    request: &IncomingRequest,
+    forward: Option<request::Forward>,
+) -> Result<(), String> {
+    let unusable = || "error: no usable url\n".to_owned();
+    let failure = |code: ErrorCode| request::failure(&format!("{code:?}"));
+    let forward = forward.ok_or_else(unusable)?;
+    let headers = Fields::new();
+    for (name, value) in &forward.headers {
+        headers.append(name, value.as_bytes()).map_err(|error| format!("error: header {name}: {error:?}\n"))?;
+    }
+    let outgoing = OutgoingRequest::new(headers);
+    aim(&outgoing, &forward.target).map_err(|()| unusable())?;
+    let method = forward.method.map_or_else(|| request.method(), |name| method_of(&name));
+    outgoing.set_method(&method).map_err(|()| "error: no usable method\n".to_owned())?;
+    let options = RequestOptions::new();
+    let nanoseconds = |milliseconds: Option<u64>| milliseconds.map(|milliseconds| milliseconds * 1_000_000);
+    options.set_connect_timeout(nanoseconds(forward.connect_timeout)).map_err(|()| unusable())?;
+    options.set_first_byte_timeout(nanoseconds(forward.first_byte_timeout)).map_err(|()| unusable())?;
+    options.set_between_bytes_timeout(nanoseconds(forward.between_bytes_timeout)).map_err(|()| unusable())?;
+
+    let mut to_upstream = Some(outgoing.body().expect("the body is taken once"));
+    // Dropped before what it came from, as it must be.
+    let stream = to_upstream.as_ref().expect("it is there").write();
+    let mut upstream = Some(stream.expect("the stream is taken once"));
+    let pending = outgoing_handler::handle(outgoing, Some(options)).map_err(failure)?;
+    let from_client = request.consume().expect("the body is taken once");
+    let mut client = Some(from_client.stream().expect("the stream is taken once"));
+    let mut answering: Option<Answering> = None;
+    loop {
+        enum Source {
+            Client,
+            Head,
+            Upstream,
+        }
+        let mut sources = Vec::new();
+        let mut pollables = Vec::new();
+        if let Some(client) = &client {
+            sources.push(Source::Client);
+            pollables.push(client.subscribe());
+        }
+        match &answering {
+            None => {
+                sources.push(Source::Head);
+                pollables.push(pending.subscribe());
+            }
+            Some(answering) => {
+                sources.push(Source::Upstream);
+                pollables.push(answering.from.subscribe());
+            }
+        }
+        let ready = poll(&pollables.iter().collect::<Vec<_>>());
+        drop(pollables);
+        for index in ready {
+            match sources[index as usize] {
+                Source::Client => {
+                    let stream = client.as_ref().expect("it was waited for");
+                    let writer = upstream.as_ref().expect("it is open as long as the client's stream");
+                    match read(stream) {
+                        // Whether upstream has gone is seen by its response.
+                        Some(bytes) => drop(write(writer, &bytes)),
+                        None => {
+                            drop((client.take(), upstream.take()));
+                            let _ = OutgoingBody::finish(to_upstream.take().expect("finished once"), None);
+                        }
+                    }
+                }
+                Source::Head => {
+                    let Some(response) = head(&pending) else { continue };
+                    let response = response.map_err(failure)?;
+                    answering = Some(Answering::begin(outparam.take().expect("answered once"), response));
+                }
+                Source::Upstream => {
+                    let streams = answering.as_ref().expect("it was waited for");
+                    match streams.from.read(64 * 1024) {
+                        Ok(bytes) => write(&streams.to, &bytes).map_err(|_| String::new())?,
+                        Err(StreamError::Closed) => {
+                            answering.take().expect("it is there").finish();
+                            return Ok(());
+                        }
+                        Err(_) => return Err(String::new()),
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A response that is being handed on. Fields are dropped in this order: children before what they came from.
+struct Answering {
+    from: InputStream,
+    _from: IncomingBody,
+    to: OutputStream,
+    body: OutgoingBody,
+}
+
+impl Answering {
+    fn begin(outparam: ResponseOutparam, upstream: IncomingResponse) -> Self {
+        let headers = Fields::new();
+        for (name, value) in upstream.headers().entries() {
+            if request::is_forwarded(&name) {
+                let _ = headers.append(&name, &value);
+            }
+        }
+        let response = OutgoingResponse::new(headers);
+        response.set_status_code(upstream.status()).expect("it was a status");
+        let body = response.body().expect("the body is taken once");
+        ResponseOutparam::set(outparam, Ok(response));
+        let from = upstream.consume().expect("the body is taken once");
+        let stream = from.stream().expect("the stream is taken once");
+        let to = body.write().expect("the stream is taken once");
+        Self { from: stream, _from: from, to, body }
+    }
+
+    fn finish(self) {
+        drop(self.to);
+        let _ = OutgoingBody::finish(self.body, None);
+    }
+}
+
+fn head(pending: &FutureIncomingResponse) -> Option<Result<IncomingResponse, ErrorCode>> {
+    Some(pending.get()?.expect("it is taken once"))
+}
+
+/// What has come; `None` at the end.
+fn read(stream: &InputStream) -> Option<Vec<u8>> {
+    stream.read(64 * 1024).ok()
+}
+
+fn method_of(name: &str) -> Method {
+    match name {
+        "GET" => Method::Get,
+        "HEAD" => Method::Head,
+        "POST" => Method::Post,
+        "PUT" => Method::Put,
+        "DELETE" => Method::Delete,
+        other => Method::Other(other.to_owned()),
     }
 }
 

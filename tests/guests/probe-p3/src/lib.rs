@@ -9,7 +9,7 @@ use request::Behaviour;
 use wasip3::clocks::monotonic_clock::wait_for;
 use wasip3::exports::http::handler::Guest;
 use wasip3::http::client;
-use wasip3::http::types::{ErrorCode, Fields, Method, Request, Response, Scheme};
+use wasip3::http::types::{ErrorCode, Fields, Method, Request, RequestOptions, Response, Scheme};
 use wasip3::wit_bindgen::{StreamReader, StreamResult, StreamWriter};
 use wasip3::{wit_future, wit_stream};
 
@@ -81,6 +81,10 @@ impl Guest for Probe {
             Behaviour::Status(code) => answer(code, ""),
             Behaviour::Count => answer(200, request::count()),
             Behaviour::Outbound(target) => answer(200, outbound(target).await),
+            Behaviour::Forward(forward) => match self::forward(request, forward).await {
+                Ok(response) => Ok(response),
+                Err(text) => answer(502, text),
+            },
             Behaviour::Hello => answer(200, "hello from a component\n"),
         }
     }
@@ -165,21 +169,69 @@ async fn outbound(target: Option<request::Target>) -> String {
     let Some(target) = target else { return "error: no usable url\n".to_owned() };
     let (_no_trailers, trailers) = wit_future::new(|| Ok(None));
     let (request, _sent) = Request::new(Fields::new(), None, trailers, None);
-    let scheme = match target.scheme.as_str() {
-        "http" => Scheme::Http,
-        "https" => Scheme::Https,
-        other => Scheme::Other(other.to_owned()),
-    };
-    let accepted = request
-        .set_scheme(Some(&scheme))
-        .and_then(|()| request.set_authority(Some(&target.authority)))
-        .and_then(|()| request.set_path_with_query(Some(&target.path_with_query)));
-    if accepted.is_err() {
+    if aim(&request, &target).is_err() {
         return "error: no usable url\n".to_owned();
     }
     match client::send(request).await {
         Ok(response) => format!("status {}\n", response.get_status_code()),
         Err(code) => format!("error: {}\n", request::kebab(&format!("{code:?}"))),
+    }
+}
+
+fn aim(request: &Request, target: &request::Target) -> Result<(), ()> {
+    let scheme = target.scheme.as_deref().map(|scheme| match scheme {
+        "http" => Scheme::Http,
+        "https" => Scheme::Https,
+        other => Scheme::Other(other.to_owned()),
+    });
+    request.set_scheme(scheme.as_ref())?;
+    request.set_authority(target.authority.as_deref())?;
+    request.set_path_with_query(Some(&target.path_with_query))
+}
+
+/// Sends a request on, and its response back: the streams themselves, so that both go on while they are still coming.
+async fn forward(request: Request, forward: Option<request::Forward>) -> Result<Response, String> {
+    let unusable = || "error: no usable url\n".to_owned();
+    let forward = forward.ok_or_else(unusable)?;
+    let headers = Fields::new();
+    for (name, value) in &forward.headers {
+        headers.append(name, value.as_bytes()).map_err(|error| format!("error: header {name}: {error:?}\n"))?;
+    }
+    let options = RequestOptions::new();
+    let nanoseconds = |milliseconds: Option<u64>| milliseconds.map(|milliseconds| milliseconds * 1_000_000);
+    options.set_connect_timeout(nanoseconds(forward.connect_timeout)).map_err(|_| unusable())?;
+    options.set_first_byte_timeout(nanoseconds(forward.first_byte_timeout)).map_err(|_| unusable())?;
+    options.set_between_bytes_timeout(nanoseconds(forward.between_bytes_timeout)).map_err(|_| unusable())?;
+    let method = forward.method.map_or_else(|| request.get_method(), |name| method_of(&name));
+    let (_received, outcome) = wit_future::new(|| Ok(()));
+    let (body, trailers) = Request::consume_body(request, outcome);
+    let (outgoing, _sent) = Request::new(headers, Some(body), trailers, Some(options));
+    aim(&outgoing, &forward.target).map_err(|()| unusable())?;
+    outgoing.set_method(&method).map_err(|()| "error: no usable method\n".to_owned())?;
+
+    let upstream = client::send(outgoing).await.map_err(|code| request::failure(&format!("{code:?}")))?;
+    let headers = Fields::new();
+    for (name, value) in upstream.get_headers().copy_all() {
+        if request::is_forwarded(&name) {
+            let _ = headers.append(&name, &value);
+        }
+    }
+    let status = upstream.get_status_code();
+    let (_received, outcome) = wit_future::new(|| Ok(()));
+    let (body, trailers) = Response::consume_body(upstream, outcome);
+    let (response, _sent) = Response::new(headers, Some(body), trailers);
+    response.set_status_code(status).expect("it was a status");
+    Ok(response)
+}
+
+fn method_of(name: &str) -> Method {
+    match name {
+        "GET" => Method::Get,
+        "HEAD" => Method::Head,
+        "POST" => Method::Post,
+        "PUT" => Method::Put,
+        "DELETE" => Method::Delete,
+        other => Method::Other(other.to_owned()),
     }
 }
 

@@ -1,0 +1,196 @@
+//! The one gate for everything that components send out of the process.
+//!
+//! A client asks [`Gate::check`] whether the component may reach a destination at all, then lets [`Egress::connect`]
+//! make the connection: it looks the name up, drops addresses in blocked networks, waits for a permit, and connects to
+//! an address that it has checked. There is no second look-up in between that could have another answer.
+
+mod blocked;
+mod gate;
+mod resolve;
+
+use std::collections::HashSet;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use spin_app_model::hosts::Destination;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+pub use blocked::Blocked;
+pub(crate) use gate::{Gate, Refused};
+use resolve::{Resolve, SystemResolver};
+
+/// What can be chosen about connections out of the process.
+#[derive(Clone, Debug, Default)]
+pub struct EgressOptions {
+    /// Networks that no component may reach. Default: none. Looked at after names have been looked up.
+    pub blocked: Vec<Blocked>,
+    /// How many connections all components have open at once; whoever wants one more waits. Default: no limit.
+    pub max_connections: Option<usize>,
+}
+
+/// Makes connections for all components of an app.
+pub(crate) struct Egress {
+    blocked: Vec<Blocked>,
+    permits: Option<Arc<Semaphore>>,
+    resolver: Box<dyn Resolve>,
+    told: Told,
+}
+
+/// Why there is no connection to a destination that the component may reach.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConnectError {
+    #[error("no address for {destination}: {reason}")]
+    Dns { destination: String, reason: String },
+    #[error("{destination} is in a blocked network")]
+    Blocked { destination: String },
+    #[error("can't connect to {destination}: {source}")]
+    Connect { destination: String, source: io::Error },
+}
+
+impl Egress {
+    pub(crate) fn new(options: &EgressOptions) -> Self {
+        Self::with_resolver(options, Box::new(SystemResolver))
+    }
+
+    fn with_resolver(options: &EgressOptions, resolver: Box<dyn Resolve>) -> Self {
+        Self {
+            blocked: options.blocked.clone(),
+            permits: options.max_connections.map(|places| Arc::new(Semaphore::new(places))),
+            resolver,
+            told: Told::default(),
+        }
+    }
+
+    /// Whether the number of connections is bounded, so that idle ones may keep others from getting one.
+    pub(crate) fn is_bounded(&self) -> bool {
+        self.permits.is_some()
+    }
+
+    /// A connection to a destination that a [`Gate`] has let through. It keeps its permit while it is open.
+    pub(crate) async fn connect(&self, destination: &Destination) -> Result<Connection, ConnectError> {
+        let addresses = self.addresses(destination).await?;
+        let permit = match &self.permits {
+            Some(places) => Some(Arc::clone(places).acquire_owned().await.expect("the semaphore is never closed")),
+            None => None,
+        };
+        let mut failure = io::Error::from(io::ErrorKind::AddrNotAvailable);
+        for address in addresses {
+            match TcpStream::connect(address).await {
+                Ok(stream) => {
+                    // Requests are written whole; waiting for more to send would only add delay.
+                    let _ = stream.set_nodelay(true);
+                    return Ok(Connection { stream, _permit: permit });
+                }
+                Err(error) => failure = error,
+            }
+        }
+        Err(ConnectError::Connect { destination: shown(destination), source: failure })
+    }
+
+    /// The addresses of a destination that are not blocked; at least one.
+    async fn addresses(&self, destination: &Destination) -> Result<Vec<SocketAddr>, ConnectError> {
+        let dns = |reason: &str| ConnectError::Dns { destination: shown(destination), reason: reason.to_owned() };
+        let port = destination.port().ok_or_else(|| dns("it names no port"))?;
+        let found: Vec<IpAddr> = match (destination.address(), destination.name()) {
+            (Some(address), _) => vec![address],
+            (None, Some(name)) => self.resolver.resolve(name.clone()).await.map_err(|error| dns(&error.to_string()))?,
+            (None, None) => Vec::new(),
+        };
+        if found.is_empty() {
+            return Err(dns("the name has none"));
+        }
+        let open: Vec<SocketAddr> = found
+            .into_iter()
+            .filter(|address| !self.blocked.iter().any(|blocked| blocked.covers(*address)))
+            .map(|address| SocketAddr::new(address, port))
+            .collect();
+        if open.is_empty() {
+            let destination = shown(destination);
+            if self.told.is_first(&destination) {
+                tracing::error!("connection to {destination} refused: it is in a blocked network");
+            }
+            return Err(ConnectError::Blocked { destination });
+        }
+        Ok(open)
+    }
+}
+
+/// An open connection, with its permit.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    stream: TcpStream,
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, into)
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(context, parts)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}
+
+/// Host and port as a URL has them, without the usual port of the scheme.
+pub(crate) fn authority(destination: &Destination) -> String {
+    let host = match (destination.address(), destination.name()) {
+        (Some(IpAddr::V6(address)), _) => format!("[{address}]"),
+        (Some(address), _) => address.to_string(),
+        (None, Some(name)) => name.clone(),
+        (None, None) => "self".to_owned(),
+    };
+    match destination.port() {
+        Some(port) if spin_app_model::hosts::usual_port(destination.scheme()) != Some(port) => format!("{host}:{port}"),
+        _ => host,
+    }
+}
+
+/// A destination as messages and manifests write it.
+fn shown(destination: &Destination) -> String {
+    format!("{}://{}", destination.scheme(), authority(destination))
+}
+
+/// What has been told already. A guest picks the destinations, so there is an end to what is remembered and told.
+#[derive(Default)]
+struct Told(Mutex<HashSet<String>>);
+
+impl Told {
+    const MOST: usize = 100;
+
+    /// Whether this is the first time.
+    fn is_first(&self, what: &str) -> bool {
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        told.len() < Self::MOST && told.insert(what.to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,178 @@
+//! Requests that leave the process: pooled connections, timeouts, and what errors are called.
+
+use std::error::Error as StdError;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::uri::Scheme;
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt;
+use hyper_util::client::legacy::connect::capture_connection;
+use hyper_util::client::legacy::{Client, Error as ClientError};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use spin_app_model::launch::env::OUTBOUND_H2C;
+use tokio::time::{Instant, Sleep};
+use wasmtime_wasi_http::{Error, WasiBody};
+
+use super::Timeouts;
+use super::connector::{Connector, Failure};
+use crate::host::egress::{ConnectError, Egress};
+use crate::http::{Request, Response};
+
+/// How long a connection is kept for the next request. With a bounded number of connections not long: somebody else may
+/// wait for its permit.
+const IDLE: Duration = Duration::from_secs(90);
+const IDLE_WHERE_BOUNDED: Duration = Duration::from_millis(200);
+
+/// The connections of all components of an app, by scheme and authority.
+///
+/// All of them are made with the same roots and no client certificate. Clients with other TLS settings must not share
+/// a pool: a connection that was made with one component's certificate is not another's to use.
+pub(super) struct HttpClient {
+    /// HTTP/1.1, or over TLS what the server prefers of that and HTTP/2.
+    negotiated: Client<Connector, WasiBody>,
+    /// HTTP/2 without TLS, for the one authority that is known to speak it.
+    prior_knowledge: Option<(String, Client<Connector, WasiBody>)>,
+}
+
+impl HttpClient {
+    pub(super) fn new(egress: Arc<Egress>) -> Self {
+        let idle = if egress.is_bounded() { IDLE_WHERE_BOUNDED } else { IDLE };
+        let connector = Connector::new(egress);
+        let client = |http2_only| {
+            Client::builder(TokioExecutor::new())
+                .pool_timer(TokioTimer::new())
+                .pool_idle_timeout(idle)
+                .http2_only(http2_only)
+                .build(connector.clone())
+        };
+        let prior_knowledge = std::env::var(OUTBOUND_H2C).ok().map(|authority| (authority, client(true)));
+        Self { negotiated: client(false), prior_knowledge }
+    }
+
+    /// Sends a request whose URI was made from a destination that a gate has let through. Its `Host` must be absent: the
+    /// client sets it.
+    pub(super) async fn send(&self, mut request: Request, timeouts: Timeouts) -> Result<Response, Error> {
+        let uri = request.uri();
+        let client = match &self.prior_knowledge {
+            Some((known, client))
+                if uri.scheme() == Some(&Scheme::HTTP)
+                    && uri.authority().is_some_and(|authority| authority == known.as_str()) =>
+            {
+                client
+            }
+            _ => &self.negotiated,
+        };
+        let mut connection = capture_connection(&mut request);
+        let too_slow = async {
+            let connected = connection.wait_for_connection_metadata();
+            if tokio::time::timeout(timeouts.connect, connected).await.is_ok() {
+                std::future::pending::<()>().await;
+            }
+        };
+        let response = tokio::select! {
+            response = tokio::time::timeout(timeouts.first_byte, client.request(request)) => response,
+            () = too_slow => return Err(Error::ConnectionTimeout),
+        };
+        match response {
+            Ok(Ok(response)) => Ok(response.map(|body| {
+                let body = body.map_err(|error| protocol_error(&error)).boxed_unsync();
+                TimedBody::boxed(body, timeouts.between_bytes)
+            })),
+            Ok(Err(error)) => Err(explain(&error)),
+            Err(_) => Err(Error::ConnectionReadTimeout),
+        }
+    }
+}
+
+/// What the guest is told, by the table of the public HTTP trigger.
+fn explain(error: &ClientError) -> Error {
+    match find::<Failure>(error) {
+        Some(Failure::Connect(ConnectError::Dns { .. })) => address_not_available(),
+        Some(Failure::Connect(ConnectError::Blocked { .. })) => Error::DestinationIpProhibited,
+        Some(Failure::Connect(ConnectError::Connect { .. })) => Error::ConnectionRefused,
+        Some(Failure::ServerName) => Error::DnsError { rcode: Some("invalid dns name".to_owned()), info_code: Some(0) },
+        Some(Failure::Tls(reason)) => {
+            tracing::warn!("TLS: {reason}");
+            Error::TlsProtocolError
+        }
+        None => protocol_error(error),
+    }
+}
+
+/// An error of the exchange itself. Where it was the body of the request that failed, that tells more.
+fn protocol_error(error: &(dyn StdError + 'static)) -> Error {
+    match find::<Error>(error) {
+        Some(Error::HttpRequestBodySize(size)) => Error::HttpRequestBodySize(*size),
+        _ => {
+            tracing::debug!("outbound HTTP: {error:?}");
+            Error::HttpProtocolError
+        }
+    }
+}
+
+pub(super) fn address_not_available() -> Error {
+    Error::DnsError { rcode: Some("address not available".to_owned()), info_code: Some(0) }
+}
+
+/// The first error of a type among an error and its causes.
+fn find<'e, E: StdError + 'static>(error: &'e (dyn StdError + 'static)) -> Option<&'e E> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref::<E>() {
+            return Some(found);
+        }
+        next = error.source();
+    }
+    None
+}
+
+/// A response's body that fails when it keeps its reader waiting too long.
+pub(super) struct TimedBody {
+    body: WasiBody,
+    limit: Duration,
+    // Made when the reader first has to wait.
+    clock: Option<Pin<Box<Sleep>>>,
+    waiting: bool,
+}
+
+impl TimedBody {
+    pub(super) fn boxed(body: WasiBody, limit: Duration) -> WasiBody {
+        Self { body, limit, clock: None, waiting: false }.boxed_unsync()
+    }
+}
+
+impl Body for TimedBody {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let this = &mut *self;
+        if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(context) {
+            this.waiting = false;
+            return Poll::Ready(frame);
+        }
+        let limit = this.limit;
+        let clock = this.clock.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
+        // The time in which nobody asked was not the sender's.
+        if !std::mem::replace(&mut this.waiting, true) {
+            clock.as_mut().reset(Instant::now() + limit);
+        }
+        ready!(clock.as_mut().poll(context));
+        Poll::Ready(Some(Err(Error::ConnectionReadTimeout)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

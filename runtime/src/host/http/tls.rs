@@ -1,0 +1,63 @@
+//! TLS to servers: whom we trust, and what we offer.
+
+use std::sync::Arc;
+
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, RootCertStore};
+use spin_app_model::hosts::Destination;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::OnceCell;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+/// The TLS settings of requests without any of their own, made when the first one needs them.
+#[derive(Default)]
+pub(super) struct Tls(OnceCell<TlsConnector>);
+
+/// Why there is no TLS on a connection.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum TlsError {
+    #[error("the host can't be the name of a certificate")]
+    ServerName,
+    #[error("{0}")]
+    Handshake(String),
+}
+
+impl Tls {
+    /// A handshake with the server that `destination` names.
+    pub(super) async fn connect<T>(&self, destination: &Destination, transport: T) -> Result<TlsStream<T>, TlsError>
+    where
+        T: AsyncRead + AsyncWrite + Unpin,
+    {
+        let name = match (destination.address(), destination.name()) {
+            (Some(address), _) => ServerName::from(address),
+            (None, Some(name)) => ServerName::try_from(name.clone()).map_err(|_| TlsError::ServerName)?,
+            (None, None) => return Err(TlsError::ServerName),
+        };
+        let failed = |reason: &dyn std::fmt::Display| TlsError::Handshake(reason.to_string());
+        let connector = self.0.get_or_try_init(|| async {
+            // Reading the platform's certificates takes a while, and reads files.
+            let config = tokio::task::spawn_blocking(client_config).await.map_err(|error| failed(&error))?;
+            Ok(TlsConnector::from(Arc::new(config.map_err(|error| failed(&error))?)))
+        });
+        connector.await?.connect(name, transport).await.map_err(|error| failed(&error))
+    }
+}
+
+/// Trusts what the platform trusts, and the roots that browsers do: a container often has no certificates of its own.
+fn client_config() -> Result<ClientConfig, rustls::Error> {
+    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    let platform = rustls_native_certs::load_native_certs();
+    for error in &platform.errors {
+        tracing::warn!("a certificate of the platform can't be read: {error}");
+    }
+    // One that can't be parsed is none; the others count.
+    roots.add_parsable_certificates(platform.certs);
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
+}
