@@ -18,7 +18,7 @@ fn gate(entries: &str) -> Gate {
             {{"id":"Two_3","source":{{"content_type":"application/wasm","source":"file:///two.wasm"}}}}]}}"#
     );
     let app = LockedApp::from_json(json.as_bytes()).expect("a lock");
-    let variables = Variables::resolve(&app, &BTreeMap::new()).expect("resolved");
+    let variables = Variables::resolve(&app, &BTreeMap::new(), &[]).expect("resolved");
     let one = app.component(&"one".parse().expect("an id")).expect("it is there");
     Gate::new(&app, one, &variables)
 }

@@ -17,7 +17,7 @@ fn component(egress: &EgressOptions) -> ComponentHttp {
         "source":{"content_type":"application/wasm","source":"file:///one.wasm"},
         "metadata":{"allowed_outbound_hosts":["*://*:*"]}}]}"#;
     let app = LockedApp::from_json(json.as_bytes()).expect("a lock");
-    let variables = Variables::resolve(&app, &BTreeMap::new()).expect("resolved");
+    let variables = Variables::resolve(&app, &BTreeMap::new(), &[]).expect("resolved");
     let one = app.components.first().expect("it is there");
     ComponentHttp {
         component: one.id.clone(),
