@@ -149,6 +149,9 @@ impl Handler {
 
     /// Handles one request. The response's body keeps the event's place until it is read or dropped.
     ///
+    /// Dropping the future before it is ready cancels the event: an instance that serves no other is ended, and one that
+    /// does takes no more.
+    ///
     /// # Errors
     /// See [`EventError`]; none of them leaves anything behind.
     pub async fn handle(&self, request: Request) -> Result<Response, EventError> {
@@ -161,7 +164,12 @@ impl Handler {
         let head_timeout = (self.head_timeout)();
         let record = Arc::new(EventRecord::new(head_timeout, context));
         let response = match &self.executor {
-            Executor::Streaming(proxy) => within(head_timeout, stream(proxy, request, &record)).await?,
+            Executor::Streaming(proxy) => {
+                let waiting = record.waiting();
+                let response = within(head_timeout, stream(proxy, request, &record)).await;
+                waiting.disarm();
+                response?
+            }
             Executor::Inbound(inbound) => {
                 let request = self.whole(request, head_timeout).await?;
                 whole_body(within(head_timeout, inbound.handle(request, record.context())).await?)

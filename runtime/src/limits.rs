@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::Notify;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use wasmtime::component::GuestTaskId;
 use wasmtime::{ResourceLimiter, UpdateDeadline};
 
@@ -85,6 +86,7 @@ pub(crate) struct EventRecord {
     exceeded_cpu_time: AtomicBool,
     trapped: AtomicBool,
     responded: AtomicBool,
+    abandoned: CancellationToken,
     fate: OnceLock<Arc<Fate>>,
 }
 
@@ -97,6 +99,7 @@ impl EventRecord {
             exceeded_cpu_time: AtomicBool::new(false),
             trapped: AtomicBool::new(false),
             responded: AtomicBool::new(false),
+            abandoned: CancellationToken::new(),
             fate: OnceLock::new(),
         }
     }
@@ -127,6 +130,16 @@ impl EventRecord {
 
     pub(crate) fn has_responded(&self) -> bool {
         self.responded.load(Ordering::Acquire)
+    }
+
+    /// Kept by whoever waits for the response. Dropping it says that nobody does any more.
+    pub(crate) fn waiting(&self) -> DropGuard {
+        self.abandoned.clone().drop_guard()
+    }
+
+    /// Cancelled when nobody waits for the response any more.
+    pub(crate) fn abandoned(&self) -> CancellationToken {
+        self.abandoned.clone()
     }
 
     /// Waits until it is known who was to blame for the end of the instance that served this event.
@@ -339,6 +352,12 @@ impl MeterState {
     pub(crate) fn is_streaming(&self) -> bool {
         let tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         tasks.events.values().any(|(record, _)| record.has_responded() && Arc::strong_count(record) > 1)
+    }
+
+    /// Whoever waited for the instance's events went away before there was a response, and nobody else is served.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        let tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        !tasks.events.is_empty() && tasks.events.values().all(|(record, _)| record.abandoned.is_cancelled())
     }
 
     /// The guest has returned to the executor. Called after every poll of its instance, on the same thread.

@@ -161,6 +161,11 @@ impl Client {
         }
     }
 
+    /// Reads the head of the next response, whatever it is: for interim ones, which have no body.
+    pub fn read_interim(&mut self) -> Result<Head> {
+        parse_head(&self.read_until(b"\r\n\r\n")?)
+    }
+
     /// The next part of the body as it comes: a chunk if the body is chunked. None at its end.
     pub fn next_part(&mut self) -> Result<Option<Vec<u8>>> {
         match self.body {

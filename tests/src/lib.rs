@@ -39,6 +39,7 @@
 //! | [`process`] | running a program to the end, or in the background |
 //! | [`output`] | collecting what a process says, and waiting until it says something |
 //! | [`terminal`] | a program on a pseudo-terminal: typing, Ctrl-C, closing it |
+//! | [`certificates`] | certificates of a test's own authority |
 //! | [`http`] | a plain HTTP/1.1 client that shows the bytes |
 //! | [`streaming`] | a large body and its echo |
 //! | [`memory`] | what a process holds |
@@ -50,6 +51,7 @@
 //! `cargo xtask test` builds the programs and sets `SPIN_TEST_DIST`. Everything that waits has a
 //! deadline and waits for an event: there are no sleeps.
 
+pub mod certificates;
 pub mod dist;
 mod guard;
 pub mod http;

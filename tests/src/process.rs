@@ -335,11 +335,11 @@ pub fn peak_memory(pid: u32) -> u64 {
     kilobytes * 1024
 }
 
-/// The address in a line such as `Serving http://127.0.0.1:3000`.
+/// The address in a line such as `Serving http://127.0.0.1:3000`, or in one of JSON.
 fn address_in(line: &str) -> Option<SocketAddr> {
     let (_, behind) = line.split_once("://")?;
     let end = behind.find(|c: char| c.is_whitespace() || c == '/').unwrap_or(behind.len());
-    behind[..end].replace("localhost", "127.0.0.1").parse().ok()
+    behind[..end].trim_end_matches([',', '"']).replace("localhost", "127.0.0.1").parse().ok()
 }
 
 /// How a program ended, and everything it said.
@@ -394,6 +394,7 @@ mod tests {
     fn an_address_is_found_in_the_listing() {
         let address = address_in("  Serving http://127.0.0.1:3000 (plain)");
         assert_eq!(address, Some(([127, 0, 0, 1], 3000).into()));
+        assert_eq!(address_in(r#"  "base_url": "http://127.0.0.1:3000","#), address);
         assert_eq!(address_in("probe: http://localhost:81/path"), Some(([127, 0, 0, 1], 81).into()));
         assert_eq!(address_in("see https://example.com/"), None);
     }

@@ -2,12 +2,22 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+#[path = "http/access_log.rs"]
+mod access_log;
 #[path = "http/chaining.rs"]
 mod chaining;
+#[path = "http/client.rs"]
+mod client;
 #[path = "http/files.rs"]
 mod files;
+#[path = "http/floods.rs"]
+mod floods;
+#[path = "http/frames.rs"]
+mod frames;
 #[path = "http/headers.rs"]
 mod headers;
+#[path = "http/http2.rs"]
+mod http2;
 #[path = "http/instances.rs"]
 mod instances;
 #[path = "http/outbound.rs"]
@@ -20,8 +30,14 @@ mod output;
 mod routing;
 #[path = "http/server.rs"]
 mod server;
+#[path = "http/slow.rs"]
+mod slow;
+#[path = "http/smuggling.rs"]
+mod smuggling;
 #[path = "http/streaming.rs"]
 mod streaming;
+#[path = "http/tls.rs"]
+mod tls;
 #[path = "http/variables.rs"]
 mod variables;
 

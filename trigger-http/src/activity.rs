@@ -25,7 +25,7 @@ struct State {
     next: u64,
     /// Since when the client takes none of the bytes that wait for it, if there are any.
     unsent: Option<Instant>,
-    /// When something was last sent, or a request answered.
+    /// When a request was last answered. What is sent doesn't count: the server's own pings would keep a connection alive.
     last: Instant,
 }
 
@@ -61,10 +61,9 @@ impl Activity {
 
     fn sent(&self, polled: &Poll<io::Result<usize>>) {
         let mut state = self.state();
-        let now = Instant::now();
         match polled {
-            Poll::Pending => drop(state.unsent.get_or_insert(now)),
-            Poll::Ready(_) => (state.unsent, state.last) = (None, now),
+            Poll::Pending => drop(state.unsent.get_or_insert_with(Instant::now)),
+            Poll::Ready(_) => state.unsent = None,
         }
     }
 

@@ -1,5 +1,6 @@
 //! The bodies that the server reads from and writes to connections.
 
+use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -11,53 +12,76 @@ use spin_trigger_kit::tokio::time::{Instant, Sleep, sleep};
 use spin_trigger_kit::wasmtime_wasi_http::{Error, WasiBody};
 
 /// A response's body: one made here, or one that a component streams.
-pub type ResponseBody = Either<Full<Bytes>, Progressing>;
+pub type ResponseBody = Either<Full<Bytes>, Progressing<WasiBody, ResponseError>>;
 
-/// A request's body as components take it.
-pub fn for_component(body: Incoming) -> WasiBody {
-    body.map_err(Error::Hyper).boxed_unsync()
+/// A request's body as components take it: one that fails when the client sends nothing for `limit`.
+pub fn for_component(body: Incoming, limit: Duration) -> WasiBody {
+    Progressing::<_, Error>::new(body.map_err(Error::Hyper), limit).boxed_unsync()
 }
 
 /// A response's body as the component takes it that sent the request.
 pub fn for_caller(body: ResponseBody) -> WasiBody {
-    let cut = |error: Box<dyn std::error::Error + Send + Sync>| match error.downcast::<Error>() {
-        Ok(error) => *error,
+    let cut = |error: Box<dyn std::error::Error + Send + Sync>| match error.downcast::<ResponseError>() {
+        Ok(error) => match *error {
+            ResponseError::Component(error) => error,
+            ResponseError::Stalled(_) => Error::ConnectionReadTimeout,
+        },
         Err(_) => Error::HttpResponseIncomplete,
     };
     body.map_err(cut).boxed_unsync()
 }
 
-/// A component's body that fails when nothing comes for a while, so that a guest that forgets its response doesn't
-/// hold a connection for ever. There is no limit to the whole.
-pub struct Progressing {
-    body: WasiBody,
+/// A body that fails when nothing comes for a while, so that a client that forgets its request doesn't hold an instance
+/// for ever, nor a guest that forgets its response a connection. There is no limit to the whole.
+pub struct Progressing<B, E> {
+    body: B,
     limit: Duration,
-    // Made when the guest first lets us wait: most bodies come at once.
+    // Made when the body first lets us wait: most come at once.
     clock: Option<Pin<Box<Sleep>>>,
-    // The guest lets us wait, and the clock runs.
+    // The body lets us wait, and the clock runs.
     waiting: bool,
+    error: PhantomData<fn() -> E>,
 }
 
-/// The component sent nothing for too long.
+/// Nothing came for too long.
 #[derive(Debug, thiserror::Error)]
-#[error("the component's response made no progress for {} s", .0.as_secs_f32())]
+#[error("the body made no progress for {} s", .0.as_secs_f32())]
 pub struct Stalled(Duration);
 
-impl Progressing {
-    /// Limits the time between two frames of `body`.
-    pub fn new(body: WasiBody, limit: Duration) -> Self {
-        Self { body, limit, clock: None, waiting: false }
+/// Why the body of a response is cut.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ResponseError {
+    /// The component failed.
+    #[error(transparent)]
+    Component(#[from] Error),
+    /// The component forgot it.
+    #[error(transparent)]
+    Stalled(#[from] Stalled),
+}
+
+impl From<Stalled> for Error {
+    fn from(_: Stalled) -> Self {
+        Error::ConnectionReadTimeout
     }
 }
 
-impl Body for Progressing {
-    type Data = Bytes;
-    type Error = Box<dyn std::error::Error + Send + Sync>;
+impl<B, E> Progressing<B, E> {
+    /// Limits the time between two frames of `body`.
+    pub fn new(body: B, limit: Duration) -> Self {
+        Self { body, limit, clock: None, waiting: false, error: PhantomData }
+    }
+}
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+impl<B, E> Body for Progressing<B, E>
+where
+    B: Body<Data = Bytes, Error: Into<E>> + Unpin,
+    E: From<Stalled>,
+{
+    type Data = Bytes;
+    type Error = E;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, E>>> {
         let this = &mut *self;
         if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(context) {
             this.waiting = false;
@@ -65,7 +89,7 @@ impl Body for Progressing {
         }
         let limit = this.limit;
         let clock = this.clock.get_or_insert_with(|| Box::pin(sleep(limit)));
-        // The time in which nobody asked was the client's, not the guest's.
+        // The time in which nobody asked was the reader's, not the writer's.
         if !std::mem::replace(&mut this.waiting, true) {
             clock.as_mut().reset(Instant::now() + limit);
         }
@@ -119,7 +143,7 @@ mod tests {
     fn the_clients_time_is_not_the_guests() {
         const LIMIT: Duration = Duration::from_millis(500);
         Runtime::new().unwrap().block_on(async {
-            let mut body = Progressing::new(InPieces(false).boxed_unsync(), LIMIT);
+            let mut body = Progressing::<_, Error>::new(InPieces(false), LIMIT);
             let mut poll = || Pin::new(&mut body).poll_frame(&mut Context::from_waker(Waker::noop()));
             assert!(poll().is_pending());
             assert!(poll().is_ready());
@@ -129,11 +153,11 @@ mod tests {
     }
 
     #[test]
-    fn a_guest_that_forgets_its_response_is_cut() {
+    fn who_forgets_a_body_is_cut() {
         const LIMIT: Duration = Duration::from_millis(20);
         Runtime::new().unwrap().block_on(async {
-            let error = Progressing::new(Silent.boxed_unsync(), LIMIT).frame().await.unwrap().unwrap_err();
-            assert!(error.downcast_ref::<Stalled>().is_some(), "{error}");
+            let error = Progressing::<_, Error>::new(Silent, LIMIT).frame().await.unwrap().unwrap_err();
+            assert!(matches!(error, Error::ConnectionReadTimeout), "{error}");
         });
     }
 }

@@ -8,11 +8,11 @@ use std::ops::ControlFlow;
 
 use http::header::HOST;
 use http::uri::{PathAndQuery, Scheme};
-use http::{Request, StatusCode, Uri};
+use http::{HeaderValue, Request, StatusCode, Uri};
 use spin_trigger_kit::http::{Answering, Loopback, Request as OwnRequest};
 
 use crate::body::for_caller;
-use crate::dispatch::{Dispatcher, Served, empty};
+use crate::dispatch::{Dispatcher, Origin, Served, empty};
 use crate::headers::{self, Routing};
 use crate::route::RouteHeaders;
 
@@ -23,8 +23,12 @@ impl Loopback for Dispatcher {
     fn to_app(&self, request: OwnRequest) -> Answering<'_> {
         Box::pin(async move {
             let (mut head, body) = request.into_parts();
-            head.headers.insert(HOST, self.address());
-            let response = match self.route(&mut head, Scheme::HTTP, &headers::chained_client_addr()) {
+            let Origin { scheme, address } = self.origin();
+            let host =
+                HeaderValue::try_from(address.to_string()).expect("an address is made of digits and punctuation");
+            head.headers.insert(HOST, host);
+            let client = headers::chained_client_addr();
+            let response = match self.route(&mut head, scheme.clone(), &client, None) {
                 ControlFlow::Continue(served) => served.answer(Request::from_parts(head, body)).await,
                 ControlFlow::Break(response) => response,
             };
@@ -38,7 +42,7 @@ impl Loopback for Dispatcher {
     }
 }
 
-async fn answer(served: &Served, request: OwnRequest) -> http::Response<crate::body::ResponseBody> {
+async fn answer(served: Served<'_>, request: OwnRequest) -> http::Response<crate::body::ResponseBody> {
     let (mut head, body) = request.into_parts();
     // Where the name of the component stands in a URL, a route would have the name of a host.
     let path = head.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));

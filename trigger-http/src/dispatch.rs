@@ -17,6 +17,7 @@ use spin_trigger_kit::http::{BadRequest, EventError, Handler};
 use spin_trigger_kit::tracing;
 use spin_trigger_kit::wasmtime_wasi_http::WasiBody;
 
+use crate::access_log::Entry;
 use crate::authority;
 use crate::body::{Progressing, ResponseBody, for_component};
 use crate::headers;
@@ -24,21 +25,35 @@ use crate::route::Router;
 use crate::static_response::PreparedResponse;
 use crate::well_known::WellKnown;
 
-/// The longest silence within the body of a response.
-const BODY_PROGRESS: Duration = Duration::from_secs(60);
-
 /// What answers the requests of one `[[trigger.http]]` entry.
-pub enum Target {
+pub struct Target {
+    /// The component's name, or the trigger's if there is none.
+    pub name: Arc<str>,
+    /// Who answers.
+    pub answerer: Answerer,
+}
+
+/// Who answers.
+pub enum Answerer {
     /// A component.
-    Component(Served),
+    Component(Arc<Handler>),
     /// A response from the manifest.
     Static(PreparedResponse),
 }
 
-/// A component that serves requests.
-pub struct Served {
-    name: String,
-    handler: Arc<Handler>,
+/// Where the app itself is served.
+pub struct Origin {
+    /// Whether by TLS.
+    pub scheme: Scheme,
+    /// The first address that was bound.
+    pub address: SocketAddr,
+}
+
+/// A component that is to answer a request.
+pub(crate) struct Served<'a> {
+    name: &'a str,
+    handler: &'a Handler,
+    body_timeout: Duration,
 }
 
 /// Answers requests. One for the whole trigger.
@@ -46,27 +61,37 @@ pub struct Dispatcher {
     router: Router,
     targets: Vec<Target>,
     well_known: WellKnown,
-    address: HeaderValue,
+    body_timeout: Duration,
+    origin: Origin,
     advised: AtomicBool,
 }
 
 impl Dispatcher {
-    /// `targets` are in the order of the entries that the router was built from; `address` is the one that was bound.
-    pub fn new(router: Router, targets: Vec<Target>, well_known: WellKnown, address: SocketAddr) -> Self {
-        let address = HeaderValue::try_from(address.to_string()).expect("an address is made of digits and punctuation");
-        Self { router, targets, well_known, address, advised: AtomicBool::new(false) }
+    /// `targets` are in the order of the entries that the router was built from. `body_timeout` is the longest silence
+    /// within the body of a request or a response.
+    pub fn new(
+        router: Router,
+        targets: Vec<Target>,
+        well_known: WellKnown,
+        body_timeout: Duration,
+        origin: Origin,
+    ) -> Self {
+        Self { router, targets, well_known, body_timeout, origin, advised: AtomicBool::new(false) }
     }
 
-    /// The response to a request that came from `client`, whatever happens.
+    /// The response to a request that came from `client`, whatever happens. The access log's `entry` is told whose it is.
     pub async fn respond(
         &self,
         request: Request<Incoming>,
         scheme: Scheme,
         client: &HeaderValue,
+        entry: Option<&mut Entry>,
     ) -> Response<ResponseBody> {
         let (mut head, body) = request.into_parts();
-        match self.route(&mut head, scheme, client) {
-            ControlFlow::Continue(served) => served.answer(Request::from_parts(head, for_component(body))).await,
+        match self.route(&mut head, scheme, client, entry) {
+            ControlFlow::Continue(served) => {
+                served.answer(Request::from_parts(head, for_component(body, self.body_timeout))).await
+            }
             ControlFlow::Break(response) => response,
         }
     }
@@ -77,7 +102,8 @@ impl Dispatcher {
         head: &mut Parts,
         scheme: Scheme,
         client: &HeaderValue,
-    ) -> ControlFlow<Response<ResponseBody>, &Served> {
+        entry: Option<&mut Entry>,
+    ) -> ControlFlow<Response<ResponseBody>, Served<'_>> {
         if let Some(answer) = self.well_known.answer(head.uri.path()) {
             return ControlFlow::Break(answer.map(|body| Either::Left(Full::new(body))));
         }
@@ -86,6 +112,12 @@ impl Dispatcher {
             self.advise_once(&path);
             return ControlFlow::Break(empty(StatusCode::NOT_FOUND));
         };
+        let Some(target) = self.targets.get(found.entry()) else {
+            return ControlFlow::Break(empty(StatusCode::NOT_FOUND));
+        };
+        if let Some(entry) = entry {
+            entry.served_by(&target.name);
+        }
         if let Err(problem) = authority::establish(&mut head.uri, &mut head.headers, scheme) {
             tracing::debug!("request refused: {problem}");
             return ControlFlow::Break(empty(StatusCode::BAD_REQUEST));
@@ -94,26 +126,31 @@ impl Dispatcher {
             tracing::debug!("request refused: {problem}");
             return ControlFlow::Break(empty(StatusCode::BAD_REQUEST));
         }
-        match self.targets.get(found.entry()) {
-            Some(Target::Static(response)) => {
+        match &target.answerer {
+            Answerer::Static(response) => {
                 ControlFlow::Break(response.response().map(|body| Either::Left(Full::new(body))))
             }
-            Some(Target::Component(served)) => ControlFlow::Continue(served),
-            None => ControlFlow::Break(empty(StatusCode::NOT_FOUND)),
+            Answerer::Component(handler) => ControlFlow::Continue(self.served(&target.name, handler)),
         }
     }
 
     /// The component of this name, whatever routes lead to it. Case doesn't count.
-    pub(crate) fn component(&self, name: &str) -> Option<&Served> {
-        self.targets.iter().find_map(|target| match target {
-            Target::Component(served) if served.name.eq_ignore_ascii_case(name) => Some(served),
+    pub(crate) fn component(&self, name: &str) -> Option<Served<'_>> {
+        self.targets.iter().find_map(|target| match &target.answerer {
+            Answerer::Component(handler) if target.name.eq_ignore_ascii_case(name) => {
+                Some(self.served(&target.name, handler))
+            }
             _ => None,
         })
     }
 
-    /// The `Host` of requests to the app itself: the address that was bound.
-    pub(crate) fn address(&self) -> HeaderValue {
-        self.address.clone()
+    /// Where requests to the app itself go.
+    pub(crate) fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    fn served<'a>(&self, name: &'a str, handler: &'a Handler) -> Served<'a> {
+        Served { name, handler, body_timeout: self.body_timeout }
     }
 
     /// A person who tries an app with a browser and gets nothing is told why, once.
@@ -126,17 +163,12 @@ impl Dispatcher {
     }
 }
 
-impl Served {
-    /// The component of this id, behind its handler.
-    pub fn new(name: String, handler: Arc<Handler>) -> Self {
-        Self { name, handler }
-    }
-
+impl Served<'_> {
     /// The component's response, or what its failure becomes.
-    pub(crate) async fn answer(&self, request: Request<WasiBody>) -> Response<ResponseBody> {
+    pub(crate) async fn answer(self, request: Request<WasiBody>) -> Response<ResponseBody> {
         match self.handler.handle(request).await {
-            Ok(response) => response.map(|body| Either::Right(Progressing::new(body, BODY_PROGRESS))),
-            Err(error) => failure(&self.name, &error),
+            Ok(response) => response.map(|body| Either::Right(Progressing::new(body, self.body_timeout))),
+            Err(error) => failure(self.name, &error),
         }
     }
 }
@@ -172,7 +204,8 @@ fn retry_later() -> Response<ResponseBody> {
     response
 }
 
-pub(crate) fn empty(status: StatusCode) -> Response<ResponseBody> {
+/// A response that says all with its status.
+pub fn empty(status: StatusCode) -> Response<ResponseBody> {
     let mut response = Response::new(Either::Left(Full::new(Bytes::new())));
     *response.status_mut() = status;
     response

@@ -58,6 +58,16 @@ pub enum ListenError {
     },
 }
 
+impl ListenError {
+    /// What the kernel said about an address.
+    pub fn of_address(address: SocketAddr, error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::AddrInUse => Self::InUse(address),
+            _ => Self::Bind { address, error },
+        }
+    }
+}
+
 impl FromStr for ListenAddress {
     type Err = ListenError;
 
@@ -108,8 +118,35 @@ pub enum WhenInUse {
     TryNext,
 }
 
+/// Binds to each of `addresses` with `bind`, or to one of its next ports. No two get the same.
+///
+/// # Errors
+/// When one of them can't be had.
+pub fn bind_all<T>(
+    addresses: &[SocketAddr],
+    when_in_use: WhenInUse,
+    mut bind: impl FnMut(SocketAddr) -> io::Result<T>,
+) -> Result<Vec<T>, ListenError> {
+    let mut taken: Vec<SocketAddr> = Vec::new();
+    let mut bind = |address: SocketAddr| {
+        // The kernel would find this out only when both listen.
+        if taken.iter().any(|other| overlap(*other, address)) {
+            return Err(io::ErrorKind::AddrInUse.into());
+        }
+        let bound = bind(address)?;
+        taken.push(address);
+        Ok(bound)
+    };
+    addresses.iter().map(|address| bind_one(*address, when_in_use, &mut bind)).collect()
+}
+
+fn overlap(a: SocketAddr, b: SocketAddr) -> bool {
+    let same_host = a.ip() == b.ip() || a.ip().is_unspecified() || b.ip().is_unspecified();
+    same_host && a.port() == b.port() && a.port() != 0
+}
+
 /// Binds to `address` with `bind`, or to one of the next ports.
-pub fn bind<T>(
+fn bind_one<T>(
     address: SocketAddr,
     when_in_use: WhenInUse,
     mut bind: impl FnMut(SocketAddr) -> io::Result<T>,
@@ -177,7 +214,7 @@ mod tests {
 
     #[test]
     fn a_taken_port_is_an_error_that_names_the_option() {
-        let error = bind(address("127.0.0.1:3000"), WhenInUse::Fail, in_use_below(3001)).unwrap_err();
+        let error = bind_one(address("127.0.0.1:3000"), WhenInUse::Fail, in_use_below(3001)).unwrap_err();
         assert_eq!(
             error.to_string(),
             "127.0.0.1:3000 is already in use. To have Spin search for a free port, use the --find-free-port option."
@@ -186,20 +223,36 @@ mod tests {
 
     #[test]
     fn ten_ports_are_tried() {
-        let find = |free| bind(address("127.0.0.1:3000"), WhenInUse::TryNext, in_use_below(free));
+        let find = |free| bind_one(address("127.0.0.1:3000"), WhenInUse::TryNext, in_use_below(free));
         assert_eq!(find(3000).unwrap(), 3000);
         assert_eq!(find(3009).unwrap(), 3009);
         let message = find(3010).unwrap_err().to_string();
         assert!(message.contains("in the range 3000-3009"), "{message}");
         let end =
-            bind(address("127.0.0.1:65534"), WhenInUse::TryNext, |_| Err::<(), _>(io::ErrorKind::AddrInUse.into()));
+            bind_one(address("127.0.0.1:65534"), WhenInUse::TryNext, |_| Err::<(), _>(io::ErrorKind::AddrInUse.into()));
         assert!(matches!(end, Err(ListenError::Exhausted { first: 65534 })));
     }
 
     #[test]
+    fn no_address_is_taken_twice() {
+        let bind = |texts: &[&str], when| {
+            let addresses: Vec<_> = texts.iter().map(|text| address(text)).collect();
+            bind_all(&addresses, when, |address| Ok(address.to_string()))
+        };
+        let two = bind(&["127.0.0.1:3000", "127.0.0.1:3000"], WhenInUse::TryNext).unwrap();
+        assert_eq!(two, ["127.0.0.1:3000", "127.0.0.1:3001"]);
+        assert!(matches!(bind(&["127.0.0.1:1", "127.0.0.1:1"], WhenInUse::Fail), Err(ListenError::InUse(_))));
+        assert!(matches!(bind(&["127.0.0.1:1", "0.0.0.0:1"], WhenInUse::Fail), Err(ListenError::InUse(_))));
+        for different in [["127.0.0.1:0", "127.0.0.1:0"], ["127.0.0.1:1", "127.0.0.2:1"], ["127.0.0.1:1", "[::1]:1"]] {
+            assert_eq!(bind(&different, WhenInUse::Fail).unwrap(), different);
+        }
+    }
+
+    #[test]
     fn other_errors_end_the_search() {
-        let refused =
-            bind(address("10.0.0.1:80"), WhenInUse::TryNext, |_| Err::<(), _>(io::ErrorKind::PermissionDenied.into()));
+        let refused = bind_one(address("10.0.0.1:80"), WhenInUse::TryNext, |_| {
+            Err::<(), _>(io::ErrorKind::PermissionDenied.into())
+        });
         assert!(matches!(refused, Err(ListenError::Bind { .. })));
     }
 }

@@ -49,10 +49,11 @@ impl ListedRoute {
     }
 }
 
-/// The listing, with a newline at its end. `base_url` has no slash at its end; `routes` come in the order of their rank.
-pub fn render(format: Format, base_url: &str, routes: &[ListedRoute]) -> String {
+/// The listing, with a newline at its end. `base_url` is the first address, the one that routes are told with; it has no
+/// slash at its end, nor have the `others`. `routes` come in the order of their rank.
+pub fn render(format: Format, base_url: &str, others: &[String], routes: &[ListedRoute]) -> String {
     match format {
-        Format::Plain => plain(base_url, routes),
+        Format::Plain => plain(base_url, others, routes),
         Format::Json => {
             let listing = Listing { base_url, routes };
             let json = serde_json::to_string_pretty(&listing).expect("structs of strings are always valid JSON");
@@ -61,8 +62,12 @@ pub fn render(format: Format, base_url: &str, routes: &[ListedRoute]) -> String 
     }
 }
 
-fn plain(base_url: &str, routes: &[ListedRoute]) -> String {
-    let mut text = format!("\nServing {base_url}\nAvailable Routes:\n");
+fn plain(base_url: &str, others: &[String], routes: &[ListedRoute]) -> String {
+    let mut text = format!("\nServing {base_url}\n");
+    for other in others {
+        text.push_str(&format!("Serving {other}\n"));
+    }
+    text.push_str("Available Routes:\n");
     for ListedRoute { id, route, wildcard, description } in routes {
         let (path, note) = match wildcard {
             true => (route.trim_end_matches('/'), " (wildcard)"),
@@ -104,8 +109,9 @@ Available Routes:
   files: http://127.0.0.1:3000/files (wildcard)
   all: http://127.0.0.1:3000 (wildcard)
 ";
-        assert_eq!(render(Format::Plain, "http://127.0.0.1:3000", &routes()), expected);
-        assert_eq!(render(Format::Plain, "http://h", &[]), "\nServing http://h\nAvailable Routes:\n");
+        assert_eq!(render(Format::Plain, "http://127.0.0.1:3000", &[], &routes()), expected);
+        let two = render(Format::Plain, "http://h", &["http://i".to_owned()], &[]);
+        assert_eq!(two, "\nServing http://h\nServing http://i\nAvailable Routes:\n");
     }
 
     #[test]
@@ -129,6 +135,6 @@ Available Routes:
 "#;
         let two: Vec<ListedRoute> =
             routes().into_iter().filter(|route| route.id == "users" || route.id == "all").collect();
-        assert_eq!(render(Format::Json, "http://127.0.0.1:3000", &two), expected);
+        assert_eq!(render(Format::Json, "http://127.0.0.1:3000", &["http://[::1]:3000".to_owned()], &two), expected);
     }
 }

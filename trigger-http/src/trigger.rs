@@ -1,28 +1,33 @@
 //! The trigger itself: what it makes of flags and configuration, and how it runs.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::{Arc, Weak};
 
+use http::uri::Scheme;
 use spin_trigger_kit::http::{Handler, Loopback};
 use spin_trigger_kit::permits::Permits;
-use spin_trigger_kit::tokio::net::TcpSocket;
+use spin_trigger_kit::tokio::net::{TcpListener, TcpSocket};
 use spin_trigger_kit::{App, ComponentId, Declared, Endpoint, Entry, Error, Stop, Trigger, tracing};
 
+use crate::access_log::AccessLog;
 use crate::chain;
 use crate::config::{self, ExecutorConfig, HttpSettings, HttpTriggerConfig};
-use crate::dispatch::{Dispatcher, Served, Target};
+use crate::dispatch::{Answerer, Dispatcher, Origin, Target};
 use crate::flags::HttpFlags;
-use crate::listen;
+use crate::ids::Ids;
+use crate::listen::{self, ListenAddress};
 use crate::listing::{ListedRoute, render};
 use crate::policy::Policy;
 use crate::route::{RouteEntry, Router};
-use crate::server;
+use crate::server::{self, Server};
+use crate::tls::Tls;
 use crate::well_known::{AppInfo, WellKnown};
 
-/// The HTTP trigger, with its port bound.
+/// The HTTP trigger, with its ports bound.
 pub struct HttpTrigger {
     flags: HttpFlags,
-    socket: TcpSocket,
+    sockets: Vec<TcpSocket>,
     router: Router,
     entries: Vec<Entry<HttpTriggerConfig>>,
     well_known: WellKnown,
@@ -65,9 +70,10 @@ impl Trigger for HttpTrigger {
             oci_image_digest: declared.oci_image_digest.as_deref(),
         });
         let listen_error = |error: listen::ListenError| Error::new("http::listen", error);
-        let address = flags.listen.resolve().map_err(listen_error)?;
-        let socket = listen::bind(address, flags.when_in_use(), server::bind).map_err(listen_error)?;
-        Ok(Self { flags, socket, router, entries: declared.entries, well_known })
+        let addresses: Vec<_> =
+            flags.listen.iter().map(ListenAddress::resolve).collect::<Result<_, _>>().map_err(listen_error)?;
+        let sockets = listen::bind_all(&addresses, flags.when_in_use(), server::bind).map_err(listen_error)?;
+        Ok(Self { flags, sockets, router, entries: declared.entries, well_known })
     }
 
     async fn run(self, app: App, stop: Stop) -> Result<(), Error> {
@@ -80,18 +86,38 @@ impl Trigger for HttpTrigger {
                 ListedRoute::new(entry.config.name(&entry.id), route, entry.component_description.as_deref())
             })
             .collect();
-        let listening = |error: std::io::Error| {
-            Error::new("http::listen", format!("cannot listen on {}: {error}", self.flags.listen))
+        let tls = match self.flags.certificate() {
+            Some(files) => Some(Tls::load(files).await.map_err(|error| Error::new("http::tls", error))?),
+            None => None,
         };
-        let address = self.socket.local_addr().map_err(listening)?;
-        let listener = server::listen(self.socket).map_err(listening)?;
-        let base_url = format!("http://{address}");
-        let dispatcher = Arc::new(Dispatcher::new(self.router, targets, self.well_known, address));
+        let scheme = if tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
+        let (listeners, addresses) = begin_to_listen(self.sockets)?;
+        let limits = self.flags.limits();
+        let origin = Origin { scheme: scheme.clone(), address: addresses[0] };
+        let dispatcher = Arc::new(Dispatcher::new(self.router, targets, self.well_known, limits.body, origin));
         let loopback: Weak<Dispatcher> = Arc::downgrade(&dispatcher);
         app.reach_itself_through(loopback as Weak<dyn Loopback>);
-        app.announce(&render(self.flags.format, &base_url, &listed));
-        app.ready([Endpoint::new("http", base_url)]);
-        server::serve(listener, dispatcher, stop).await;
+        let mut urls = addresses.iter().map(|address| format!("{scheme}://{address}"));
+        let base_url = urls.next().unwrap_or_default();
+        let others: Vec<String> = urls.collect();
+        app.announce(&render(self.flags.format, &base_url, &others, &listed));
+        app.ready(std::iter::once(base_url).chain(others).map(|url| Endpoint::new("http", url)));
+        let (access_log, writer) = self
+            .flags
+            .access_log
+            .map(|format| {
+                let app = app.clone();
+                AccessLog::open(format, move |line| app.announce(line))
+            })
+            .unzip();
+        let server = Arc::new(Server { dispatcher, tls, limits, access_log, ids: Ids::default() });
+        server::serve(listeners, server, stop).await;
+        // Its last line is written when the last connection has ended.
+        if let Some(writer) = writer
+            && let Err(error) = writer.await
+        {
+            tracing::warn!("the end of the access log is lost: {error}");
+        }
         Ok(())
     }
 }
@@ -105,8 +131,8 @@ impl HttpTrigger {
         let mut targets = Vec::with_capacity(self.entries.len());
         for Entry { id: entry_id, config: entry, .. } in &self.entries {
             let target = entry.target(entry_id).map_err(|error| Error::new("http::config", error))?;
-            targets.push(match target {
-                config::Target::Static(response) => Target::Static(response.prepare().map_err(|problem| {
+            let answerer = match target {
+                config::Target::Static(response) => Answerer::Static(response.prepare().map_err(|problem| {
                     let id = entry_id.clone();
                     Error::new("http::config", config::ConfigError::StaticResponse { id, problem })
                 })?),
@@ -125,10 +151,25 @@ impl HttpTrigger {
                             handler
                         }
                     };
-                    Target::Component(Served::new(id.to_string(), handler))
+                    Answerer::Component(handler)
                 }
-            });
+            };
+            targets.push(Target { name: entry.name(entry_id).into(), answerer });
         }
         Ok(targets)
     }
+}
+
+/// The listeners with the addresses that they got.
+fn begin_to_listen(sockets: Vec<TcpSocket>) -> Result<(Vec<TcpListener>, Vec<SocketAddr>), Error> {
+    let mut listening = (Vec::new(), Vec::new());
+    for socket in sockets {
+        let unnamed = |error| Error::new("http::listen", format!("the address that was bound can't be told: {error}"));
+        let address = socket.local_addr().map_err(unnamed)?;
+        let listener = server::listen(socket)
+            .map_err(|error| Error::new("http::listen", listen::ListenError::of_address(address, error)))?;
+        listening.0.push(listener);
+        listening.1.push(address);
+    }
+    Ok(listening)
 }

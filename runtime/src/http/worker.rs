@@ -128,9 +128,13 @@ impl WorkerState for Policy {
     ) -> Pin<Box<dyn Future<Output = ()> + Send + Sync>> {
         self.meter.begin(task, &record);
         let head_timeout = record.head_timeout();
+        let abandoned = record.abandoned();
         let record = Arc::downgrade(&record);
         Box::pin(async move {
-            tokio::time::sleep(head_timeout).await;
+            tokio::select! {
+                () = abandoned.cancelled() => return,
+                () = tokio::time::sleep(head_timeout) => {}
+            }
             // A response that is still being streamed is none of this deadline's business.
             if record.upgrade().is_some_and(|record| record.has_responded()) {
                 std::future::pending::<()>().await;
@@ -142,6 +146,10 @@ impl WorkerState for Policy {
         let Err(error) = result else { return };
         let mut context = store.as_context_mut();
         self.meter.trapped(context.async_call_stack().into_iter().flatten());
+        if self.meter.is_abandoned() {
+            tracing::debug!(component = %self.component.id(), "instance ended: its clients went away");
+            return;
+        }
         // The engine's word for a worker that didn't come to its end. Without a panic it was dropped: this process ends.
         if error.to_string() == "worker panicked" && !std::thread::panicking() {
             return;
@@ -189,6 +197,9 @@ impl WorkerExpiration for Expiration {
             }
         } else {
             this.wanted = None;
+            if this.meter.is_abandoned() {
+                return Poll::Ready(());
+            }
         }
         let due = tokio::time::Instant::from_std(this.due(status, since));
         let clock = this.clock.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due)));

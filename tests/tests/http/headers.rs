@@ -103,3 +103,52 @@ fn a_request_must_name_one_host() {
         assert_eq!(ask(bad), Some(400), "{bad}");
     }
 }
+
+#[test]
+fn what_a_proxy_would_say_decides_nothing() {
+    let served = serve(BOTH, &[]);
+    let claims =
+        [("x-forwarded-host", "evil"), ("x-forwarded-proto", "https"), ("forwarded", "host=evil"), ("x-host", "evil")];
+    for generation in ["p2", "p3"] {
+        let path = format!("/{generation}/headers");
+        let response = http::request(served.address, "GET", &path, &claims, b"");
+        let (text, told) = (response.text(), told(&response));
+        assert!(text.contains(&format!("authority: {}\n", served.address)), "{text}");
+        assert!(text.contains("scheme: http\n"), "{text}");
+        assert_eq!(told["spin-full-url"], [format!("http://{}{path}", served.address)], "{generation}");
+        assert_eq!(told["x-forwarded-host"], ["evil"], "a component may look at it: {generation}");
+    }
+}
+
+#[test]
+fn a_request_has_a_name_and_a_place_in_its_trace() {
+    const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
+    let served = serve(BOTH, &[]);
+    for generation in ["p2", "p3"] {
+        let path = format!("/{generation}/headers");
+        let ask = |headers: &[(&str, &str)]| {
+            let response = http::request(served.address, "GET", &path, headers, b"");
+            (response.header("x-request-id").unwrap().to_owned(), told(&response))
+        };
+        let (id, told) = ask(&[]);
+        assert!(id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit()), "{generation}: {id}");
+        assert_eq!(told["x-request-id"], [id.clone()], "{generation}");
+        assert!(!told.contains_key("traceparent"), "{generation}");
+        assert_ne!(ask(&[]).0, id, "{generation}");
+
+        let parent = format!("00-{TRACE}-b7ad6b7169203331-01");
+        let (id, told) = ask(&[("x-request-id", "mine"), ("traceparent", &parent), ("tracestate", "a=b")]);
+        assert_eq!((id.as_str(), &told["x-request-id"][..]), ("mine", &["mine".to_owned()][..]), "{generation}");
+        let [handed_on] = &told["traceparent"][..] else { panic!("{generation}: {told:?}") };
+        assert!(
+            handed_on.starts_with(&format!("00-{TRACE}-")) && handed_on.ends_with("-01"),
+            "{generation}: {handed_on}"
+        );
+        assert_ne!(*handed_on, parent, "{generation}: a span of the server's own");
+        assert_eq!(told["tracestate"], ["a=b"], "{generation}");
+
+        let (id, told) = ask(&[("x-request-id", "two words"), ("traceparent", "00-zz-b7-01"), ("tracestate", "a=b")]);
+        assert_eq!(id.len(), 32, "{generation}: {id}");
+        assert!(!told.contains_key("traceparent") && !told.contains_key("tracestate"), "{generation}: {told:?}");
+    }
+}

@@ -65,19 +65,120 @@ fn a_taken_port_is_an_error_that_says_what_to_do() {
 }
 
 #[test]
-fn the_accept_loop_survives_a_lack_of_descriptors() {
+fn several_addresses_are_served() {
     let world = World::new();
     world.install("trigger-http");
     let manifest = format!("spin_manifest_version = 2\napplication.name = \"app\"\n{BOTH}");
     let app = world.app("app", &manifest, &super::GENERATIONS);
-    let spin = world.dist().bin("spin");
-    let command = format!("ulimit -n 64; exec '{}' up --listen 127.0.0.1:0 --disable-pooling", spin.display());
-    let up = world.command("/bin/sh").args(["-c", &command]).in_dir(app.dir()).start();
-    let address = up.serving();
-    let hold: Vec<_> = (0..120).filter_map(|_| http::Client::connect(address).ok()).collect();
-    up.stderr().wait_for("can't accept a connection");
-    drop(hold);
-    assert_eq!(http::get(address, "/p3/other").status, 200);
+    let up = |arguments: &[&str]| world.spin(["up"].iter().chain(arguments)).in_dir(app.dir());
+
+    let plain = up(&["--listen", "127.0.0.1:0", "--listen", "localhost:0"]).start();
+    let addresses = [(); 2].map(|()| plain.serving());
+    assert_ne!(addresses[0], addresses[1]);
+    for address in addresses {
+        assert_eq!(http::get(address, "/p3/other").status, 200, "{address}");
+    }
+    drop(plain);
+
+    let address = format!("127.0.0.1:{}", spin_tests::free_port());
+    let twice = ["--listen", &address, "--listen", &address];
+    let refused = up(&twice).run();
+    assert_eq!(refused.code, Some(1), "{}", refused.snapshot());
+    assert!(refused.stderr.contains("--find-free-port"), "{}", refused.snapshot());
+    let searching = up(&[&twice[..], &["--find-free-port", "--format", "json"]].concat()).start();
+    let last = searching.stdout().line_within(std::time::Duration::from_secs(60), |line| line == "}");
+    assert!(last.is_ok(), "{last:?}");
+    let listing: serde_json::Value = serde_json::from_str(&searching.stdout().text()).unwrap();
+    assert_eq!(listing["base_url"], format!("http://{address}"), "the first address");
+}
+
+#[test]
+fn a_range_without_a_free_port_and_the_last_port_have_texts_of_their_own() {
+    let world = World::new();
+    world.install("trigger-http");
+    let manifest = format!("spin_manifest_version = 2\napplication.name = \"app\"\n{BOTH}");
+    let app = world.app("app", &manifest, &super::GENERATIONS);
+    // Other programs of this machine may have some of them; then they are taken as well.
+    let taken = |first: u16, count: u16| -> Vec<_> {
+        (first..=first.saturating_add(count - 1))
+            .filter_map(|port| TcpListener::bind(("127.0.0.1", port)).ok())
+            .collect()
+    };
+    for (first, expected) in [(61_230, "in the range 61230-61239"), (65_530, "the last port was reached")] {
+        let _taken = taken(first, 10);
+        let address = format!("127.0.0.1:{first}");
+        let refused = world.spin(["up", "--listen", &address, "--find-free-port"]).in_dir(app.dir()).run();
+        assert_eq!(refused.code, Some(1), "{}", refused.snapshot());
+        assert!(refused.stderr.contains(expected), "{expected}: {}", refused.snapshot());
+    }
+}
+
+#[test]
+fn a_client_that_asks_first_is_told_to_go_on() {
+    let served = serve(BOTH, &[]);
+    for generation in ["p2", "p3"] {
+        let mut client = http::Client::connect(served.address).unwrap();
+        let head = format!(
+            "POST /{generation}/echo HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\ncontent-length: 5\r\n\
+             connection: close\r\n\r\n"
+        );
+        client.send(head).unwrap();
+        assert_eq!(client.read_interim().unwrap().status, 100, "{generation}");
+        client.send("hello").unwrap();
+        let response = client.read_response("POST").unwrap();
+        assert_eq!((response.status, response.text().as_str()), (200, "hello"), "{generation}");
+        // Who isn't routed sends no body.
+        let mut client = http::Client::connect(served.address).unwrap();
+        client.send("POST /nowhere HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\ncontent-length: 5\r\n\r\n").unwrap();
+        assert_eq!(client.read_response("POST").unwrap().status, 404);
+    }
+}
+
+#[test]
+fn a_head_must_fit_the_buffer() {
+    let served = serve(BOTH, &["--http1-max-buf-size", "8192"]);
+    let ask = |length: usize| {
+        let mut client = http::Client::connect(served.address).unwrap();
+        client.request("GET", "/p3/other", &[("x-long", &"x".repeat(length))], b"").unwrap().status
+    };
+    assert_eq!((ask(7000), ask(9000)), (200, 431));
+}
+
+#[test]
+fn limits_that_make_no_sense_are_usage_errors() {
+    let world = World::new();
+    world.install("trigger-http");
+    let manifest = format!("spin_manifest_version = 2\napplication.name = \"app\"\n{BOTH}");
+    let app = world.app("app", &manifest, &super::GENERATIONS);
+    for (flag, expected) in [
+        ("--http1-max-buf-size=8191", "8192 bytes or more"),
+        ("--max-connections=0", "1 or more"),
+        ("--body-timeout=0", "more than 0"),
+        ("--idle-connection-timeout=soon", "is not a duration"),
+        ("--listen=3000", "not an address"),
+    ] {
+        let refused = world.spin(["up", flag]).in_dir(app.dir()).run();
+        assert_eq!(refused.code, Some(2), "{flag}: {}", refused.snapshot());
+        assert!(refused.stderr.contains(expected), "{flag}: {}", refused.snapshot());
+    }
+    let small = world.spin(["up"]).env("SPIN_HTTP1_MAX_BUF_SIZE", "1").in_dir(app.dir()).run();
+    assert_eq!(small.code, Some(2), "{}", small.snapshot());
+}
+
+#[test]
+fn the_last_response_of_a_kept_connection_says_that_it_is_the_last() {
+    let served = serve(BOTH, &[]);
+    let mut client = http::Client::connect(served.address).unwrap();
+    assert_eq!(client.request("GET", "/p3/other", &[], b"").unwrap().header("connection"), None);
+    client.send("GET /p3/sleep?ms=1500 HTTP/1.1\r\nhost: a\r\n\r\n").unwrap();
+    // A second client's answer shows that the server had time to see the request of the first.
+    assert_eq!(http::get(served.address, "/p2/other").status, 200);
+    served.up.signal(spin_tests::Signal::TERM);
+    let response = client.read_response("GET").unwrap();
+    assert_eq!((response.status, response.text().as_str()), (200, "slept\n"));
+    assert_eq!(response.header("connection"), Some("close"));
+    assert_eq!(client.read_to_close().unwrap(), b"");
+    assert_eq!(served.up.finish_within(std::time::Duration::from_secs(20)).code, Some(0));
 }
 
 #[test]

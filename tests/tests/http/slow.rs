@@ -1,0 +1,167 @@
+//! Clients that are slow, silent or gone (hostile cases, rows 12 and 13): each has its time, and keeps nobody waiting.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use spin_tests::{World, http};
+
+use super::{BOTH, serve};
+
+/// More than the limits that the tests set, also on a busy machine, and less than the defaults.
+const SOON: Duration = Duration::from_secs(20);
+
+/// Sends `byte` again and again, not too fast, until the server ends the connection; gives what it said.
+fn drip(mut stream: TcpStream, byte: &[u8]) -> (Duration, Vec<u8>) {
+    let began = Instant::now();
+    stream.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+    let mut said = Vec::new();
+    let mut buffer = [0; 4096];
+    while began.elapsed() < SOON {
+        match stream.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(count) => said.extend(&buffer[..count]),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                if stream.write_all(byte).is_err() {
+                    break;
+                }
+            }
+            Err(_) => break,
+        }
+    }
+    (began.elapsed(), said)
+}
+
+#[test]
+fn a_head_has_its_time_however_it_drips() {
+    let served = serve(BOTH, &["--idle-connection-timeout", "1s"]);
+    for begin in ["", "GET /p3/other HTTP/1.1\r\nhost: a\r\nx-", "PRI * HTTP/2.0\r\n\r\n"] {
+        let mut stream = TcpStream::connect(served.address).unwrap();
+        stream.write_all(begin.as_bytes()).unwrap();
+        let (time, said) = drip(stream, b"x");
+        assert!(time < SOON, "{begin:?}: {}", String::from_utf8_lossy(&said));
+        assert_eq!(http::get(served.address, "/p3/other").status, 200);
+    }
+}
+
+#[test]
+fn a_connection_that_is_not_used_is_ended() {
+    let served = serve(BOTH, &["--idle-connection-timeout", "1s"]);
+    let mut client = http::Client::connect(served.address).unwrap();
+    assert_eq!(client.request("GET", "/p3/other", &[], b"").unwrap().status, 200);
+    let began = Instant::now();
+    assert_eq!(client.read_to_close().unwrap(), b"");
+    assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
+}
+
+#[test]
+fn a_body_that_stops_ends_and_one_that_drips_does_not() {
+    let served = serve(BOTH, &["--body-timeout", "1s"]);
+    for generation in ["p2", "p3"] {
+        let head = format!("POST /{generation}/echo HTTP/1.1\r\nhost: a\r\ncontent-length: 30\r\n\r\nx");
+        let mut client = http::Client::connect(served.address).unwrap();
+        client.send(&head).unwrap();
+        let began = Instant::now();
+        let _ = client.read_to_close().unwrap();
+        assert!(began.elapsed() < SOON, "{generation}: {:?}", began.elapsed());
+
+        let mut stream = TcpStream::connect(served.address).unwrap();
+        stream.write_all(head.replace("\r\n\r\n", "\r\nconnection: close\r\n\r\n").as_bytes()).unwrap();
+        let (time, said) = drip(stream, b"x");
+        let said = String::from_utf8_lossy(&said);
+        // Longer than the limit in all, and complete.
+        assert!(time > Duration::from_secs(1) && said.matches('x').count() >= 30, "{generation}: {time:?}\n{said}");
+    }
+}
+
+#[test]
+fn who_never_reads_is_cut() {
+    let served = serve(BOTH, &["--body-timeout", "1s"]);
+    for generation in ["p2", "p3"] {
+        let mut stream = TcpStream::connect(served.address).unwrap();
+        stream.set_write_timeout(Some(SOON)).unwrap();
+        let head = format!("POST /{generation}/echo HTTP/1.1\r\nhost: a\r\ncontent-length: 1000000000\r\n\r\n");
+        stream.write_all(head.as_bytes()).unwrap();
+        let part = vec![b'x'; 1 << 20];
+        let mut sent = 0;
+        let error = loop {
+            match stream.write_all(&part) {
+                Ok(()) => sent += part.len(),
+                Err(error) => break error,
+            }
+        };
+        // It is ended, not only kept waiting; and what it sent isn't kept in memory.
+        assert!(!matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut), "{generation}: {error}");
+        assert!(sent < 100 << 20, "{generation}: {sent} bytes were taken");
+        assert_eq!(http::get(served.address, "/p3/other").status, 200);
+    }
+}
+
+#[test]
+fn a_component_that_forgets_its_response_is_cut() {
+    let served = serve(BOTH, &["--body-timeout", "1s"]);
+    for generation in ["p2", "p3"] {
+        let response = http::get(served.address, &format!("/{generation}/drip?n=2&ms=600000"));
+        assert_eq!((response.status, response.complete), (200, false), "{generation}");
+        // One that says something in time is not.
+        let response = http::get(served.address, &format!("/{generation}/drip?n=8&ms=300"));
+        assert!(response.complete, "{generation}");
+    }
+}
+
+#[test]
+fn who_goes_away_gives_the_instance_back() {
+    let served = serve(BOTH, &["--max-instances", "1"]);
+    for generation in ["p2", "p3"] {
+        for path in ["sleep?ms=600000", "drip?n=100000&ms=50", "loop"] {
+            let mut client = http::Client::connect(served.address).unwrap();
+            client.send(format!("GET /{generation}/{path} HTTP/1.1\r\nhost: a\r\n\r\n")).unwrap();
+            if path.starts_with("drip") {
+                assert_eq!(client.read_head("GET").unwrap().status, 200);
+            }
+            drop(client);
+            let began = Instant::now();
+            assert_eq!(http::get(served.address, "/p2/other").status, 200, "{generation}/{path}");
+            // Less than what processor time and deadlines would allow it.
+            assert!(began.elapsed() < Duration::from_secs(5), "{generation}/{path}: {:?}", began.elapsed());
+        }
+    }
+    let ended = served.up.stop();
+    assert!(!ended.stderr.contains("instance ended"), "it is nobody's error\n{}", ended.snapshot());
+}
+
+#[test]
+fn too_many_connections_wait_for_their_turn() {
+    let served = serve(BOTH, &["--max-connections", "2"]);
+    let mut held: Vec<_> = (0..2).map(|_| http::Client::connect(served.address).unwrap()).collect();
+    for client in &mut held {
+        assert_eq!(client.request("GET", "/p3/other", &[], b"").unwrap().status, 200);
+    }
+    let mut third = http::Client::connect(served.address).unwrap();
+    third.send("GET /p3/other HTTP/1.1\r\nhost: a\r\n\r\n").unwrap();
+    assert!(served.up.stderr().wait_for("have to wait").contains("--max-connections"));
+    assert_eq!(held[1].request("GET", "/p3/other", &[], b"").unwrap().status, 200, "who is in is served");
+    held.pop();
+    assert_eq!(third.read_response("GET").unwrap().status, 200);
+}
+
+#[test]
+fn a_lack_of_descriptors_is_survived() {
+    let world = World::new();
+    world.install("trigger-http");
+    let manifest = format!("spin_manifest_version = 2\napplication.name = \"app\"\n{BOTH}");
+    let app = world.app("app", &manifest, &super::GENERATIONS);
+    let spin = world.dist().bin("spin");
+    let command = format!("ulimit -n 64; exec '{}' up --listen 127.0.0.1:0 --disable-pooling", spin.display());
+    let up = world.command("/bin/sh").args(["-c", &command]).in_dir(app.dir()).start();
+    let address = up.serving();
+    for _ in 0..2 {
+        let hold: Vec<_> = (0..200).filter_map(|_| http::Client::connect(address).ok()).collect();
+        up.stderr().wait_for("can't accept a connection");
+        drop(hold);
+        assert_eq!(http::get(address, "/p3/other").status, 200);
+    }
+    let ended = up.stop();
+    // Said when it begins, not with every attempt.
+    assert!(ended.stderr.matches("can't accept").count() < 20, "{}", ended.snapshot());
+}
