@@ -6,6 +6,7 @@
 //! The public rule for relative paths differs from key to key. Here all are seen from the file's own folder, so that what
 //! a file means depends on nothing but the file.
 
+mod outbound_networking;
 mod variables_provider;
 
 #[cfg(test)]
@@ -14,6 +15,7 @@ mod tests;
 use std::path::Path;
 
 use spin_app_model::document::{self, Invalid, Report, Table, did_you_mean, quoted};
+use spin_component_runtime::EgressOptions;
 use spin_component_runtime::variables::Provider;
 
 use self::variables_provider::VariablesProvider;
@@ -24,7 +26,10 @@ const PROVIDERS: &str = "variables_provider";
 /// What the key was called before; it still counts.
 const PROVIDERS_BEFORE: &str = "config_provider";
 
-const KEYS: &[&str] = &["state_dir", "log_dir", "max_instance_memory", PROVIDERS, PROVIDERS_BEFORE];
+const OUTBOUND_NETWORKING: &str = "outbound_networking";
+
+const KEYS: &[&str] =
+    &["state_dir", "log_dir", "max_instance_memory", PROVIDERS, PROVIDERS_BEFORE, OUTBOUND_NETWORKING];
 
 /// Keys of the public ecosystem that have no effect here yet.
 const LATER: &[&str] = &[
@@ -32,7 +37,6 @@ const LATER: &[&str] = &[
     "sqlite_database",
     "llm_compute",
     "client_tls",
-    "outbound_networking",
     "outbound_http",
     "outbound_redis",
     "outbound_pg",
@@ -47,6 +51,7 @@ pub(crate) struct RuntimeConfig {
     pub(crate) log_dir: Option<Folder>,
     /// Bytes.
     pub(crate) max_instance_memory: Option<usize>,
+    pub(crate) egress: EgressOptions,
     variables_providers: Vec<VariablesProvider>,
 }
 
@@ -84,6 +89,10 @@ impl RuntimeConfig {
             log_dir: named("log_dir"),
             // More than can be addressed is no limit.
             max_instance_memory: document.count("max_instance_memory").map(|n| n.try_into().unwrap_or(usize::MAX)),
+            egress: document
+                .table(OUTBOUND_NETWORKING, || format!("[{OUTBOUND_NETWORKING}]"))
+                .map(|table| outbound_networking::read(&table))
+                .unwrap_or_default(),
             variables_providers: variables_providers(document, folder),
         }
     }

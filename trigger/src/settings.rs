@@ -54,6 +54,7 @@ pub(crate) fn app_options(
     let mut options = AppOptions::new(Arc::new(ComponentLogs::open(ids, logs, flags.truncate_logs, &shown)?));
     options.engine = flags.engine();
     options.limits = flags.limits(config.max_instance_memory);
+    options.egress = config.egress.clone();
     // What lies there is run as this user: compiled code, of this start or another one, and plugins.
     let protected = [spin_component_runtime::app::cache_folder(), cache.clone(), data_folder()];
     options.mounts = MountOptions {

@@ -60,7 +60,7 @@ impl Egress {
     fn with_resolver(options: &EgressOptions, resolver: Box<dyn Resolve>) -> Self {
         Self {
             blocked: options.blocked.clone(),
-            permits: options.max_connections.map(|places| Arc::new(Semaphore::new(places))),
+            permits: options.max_connections.map(|places| Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS)))),
             resolver,
             told: Told::default(),
         }

@@ -34,6 +34,7 @@ pub enum FileUse {
     Write(String),
     Remove(String),
     Link { target: String, link: String },
+    Rename { from: String, to: String },
 }
 
 /// Where an outgoing request goes, taken apart as `wasi:http` wants it. A URL that is only a path has neither scheme nor
@@ -148,6 +149,7 @@ fn file_use(verb: &str, query: &str) -> Option<FileUse> {
         "list" => FileUse::List(path),
         "write" => FileUse::Write(path),
         "remove" => FileUse::Remove(path),
+        "rename" => FileUse::Rename { from: path, to: decoded(parameter(query, "to").unwrap_or("")) },
         "link" => FileUse::Link { target: decoded(parameter(query, "to").unwrap_or("")), link: path },
         _ => return None,
     })
@@ -167,6 +169,7 @@ pub fn file(file_use: FileUse) -> (u16, String) {
         }),
         FileUse::Write(path) => fs::write(path, "written by the guest\n").map(done),
         FileUse::Remove(path) => fs::remove_file(path).map(done),
+        FileUse::Rename { from, to } => fs::rename(from, to).map(done),
         FileUse::Link { target, link } => fs::hard_link(target, link).map(done),
     };
     match outcome {

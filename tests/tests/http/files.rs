@@ -10,6 +10,7 @@ fn world() -> World {
     let world = World::new();
     world.write("assets/a.txt", "the file a\n");
     world.write("assets/sub/b.txt", "the file b\n");
+    world.write("second/c.txt", "the file c\n");
     world.write("secret/s.txt", "the secret\n");
     symlink(world.path("secret/s.txt"), world.path("assets/link-out")).unwrap();
     symlink("../secret", world.path("assets/folder-out")).unwrap();
@@ -23,7 +24,7 @@ fn start(world: &World, source: &str, flags: &[&str]) -> Running {
         serde_json::json!({
             "id": id,
             "source": {"content_type": "application/wasm", "source": format!("file://{}", spin_tests::guest(guest).display())},
-            "files": [{"source": source, "path": "/"}],
+            "files": [{"source": source, "path": "/"}, {"source": "second", "path": "/second"}],
         })
     };
     let lock = serde_json::json!({
@@ -74,13 +75,21 @@ fn files_are_read_only_and_have_no_way_out() {
             let answer = ask(&format!("read?path={path}"));
             assert!(answer.starts_with("error: "), "{generation}: {path}: {answer}");
         }
-        for forbidden in ["write?path=/a.txt", "write?path=/new", "remove?path=/a.txt", "link?to=/a.txt&path=/second"] {
+        for forbidden in [
+            "write?path=/a.txt",
+            "write?path=/new",
+            "remove?path=/a.txt",
+            "link?to=/a.txt&path=/hard",
+            "rename?path=/a.txt&to=/b.txt",
+            "rename?path=/second/c.txt&to=/c.txt",
+        ] {
             let answer = ask(forbidden);
             assert!(answer.starts_with("error: "), "{generation}: {forbidden}: {answer}");
         }
     }
     assert_eq!(std::fs::read_to_string(world.path("assets/a.txt")).unwrap(), "the file a\n");
-    assert!(!world.path("assets/new").exists() && !world.path("assets/second").exists());
+    assert!(!world.path("assets/new").exists() && !world.path("assets/hard").exists());
+    assert!(world.path("second/c.txt").exists());
     trigger.stop().success();
 }
 
@@ -95,6 +104,15 @@ fn writing_is_by_permission_and_never_reaches_what_is_run() {
     assert!(ask(address, "p2", "write?path=/link-out").starts_with("error: "));
     assert!(ask(address, "p3", "write?path=/folder-out/new").starts_with("error: "));
     assert_eq!(std::fs::read_to_string(world.path("secret/s.txt")).unwrap(), "the secret\n");
+    // From one mount to another is within both fences, and out of them is not.
+    assert_eq!(ask(address, "p2", "rename?path=/sub/b.txt&to=/second/b.txt"), "done");
+    assert_eq!(ask(address, "p3", "read?path=/second/b.txt"), "the file b");
+    for out in ["/second/../../secret/b.txt", "/folder-out/b.txt", "../secret/b.txt"] {
+        let answer = ask(address, "p3", &format!("rename?path=/second/b.txt&to={out}"));
+        assert!(answer.starts_with("error: "), "{out}: {answer}");
+    }
+    assert!(ask(address, "p2", "rename?path=/folder-out/s.txt&to=/second/s.txt").starts_with("error: "));
+    assert!(!world.path("secret/b.txt").exists() && world.path("secret/s.txt").exists());
     trigger.stop().success();
 
     std::fs::create_dir_all(world.data()).unwrap();

@@ -224,8 +224,10 @@ fn what_a_server_gets_is_what_the_guest_sends_and_a_host_of_ours() {
     let url = format!("http://{}/path?query=1", upstream.address());
     for generation in ["p2", "p3"] {
         let path = forward(generation, &url, "&method=DELETE&header=x-one%3A1&header=x-one%3A2");
-        let trace = ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
-        let headers = [("host", "steering.example.com"), trace, ("x-of-client", "not handed on by the guest")];
+        let (trace_id, parent) = ("00-0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331");
+        let trace = format!("{trace_id}-{parent}-01");
+        let headers =
+            [("host", "steering.example.com"), ("traceparent", &trace), ("x-of-client", "not handed on by the guest")];
         assert_eq!(http::request(served.address, "GET", &path, &headers, b"").status, 200);
         let head = upstream.next_head();
         let mut lines = head.split("\r\n");
@@ -233,8 +235,14 @@ fn what_a_server_gets_is_what_the_guest_sends_and_a_host_of_ours() {
         let mut lines: Vec<&str> = lines.filter(|line| !line.starts_with("transfer-encoding")).collect();
         lines.sort_unstable();
         let host = format!("host: {}", upstream.address());
-        let trace = format!("{}: {}", trace.0, trace.1);
-        assert_eq!(lines, [host.as_str(), &trace, "x-one: 1", "x-one: 2"], "{generation}");
+        // The trace is the client's, and the parent in it is this server.
+        let handed_on = lines.remove(1);
+        assert!(
+            handed_on.starts_with(&format!("traceparent: {trace_id}-")) && handed_on.ends_with("-01"),
+            "{handed_on}"
+        );
+        assert!(!handed_on.contains(parent), "{handed_on}");
+        assert_eq!(lines, [host.as_str(), "x-one: 1", "x-one: 2"], "{generation}");
 
         assert_eq!(http::get(served.address, &forward(generation, &url, "")).status, 200);
         assert!(!upstream.next_head().contains("traceparent"), "there was no trace to hand on");

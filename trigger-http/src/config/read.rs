@@ -54,7 +54,7 @@ impl<'de> Visitor<'de> for RouteVisitor {
 
 impl<'de> Deserialize<'de> for ExecutorConfig {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(ExecutorVisitor)
+        deserializer.deserialize_any(ExecutorVisitor)
     }
 }
 
@@ -65,6 +65,11 @@ impl<'de> Visitor<'de> for ExecutorVisitor {
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an executor such as { type = \"http\" }")
+    }
+
+    /// Locks of version 0 say so where the manifest says nothing.
+    fn visit_unit<E: Error>(self) -> Result<ExecutorConfig, E> {
+        Ok(ExecutorConfig::default())
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<ExecutorConfig, A::Error> {

@@ -57,6 +57,15 @@ fn providers_keep_their_order_and_their_old_name() {
 }
 
 #[test]
+fn connections_are_limited_as_the_file_says() {
+    let config =
+        valid("[outbound_networking]\nblock_networks = ['private', '10.0.0.0/8', '::1']\nmax_total_connections = 7");
+    assert_eq!(config.egress.blocked, ["private", "10.0.0.0/8", "::1"].map(|entry| entry.parse().expect("a network")));
+    assert_eq!(config.egress.max_connections, Some(7));
+    assert_eq!(valid("[outbound_networking]").egress.max_connections, None);
+}
+
+#[test]
 fn every_mistake_is_named_with_its_place_and_no_value() {
     let text = r#"state_dir = 5
 log_dri = "s3cret"
@@ -69,6 +78,9 @@ url = "redis://:s3cret@127.0.0.1"
 [llm_compute]
 [[client_tls]]
 [outbound_networking]
+block_networks = ["private", "10.0.0.0/99", 5]
+max_total_connections = 0
+max_socket_connections = 5
 [outbound_http]
 [[variables_provider]]
 values = { a = "s3cret" }

@@ -31,7 +31,8 @@ impl Guest for Probe {
         if request.uri.ends_with("/odd-headers") {
             return odd_headers();
         }
-        let header = |name: &str| request.headers.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str());
+        let header =
+            |name: &str| request.headers.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str());
         match request::behaviour(&request.uri, header("spin-path-info")) {
             Behaviour::Headers => answer(200, listing(&request)),
             Behaviour::Environment(name) => match std::env::var(name) {
@@ -59,7 +60,9 @@ impl Guest for Probe {
                 let (status, text) = request::file(file_use);
                 answer(status, text)
             }
-            Behaviour::Drip { .. } | Behaviour::Variable(_) | Behaviour::Outbound(_) => answer(404, "not here\n"),
+            Behaviour::Drip { .. } | Behaviour::Variable(_) | Behaviour::Outbound(_) | Behaviour::Forward(_) => {
+                answer(404, "not here\n")
+            }
             Behaviour::Hello => answer(200, "hello from a component\n"),
         }
     }

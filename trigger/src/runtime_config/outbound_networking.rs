@@ -1,0 +1,44 @@
+//! `[outbound_networking]`: connections that components open.
+
+use spin_app_model::document::{Position, Table, quoted};
+use spin_component_runtime::{Blocked, EgressOptions};
+
+const KEYS: &[&str] = &["block_networks", "max_total_connections"];
+
+/// Reads the table.
+pub(super) fn read(table: &Table<'_, '_>) -> EgressOptions {
+    table.expect_only(KEYS, &[]);
+    EgressOptions {
+        blocked: table
+            .texts("block_networks")
+            .iter()
+            .filter_map(|entry| blocked(table, &entry.value, entry.at))
+            .collect(),
+        max_connections: max_connections(table),
+    }
+}
+
+fn max_connections(table: &Table<'_, '_>) -> Option<usize> {
+    const KEY: &str = "max_total_connections";
+    match table.count(KEY)? {
+        0 => {
+            let span = table.get(KEY)?.span();
+            let help = "write 1 or more; to allow no connections at all, leave allowed_outbound_hosts empty".to_owned();
+            table.report.problem_with_help(&span, format!("{} must not be 0", table.field_name(KEY)), help);
+            None
+        }
+        // More than can be counted is no limit.
+        count => count.try_into().ok(),
+    }
+}
+
+fn blocked(table: &Table<'_, '_>, entry: &str, at: Position) -> Option<Blocked> {
+    match entry.parse() {
+        Ok(blocked) => Some(blocked),
+        Err(error) => {
+            let help = "write `private`, an address, or a network such as `10.0.0.0/8`".to_owned();
+            table.report.add(at, format!("{} is no network: {error}", quoted(entry)), Some(help));
+            None
+        }
+    }
+}
