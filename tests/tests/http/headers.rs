@@ -132,7 +132,7 @@ fn a_request_has_a_name_and_a_place_in_its_trace() {
         };
         let (id, told) = ask(&[]);
         assert!(id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit()), "{generation}: {id}");
-        assert_eq!(told["x-request-id"], [id.clone()], "{generation}");
+        assert_eq!(told["x-request-id"], std::slice::from_ref(&id), "{generation}");
         assert!(!told.contains_key("traceparent"), "{generation}");
         assert_ne!(ask(&[]).0, id, "{generation}");
 
