@@ -12,6 +12,7 @@ mod chain;
 mod error;
 mod inbound;
 mod kind;
+mod progress;
 mod wagi;
 mod whole;
 mod worker;
@@ -42,6 +43,7 @@ pub use chain::{Answering, Loopback};
 pub(crate) use chain::{Chained, EventContext, MAX_DEPTH};
 pub use error::{BadRequest, EventError};
 pub use kind::NotAHandler;
+pub use progress::{Progressing, Stalled};
 pub use whole::{DEFAULT_WHOLE_BODY, is_framing};
 
 /// How long an event may take to the head of its response unless set otherwise.

@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 
 use http::header::HOST;
 use http::uri::{PathAndQuery, Scheme};
-use http::{HeaderValue, Request, StatusCode, Uri};
+use http::{Request, StatusCode, Uri};
 use spin_trigger_kit::http::{Answering, Loopback, Request as OwnRequest};
 
 use crate::body::for_caller;
@@ -23,10 +23,8 @@ impl Loopback for Dispatcher {
     fn to_app(&self, request: OwnRequest) -> Answering<'_> {
         Box::pin(async move {
             let (mut head, body) = request.into_parts();
-            let Origin { scheme, address } = self.origin();
-            let host =
-                HeaderValue::try_from(address.to_string()).expect("an address is made of digits and punctuation");
-            head.headers.insert(HOST, host);
+            let Origin { scheme, host } = self.origin();
+            head.headers.insert(HOST, host.clone());
             let client = headers::chained_client_addr();
             let response = match self.route(&mut head, scheme.clone(), &client, None) {
                 ControlFlow::Continue(served) => served.answer(Request::from_parts(head, body)).await,

@@ -172,7 +172,7 @@ mod tests {
         let well_known = WellKnown::new(AppInfo { name: "app", version: None, oci_image_digest: None });
         let target = Target { name: "entry".into(), answerer: Answerer::Static(response) };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let origin = Origin { scheme: Scheme::HTTP, address: listener.local_addr().unwrap() };
+        let origin = Origin::new(Scheme::HTTP, listener.local_addr().unwrap());
         let dispatcher = Arc::new(Dispatcher::new(router, vec![target], well_known, limits.body, origin));
         let server = Arc::new(Server { dispatcher, tls: None, limits, access_log: None, ids: Ids::default() });
         let served = TaskTracker::new();

@@ -13,13 +13,13 @@ use http::uri::Scheme;
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::{Either, Full};
 use hyper::body::{Bytes, Incoming};
-use spin_trigger_kit::http::{BadRequest, EventError, Handler};
+use spin_trigger_kit::http::{BadRequest, EventError, Handler, Progressing};
 use spin_trigger_kit::tracing;
 use spin_trigger_kit::wasmtime_wasi_http::WasiBody;
 
 use crate::access_log::Entry;
 use crate::authority;
-use crate::body::{Progressing, ResponseBody, for_component};
+use crate::body::{ResponseBody, for_component};
 use crate::headers;
 use crate::route::Router;
 use crate::static_response::PreparedResponse;
@@ -43,10 +43,16 @@ pub enum Answerer {
 
 /// Where the app itself is served.
 pub struct Origin {
-    /// Whether by TLS.
-    pub scheme: Scheme,
-    /// The first address that was bound.
-    pub address: SocketAddr,
+    pub(crate) scheme: Scheme,
+    pub(crate) host: HeaderValue,
+}
+
+impl Origin {
+    /// `address` is the first that was bound.
+    pub fn new(scheme: Scheme, address: SocketAddr) -> Self {
+        let host = HeaderValue::try_from(address.to_string()).expect("an address is made of digits and punctuation");
+        Self { scheme, host }
+    }
 }
 
 /// A component that is to answer a request.

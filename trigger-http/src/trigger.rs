@@ -93,7 +93,7 @@ impl Trigger for HttpTrigger {
         let scheme = if tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
         let (listeners, addresses) = begin_to_listen(self.sockets)?;
         let limits = self.flags.limits();
-        let origin = Origin { scheme: scheme.clone(), address: addresses[0] };
+        let origin = Origin::new(scheme.clone(), addresses[0]);
         let dispatcher = Arc::new(Dispatcher::new(self.router, targets, self.well_known, limits.body, origin));
         let loopback: Weak<Dispatcher> = Arc::downgrade(&dispatcher);
         app.reach_itself_through(loopback as Weak<dyn Loopback>);

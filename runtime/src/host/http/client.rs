@@ -1,26 +1,21 @@
 //! Requests that leave the process: pooled connections, timeouts, and what errors are called.
 
 use std::error::Error as StdError;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::uri::Scheme;
-use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper_util::client::legacy::connect::capture_connection;
 use hyper_util::client::legacy::{Client, Error as ClientError};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use spin_app_model::launch::env::OUTBOUND_H2C;
-use tokio::time::{Instant, Sleep};
 use wasmtime_wasi_http::{Error, WasiBody};
 
 use super::Timeouts;
 use super::connector::{Connector, Failure};
 use crate::host::egress::{ConnectError, Egress};
-use crate::http::{Request, Response};
+use crate::http::{Progressing, Request, Response};
 
 /// How long a connection is kept for the next request. With a bounded number of connections not long: somebody else may
 /// wait for its permit.
@@ -79,8 +74,8 @@ impl HttpClient {
         };
         match response {
             Ok(Ok(response)) => Ok(response.map(|body| {
-                let body = body.map_err(|error| protocol_error(&error)).boxed_unsync();
-                TimedBody::boxed(body, timeouts.between_bytes)
+                let body = body.map_err(|error| protocol_error(&error));
+                Progressing::<_, Error>::new(body, timeouts.between_bytes).boxed_unsync()
             })),
             Ok(Err(error)) => Err(explain(&error)),
             Err(_) => Err(Error::ConnectionReadTimeout),
@@ -128,51 +123,4 @@ fn find<'e, E: StdError + 'static>(error: &'e (dyn StdError + 'static)) -> Optio
         next = error.source();
     }
     None
-}
-
-/// A response's body that fails when it keeps its reader waiting too long.
-pub(super) struct TimedBody {
-    body: WasiBody,
-    limit: Duration,
-    // Made when the reader first has to wait.
-    clock: Option<Pin<Box<Sleep>>>,
-    waiting: bool,
-}
-
-impl TimedBody {
-    pub(super) fn boxed(body: WasiBody, limit: Duration) -> WasiBody {
-        Self { body, limit, clock: None, waiting: false }.boxed_unsync()
-    }
-}
-
-impl Body for TimedBody {
-    type Data = Bytes;
-    type Error = Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        let this = &mut *self;
-        if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(context) {
-            this.waiting = false;
-            return Poll::Ready(frame);
-        }
-        let limit = this.limit;
-        let clock = this.clock.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
-        // The time in which nobody asked was not the sender's.
-        if !std::mem::replace(&mut this.waiting, true) {
-            clock.as_mut().reset(Instant::now() + limit);
-        }
-        ready!(clock.as_mut().poll(context));
-        Poll::Ready(Some(Err(Error::ConnectionReadTimeout)))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
 }

@@ -2,11 +2,12 @@
 
 use http::Uri;
 use http::uri::PathAndQuery;
+use http_body_util::BodyExt;
 use wasmtime_wasi_http::Error;
 
-use super::client::{TimedBody, address_not_available};
+use super::client::address_not_available;
 use super::{ComponentHttp, Timeouts};
-use crate::http::{Answering, Chained, EventContext, MAX_DEPTH, Request, Response};
+use crate::http::{Answering, Chained, EventContext, MAX_DEPTH, Progressing, Request, Response};
 
 impl ComponentHttp {
     pub(super) async fn send_to_app(
@@ -62,7 +63,9 @@ impl ComponentHttp {
 
 async fn answer(answering: Answering<'_>, timeouts: Timeouts) -> Result<Response, Error> {
     match tokio::time::timeout(timeouts.first_byte, answering).await {
-        Ok(response) => Ok(response.map(|body| TimedBody::boxed(body, timeouts.between_bytes))),
+        Ok(response) => {
+            Ok(response.map(|body| Progressing::<_, Error>::new(body, timeouts.between_bytes).boxed_unsync()))
+        }
         Err(_) => Err(Error::ConnectionReadTimeout),
     }
 }

@@ -1,0 +1,266 @@
+//! The meter of processor time.
+//!
+//! It counts by events, not by instances, because an instance of the 0.3 generation serves several events at once and only
+//! the one that loops is to blame.
+
+use std::collections::HashMap;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::thread::ThreadId;
+use std::time::{Duration, Instant};
+
+use rustix::time::{ClockId, clock_gettime};
+use wasmtime::UpdateDeadline;
+use wasmtime::component::GuestTaskId;
+
+use super::{EventRecord, Fate, Limits};
+use crate::engine::EPOCH_TICK;
+use crate::http::EventContext;
+
+/// The trap of a guest that has used up its processor time.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the event used up its {} ms of processor time", limit.as_millis())]
+pub struct CpuTimeExceeded {
+    /// The limit that was passed.
+    pub limit: Duration,
+}
+
+/// Meters the processor time of one instance's events.
+///
+/// The engine's epoch calls [`CpuMeter::tick`] on the guest's thread about every [`EPOCH_TICK`] while the guest
+/// runs. The first call after a pause starts a measurement by the thread's own clock. The second ends it, and makes
+/// the guest yield; a guest that waits before that ends it too, by [`MeterState::returned`].
+#[derive(Debug)]
+pub(crate) struct CpuMeter {
+    limit: Duration,
+    state: Arc<MeterState>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct MeterState {
+    fate: Arc<Fate>,
+    /// Of the event that an instance was made for which serves no other.
+    only_event: OnceLock<EventContext>,
+    tasks: Mutex<Tasks>,
+}
+
+#[derive(Debug, Default)]
+struct Tasks {
+    events: HashMap<GuestTaskId, (Arc<EventRecord>, Duration)>,
+    /// Time that belongs to no known event: instantiation, and work after a response.
+    unclaimed: Duration,
+    slice: Slice,
+}
+
+#[derive(Debug, Default)]
+enum Slice {
+    /// Nothing is being measured.
+    #[default]
+    Idle,
+    /// The guest was made to yield, and has perhaps returned to the executor for that.
+    Yielded { since: Instant, returned: bool },
+    /// The guest runs, since the thread's clock showed `cpu`; `task` is the event that ran then.
+    Running { thread: ThreadId, cpu: Duration, task: Option<GuestTaskId> },
+}
+
+impl Tasks {
+    /// Adds to what `task` has used, and returns that.
+    fn charge(&mut self, task: Option<GuestTaskId>, used: Duration) -> Duration {
+        let total = match task.and_then(|task| self.events.get_mut(&task)) {
+            Some((_, total)) => total,
+            None => &mut self.unclaimed,
+        };
+        *total += used;
+        *total
+    }
+}
+
+impl CpuMeter {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Self { limit: limits.cpu_time, state: Arc::default() }
+    }
+
+    pub(crate) fn state(&self) -> Arc<MeterState> {
+        Arc::clone(&self.state)
+    }
+
+    /// Called by the engine on the guest's thread. `task` is the event that runs, if it is known.
+    ///
+    /// # Errors
+    /// [`CpuTimeExceeded`], as a trap that ends the instance.
+    pub(crate) fn tick(&self, call_stack: impl Iterator<Item = GuestTaskId>) -> wasmtime::Result<UpdateDeadline> {
+        let mut tasks = self.state.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        let cpu = thread_cpu_time();
+        let thread = std::thread::current().id();
+        let used = match tasks.slice {
+            Slice::Running { thread: measured, cpu: since, .. } if measured == thread => {
+                Some(cpu.saturating_sub(since))
+            }
+            // Made to yield and back within a tick and a half: nobody else ran in between for long.
+            Slice::Yielded { since, .. } if since.elapsed() < EPOCH_TICK * 3 / 2 => {
+                Some(since.elapsed().min(EPOCH_TICK))
+            }
+            _ => None,
+        };
+        let task = call_stack.into_iter().find(|task| tasks.events.contains_key(task));
+        if tasks.charge(task, used.unwrap_or_default()) > self.limit {
+            if let Some((record, _)) = task.and_then(|task| tasks.events.get(&task)) {
+                record.exceeded_cpu_time.store(true, Ordering::Release);
+            }
+            self.state.fate.end(Fate::CPU_TIME_EXCEEDED);
+            return Err(CpuTimeExceeded { limit: self.limit }.into());
+        }
+        if used.is_some() {
+            tasks.slice = Slice::Yielded { since: Instant::now(), returned: false };
+            Ok(UpdateDeadline::Yield(1))
+        } else {
+            tasks.slice = Slice::Running { thread, cpu, task };
+            Ok(UpdateDeadline::Continue(1))
+        }
+    }
+}
+
+impl MeterState {
+    /// From now on `task` stands for the event of `record`.
+    pub(crate) fn begin(&self, task: GuestTaskId, record: &Arc<EventRecord>) {
+        // A record is begun once; a second instance never takes over an event.
+        let _ = record.fate.set(Arc::clone(&self.fate));
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        // A reused instance must not collect the events that nobody waits for any more.
+        tasks.events.retain(|_, (record, _)| Arc::strong_count(record) > 1);
+        tasks.events.insert(task, (Arc::clone(record), Duration::ZERO));
+        tasks.unclaimed = Duration::ZERO;
+    }
+
+    /// The instance serves one event, of this context.
+    pub(crate) fn serves_only(&self, context: &EventContext) {
+        // Said once, when the instance is made.
+        let _ = self.only_event.set(context.clone());
+    }
+
+    /// What a request inherits that was sent by one of `tasks`, the innermost first. If none of them is an event, the one
+    /// that is nested least may have sent it: to count the others' nesting would let loops be seen where there are none.
+    pub(crate) fn context(&self, tasks: impl IntoIterator<Item = GuestTaskId>) -> EventContext {
+        if let Some(context) = self.only_event.get() {
+            return context.clone();
+        }
+        let known = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        let contexts = || known.events.values().map(|(record, _)| &record.context);
+        tasks
+            .into_iter()
+            .find_map(|task| known.events.get(&task).map(|(record, _)| &record.context))
+            .or_else(|| contexts().min_by_key(|context| context.depth))
+            .cloned()
+            .unwrap_or_default()
+    }
+
+    /// The longest time that one of the instance's events has to its response.
+    pub(crate) fn longest_head_timeout(&self) -> Duration {
+        let tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        tasks.events.values().map(|(record, _)| record.head_timeout).max().unwrap_or_default()
+    }
+
+    /// The guest trapped, with `call_stack` as it was then. Said before the store is dropped, so that whoever sees a body
+    /// end there knows why.
+    pub(crate) fn trapped(&self, call_stack: impl Iterator<Item = GuestTaskId>) {
+        // Who used up its processor time is known already, and everybody else in the instance is innocent.
+        if !self.fate.is(Fate::ALIVE) {
+            return;
+        }
+        let tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = call_stack.into_iter().find_map(|task| tasks.events.get(&task));
+        // Without that all who still wait are to blame: no client is told to send again what perhaps made the guest trap.
+        let blamed = tasks.events.values().filter(|(record, _)| known.is_none() && !record.has_responded());
+        for (record, _) in known.into_iter().chain(blamed) {
+            record.trapped.store(true, Ordering::Release);
+        }
+        self.fate.end(Fate::TRAPPED);
+    }
+
+    /// Somebody still reads the body of a response.
+    pub(crate) fn is_streaming(&self) -> bool {
+        let tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        tasks.events.values().any(|(record, _)| record.has_responded() && Arc::strong_count(record) > 1)
+    }
+
+    /// Whoever waited for the instance's events went away before there was a response, and nobody else is served.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        let tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        !tasks.events.is_empty() && tasks.events.values().all(|(record, _)| record.abandoned.is_cancelled())
+    }
+
+    /// The guest has returned to the executor. Called after every poll of its instance, on the same thread.
+    pub(crate) fn returned(&self) {
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        tasks.slice = match tasks.slice {
+            // That was the yield. When it returns once more, it waits.
+            Slice::Yielded { since, returned: false } => Slice::Yielded { since, returned: true },
+            Slice::Running { cpu, task, .. } => {
+                // Whether that is too much is looked at when the guest runs again.
+                tasks.charge(task, thread_cpu_time().saturating_sub(cpu));
+                Slice::Idle
+            }
+            Slice::Idle | Slice::Yielded { returned: true, .. } => Slice::Idle,
+        };
+    }
+}
+
+fn thread_cpu_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tick(meter: &CpuMeter) -> wasmtime::Result<UpdateDeadline> {
+        meter.tick(std::iter::empty())
+    }
+
+    fn run(time: Duration) {
+        let began = thread_cpu_time();
+        while thread_cpu_time().saturating_sub(began) < time {
+            std::hint::spin_loop();
+        }
+    }
+
+    #[test]
+    fn a_busy_guest_is_ended_and_a_waiting_one_is_not() {
+        let meter = CpuMeter::new(&Limits { cpu_time: Duration::from_millis(50), ..Limits::default() });
+        // The first look only starts a measurement.
+        assert!(matches!(tick(&meter), Ok(UpdateDeadline::Continue(1))));
+        meter.state.returned();
+        std::thread::sleep(Duration::from_millis(60));
+        assert!(matches!(tick(&meter), Ok(UpdateDeadline::Continue(1))), "it had waited");
+        run(Duration::from_millis(60));
+        let error = tick(&meter).err().expect("it has run without a pause");
+        assert!(error.downcast_ref::<CpuTimeExceeded>().is_some());
+        assert!(meter.state.fate.is(Fate::CPU_TIME_EXCEEDED));
+    }
+
+    #[test]
+    fn a_guest_that_waits_before_it_must_yield_is_metered_too() {
+        let meter = CpuMeter::new(&Limits { cpu_time: Duration::from_millis(10), ..Limits::default() });
+        for _ in 0..3 {
+            assert!(matches!(tick(&meter), Ok(UpdateDeadline::Continue(1))));
+            run(Duration::from_millis(4));
+            meter.state.returned();
+        }
+        assert!(tick(&meter).is_err(), "three times four milliseconds");
+    }
+
+    #[test]
+    fn a_guest_that_yielded_once_and_waits_from_then_on_uses_nothing() {
+        let meter = CpuMeter::new(&Limits { cpu_time: Duration::from_millis(50), ..Limits::default() });
+        assert!(matches!(tick(&meter), Ok(UpdateDeadline::Continue(1))));
+        assert!(matches!(tick(&meter), Ok(UpdateDeadline::Yield(1))));
+        meter.state.returned();
+        for _ in 0..20 {
+            // It runs for a moment and waits for a bit less than a tick.
+            meter.state.returned();
+            std::thread::sleep(Duration::from_millis(5));
+            assert!(matches!(tick(&meter), Ok(UpdateDeadline::Continue(1))));
+        }
+    }
+}
