@@ -70,12 +70,9 @@ where
         let activity = activity.clone();
         let server = Arc::clone(server);
         move |request| {
-            let (server, peer) = (Arc::clone(&server), Arc::clone(&peer));
             let begun = activity.request();
-            async move {
-                let response = respond(&server, &peer, request).await;
-                Ok::<_, Infallible>(response.map(|body| begun.answered(body)))
-            }
+            let response = respond(&server, &peer, request);
+            async move { Ok::<_, Infallible>(response.await.map(|body| begun.answered(body))) }
         }
     });
     let builder = protocols(&server.limits);
@@ -118,26 +115,36 @@ fn protocols(limits: &Limits) -> auto::Builder<TokioExecutor> {
 }
 
 /// The response to a request, with its name, and with its line in the access log.
-async fn respond(server: &Server, peer: &Peer, mut request: Request<Incoming>) -> Response<Logged<ResponseBody>> {
+///
+/// What can be done at once is done before the future is first polled: that of a client that has gone already never is,
+/// and its request has a line too.
+fn respond(
+    server: &Arc<Server>,
+    peer: &Arc<Peer>,
+    mut request: Request<Incoming>,
+) -> impl Future<Output = Response<Logged<ResponseBody>>> + use<> {
     let afterwards = Afterwards::of(&request);
     // Looked at before our own headers are among the client's.
     let admitted = admission::check(&request);
     let names = server.ids.name(request.headers_mut());
     let entry = |log: &AccessLog| log.entry(peer.address, request.method(), request.uri().path(), &names);
     let mut entry = server.access_log.as_ref().map(entry);
-    let mut response = match admitted {
-        Ok(()) => server.dispatcher.respond(request, peer.scheme.clone(), &peer.header, entry.as_mut()).await,
-        Err(refused) => {
-            tracing::debug!("request refused: {refused}");
-            dispatch::empty(refused.status())
+    let (server, peer) = (Arc::clone(server), Arc::clone(peer));
+    async move {
+        let mut response = match admitted {
+            Ok(()) => server.dispatcher.respond(request, peer.scheme.clone(), &peer.header, entry.as_mut()).await,
+            Err(refused) => {
+                tracing::debug!("request refused: {refused}");
+                dispatch::empty(refused.status())
+            }
+        };
+        response.headers_mut().insert(REQUEST_ID, names.request);
+        afterwards.say(&mut response);
+        if let Some(entry) = &mut entry {
+            entry.answered(response.status());
         }
-    };
-    response.headers_mut().insert(REQUEST_ID, names.request);
-    afterwards.say(&mut response);
-    if let Some(entry) = &mut entry {
-        entry.answered(response.status());
+        response.map(|body| Logged::new(body, entry))
     }
-    response.map(|body| Logged::new(body, entry))
 }
 
 #[cfg(test)]
