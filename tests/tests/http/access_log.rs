@@ -51,7 +51,7 @@ fn who_goes_away_is_in_the_log_and_so_is_the_last_request() {
     // Each has a line. One that goes at once may be gone before it is known whose request it was.
     let routed = (0..20).any(|attempt| {
         let mut client = http::Client::connect(served.address).unwrap();
-        client.send(&format!("GET /p3/{attempt}/sleep?ms=600000 HTTP/1.1\r\nhost: a\r\n\r\n")).unwrap();
+        client.send(format!("GET /p3/{attempt}/sleep?ms=600000 HTTP/1.1\r\nhost: a\r\n\r\n")).unwrap();
         drop(client);
         let line = served.up.stdout().wait_for(&format!("\"GET /p3/{attempt}/sleep\""));
         assert!(line.contains("\" - 0 "), "{line}");
