@@ -111,7 +111,9 @@ impl WorkerState for Policy {
     type RequestData = Arc<EventRecord>;
 
     fn should_accept_request(&self, concurrent: usize, total: usize) -> ShouldAccept {
-        if total >= self.policy.requests as usize {
+        // One that is not to be kept idle ends with its last request, although its end takes a moment.
+        let idle = concurrent == 0 && total > 0;
+        if total >= self.policy.requests as usize || (idle && self.policy.idle.is_zero()) {
             ShouldAccept::Never
         } else if concurrent >= self.policy.concurrent as usize {
             ShouldAccept::No
