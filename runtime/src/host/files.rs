@@ -3,7 +3,7 @@
 //! Read-only unless the user allows otherwise. What a guest can reach is fenced by folder handles, not by comparing
 //! paths: `..` and links that lead outside end at the fence.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use spin_app_model::ComponentId;
 use spin_app_model::lock::{LockedComponent, LockedFile};
@@ -112,8 +112,49 @@ fn mount(id: &ComponentId, file: &LockedFile, options: &MountOptions) -> Result<
 
 /// Whether one of two folders lies in the other, or they are the same.
 fn reach(mounted: &Path, protected: &Path) -> bool {
-    let protected = protected.canonicalize().unwrap_or_else(|_| protected.to_owned());
+    let protected = real(protected);
     mounted.starts_with(&protected) || protected.starts_with(mounted)
+}
+
+/// Where a path leads, also if what it names is yet to be made: links count as far as there are any, those included
+/// that lead to what isn't there, and the rest goes by text.
+fn real(path: &Path) -> PathBuf {
+    /// As many as the system follows in one path.
+    const LINKS: usize = 40;
+    let mut path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    for _ in 0..LINKS {
+        let followed = path.ancestors().find_map(|above| {
+            let rest = path.strip_prefix(above).unwrap_or(Path::new(""));
+            if let Ok(found) = above.canonicalize() {
+                return Some(Followed::ToItsEnd(append(found, rest)));
+            }
+            let target = above.read_link().ok()?;
+            Some(Followed::OneLink(above.parent().unwrap_or(above).join(target).join(rest)))
+        });
+        match followed {
+            Some(Followed::OneLink(next)) => path = next,
+            Some(Followed::ToItsEnd(real)) => return real,
+            None => break,
+        }
+    }
+    path
+}
+
+enum Followed {
+    ToItsEnd(PathBuf),
+    OneLink(PathBuf),
+}
+
+/// Appends what isn't there: no link can be in it, so `..` takes back the part before.
+fn append(mut path: PathBuf, rest: &Path) -> PathBuf {
+    for part in rest.components() {
+        match part {
+            Component::ParentDir => drop(path.pop()),
+            Component::CurDir => {}
+            other => path.push(other),
+        }
+    }
+    path
 }
 
 #[cfg(test)]
@@ -157,5 +198,26 @@ mod tests {
             mounts(source, &options(false)).expect("reading does no harm");
         }
         mounts("cache-of-mine", &options(true)).expect("a name is not a path");
+    }
+
+    #[test]
+    fn a_protected_folder_that_is_yet_to_be_made_is_protected_behind_links_too() {
+        use std::os::unix::fs::symlink;
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| folder.path().join(name);
+        for made in ["home/real", "elsewhere"] {
+            std::fs::create_dir_all(at(made)).expect("made");
+        }
+        symlink("home/real", at("link")).expect("a link");
+        symlink("home/real/later", at("dangling")).expect("a link");
+        for protected in ["link/cache/spin", "dangling/spin", "dangling", "link/gone/../cache"] {
+            let options =
+                MountOptions { working_dir: folder.path().to_owned(), writable: true, protected: vec![at(protected)] };
+            for source in ["home/real", "home"] {
+                let refused = matches!(mounts(source, &options), Err(MountError::Protected { .. }));
+                assert!(refused, "{source} reaches {protected}");
+            }
+            mounts("elsewhere", &options).expect("out of its reach");
+        }
     }
 }
