@@ -34,15 +34,24 @@ pub(super) fn plan(of: &ComponentFiles, base: &Path, findings: &mut Findings) ->
     }
     let mut targets = Targets::new();
     for entry in &of.files {
-        let found = match &entry.value {
-            FileMount::Pattern(text) => pattern(text, base, &excluded, entry.at, findings),
-            FileMount::Placed { source, destination } => placed(source, destination, base, &excluded),
+        let (source, found) = match &entry.value {
+            FileMount::Pattern(text) => (text, pattern(text, base, &excluded, entry.at, findings)),
+            FileMount::Placed { source, destination } => (source, placed(source, destination, base, &excluded)),
             // Kinds of entries that this version does not know come to nothing.
-            _ => Ok(Vec::new()),
+            _ => continue,
         };
         match found {
             Ok(found) => targets.extend(found.into_iter().map(|(to, from)| (to, (from, entry.at)))),
-            Err(error) => findings.mistakes.push(Mistake::new(entry.at, error.to_string())),
+            Err(error) => {
+                let message = format!("the files of `{source}` can't be listed: {error}");
+                findings.mistakes.push(Mistake::new(entry.at, message).help(error.help()));
+            }
+        }
+    }
+    for (from, at) in targets.values() {
+        if !from.is_file() {
+            let message = format!("\"{}\" is neither a file nor a folder, and can't be copied", from.display());
+            findings.mistakes.push(Mistake::new(*at, message).help("leave it out with `exclude_files`"));
         }
     }
     for (to, (_, at)) in &targets {
@@ -66,7 +75,7 @@ fn pattern(text: &str, base: &Path, excluded: &Excluded, at: Position, findings:
         findings.mistakes.push(Mistake::new(at, message));
         return Ok(Vec::new());
     }
-    if full.is_file() {
+    if full.exists() && !full.is_dir() {
         // Named in person, so no glob takes it away.
         return Ok(vec![(path, full)]);
     }
@@ -100,7 +109,7 @@ fn placed(source: &str, destination: &str, base: &Path, excluded: &Excluded) -> 
     let path = clean(Path::new(source));
     let target = clean(Path::new(destination.trim_start_matches('/')));
     let full = base.join(&path);
-    if full.is_file() {
+    if full.exists() && !full.is_dir() {
         // A target without a name is a mistake that the manifest's own check reports.
         return Ok(if target.as_os_str().is_empty() { Vec::new() } else { vec![(target, full)] });
     }

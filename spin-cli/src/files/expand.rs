@@ -2,7 +2,8 @@
 //! start with a dot are names like others.
 //!
 //! The meaning of a glob is that of the crate `glob`: `*`, `?` and `[…]` stay within one part of a path, `**` is any
-//! number of folders. The walk is our own, because it must end where links lead in circles.
+//! number of folders. The walk is our own, because it must end where links lead in circles. A name need not be UTF-8:
+//! to a glob, what is not is a character that only a wildcard matches.
 
 use std::fs;
 use std::io;
@@ -16,12 +17,27 @@ use super::clean;
 const WITHIN_A_PART: MatchOptions =
     MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: false };
 
-/// A folder that could not be looked at.
+/// How many entries of folders one walk looks at. Links to folders above multiply what is below them, so a handful of
+/// them can stand for more files than any disk has.
+const MOST_ENTRIES: usize = 100_000;
+
+/// Why a walk did not come to its end.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot look at \"{}\": {source}", path.display())]
-pub(super) struct ExpandError {
-    path: PathBuf,
-    source: io::Error,
+pub(super) enum ExpandError {
+    #[error("cannot look at \"{}\": {source}", path.display())]
+    Folder { path: PathBuf, source: io::Error },
+    #[error("there are more than {MOST_ENTRIES} files and folders in it, links followed")]
+    TooMany,
+}
+
+impl ExpandError {
+    /// What can be done about it.
+    pub(super) fn help(&self) -> &'static str {
+        match self {
+            Self::Folder { .. } => "make it readable, or name only what is",
+            Self::TooMany => "name the folders that are needed one by one, without links that lead to folders above",
+        }
+    }
 }
 
 /// A glob.
@@ -50,59 +66,63 @@ impl Glob {
         self.pattern.as_str().rsplit('/').next() == Some("**")
     }
 
-    /// The files that match, relative to `base` and sorted.
+    /// Everything that matches and is no folder, relative to `base` and sorted.
     pub(super) fn files(&self, base: &Path) -> Result<Vec<PathBuf>, ExpandError> {
         if self.only_folders() || !base.join(&self.start).is_dir() {
             return Ok(Vec::new());
         }
         let mut files = walk(base, &self.start, self.depth)?;
-        files.retain(|file| self.pattern.matches_path_with(file, WITHIN_A_PART));
+        files.retain(|file| self.pattern.matches_with(&file.to_string_lossy(), WITHIN_A_PART));
         Ok(files)
     }
 }
 
-/// All files below a folder, relative to `base` as the folder itself is, and sorted.
+/// Everything below a folder that is no folder itself, relative to `base` as the folder is, and sorted.
 pub(super) fn below(base: &Path, folder: &Path) -> Result<Vec<PathBuf>, ExpandError> {
     walk(base, folder, None)
 }
 
 fn walk(base: &Path, start: &Path, depth: Option<usize>) -> Result<Vec<PathBuf>, ExpandError> {
-    let mut files = Vec::new();
-    let mut above = Vec::new();
-    visit(base, start, depth, &mut above, &mut files)?;
-    files.sort();
-    Ok(files)
+    let mut walk = Walk { base, left: MOST_ENTRIES, above: Vec::new(), files: Vec::new() };
+    walk.visit(start, depth)?;
+    walk.files.sort();
+    Ok(walk.files)
 }
 
-/// `above` is every folder that we are in, by device and number: a link back to one of them is not followed.
-fn visit(
-    base: &Path,
-    folder: &Path,
-    depth: Option<usize>,
-    above: &mut Vec<(u64, u64)>,
-    files: &mut Vec<PathBuf>,
-) -> Result<(), ExpandError> {
-    let path = base.join(folder);
-    let failed = |source| ExpandError { path: path.clone(), source };
-    let meta = fs::metadata(&path).map_err(failed)?;
-    let identity = (meta.dev(), meta.ino());
-    if above.contains(&identity) {
-        return Ok(());
-    }
-    above.push(identity);
-    for entry in fs::read_dir(&path).map_err(failed)? {
-        let entry = entry.map_err(failed)?;
-        let relative = folder.join(entry.file_name());
-        // A link that leads nowhere is not a file.
-        let Ok(meta) = fs::metadata(entry.path()) else { continue };
-        if meta.is_file() {
-            files.push(relative);
-        } else if meta.is_dir() && depth != Some(0) {
-            visit(base, &relative, depth.map(|depth| depth - 1), above, files)?;
+struct Walk<'a> {
+    base: &'a Path,
+    /// How many entries may still be looked at.
+    left: usize,
+    /// Every folder that we are in, by device and number: a link back to one of them is not followed.
+    above: Vec<(u64, u64)>,
+    files: Vec<PathBuf>,
+}
+
+impl Walk<'_> {
+    fn visit(&mut self, folder: &Path, depth: Option<usize>) -> Result<(), ExpandError> {
+        let path = self.base.join(folder);
+        let failed = |source| ExpandError::Folder { path: path.clone(), source };
+        let meta = fs::metadata(&path).map_err(failed)?;
+        let identity = (meta.dev(), meta.ino());
+        if self.above.contains(&identity) {
+            return Ok(());
         }
+        self.above.push(identity);
+        for entry in fs::read_dir(&path).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            self.left = self.left.checked_sub(1).ok_or(ExpandError::TooMany)?;
+            // A link that leads nowhere is not a file.
+            let Ok(meta) = fs::metadata(entry.path()) else { continue };
+            let relative = folder.join(entry.file_name());
+            if !meta.is_dir() {
+                self.files.push(relative);
+            } else if depth != Some(0) {
+                self.visit(&relative, depth.map(|depth| depth - 1))?;
+            }
+        }
+        self.above.pop();
+        Ok(())
     }
-    above.pop();
-    Ok(())
 }
 
 /// Globs of files that are left out.
@@ -118,6 +138,7 @@ impl Excluded {
 
     /// Whether a file is left out.
     pub(super) fn has(&self, file: &Path) -> bool {
-        self.0.iter().any(|pattern| pattern.matches_path(file))
+        let file = file.to_string_lossy();
+        self.0.iter().any(|pattern| pattern.matches(&file))
     }
 }

@@ -197,3 +197,47 @@ fn thousands_of_files_are_copied() {
     }
     assert_eq!(app.copies(r#"files = ["many/**/*"]"#).len(), 5000);
 }
+
+#[test]
+fn links_that_multiply_end_with_what_to_do() {
+    let app = App::new();
+    for link in 0..12 {
+        fs::create_dir_all(app.path().join(format!("f{link}"))).unwrap();
+        for other in 0..12 {
+            symlink(format!("../f{other}"), app.path().join(format!("f{link}/l{other}"))).unwrap();
+        }
+    }
+    for pattern in ["./**/*", "f0"] {
+        let (_, findings) = app.plan(&format!("files = [\"{pattern}\"]"), Placing::Copies);
+        let mistake = &findings.mistakes[0];
+        assert!(mistake.message.contains(&format!("`{pattern}`")), "{mistake:?}");
+        assert!(mistake.message.contains("more than 100000 files and folders"), "{mistake:?}");
+        assert!(mistake.help.as_deref().unwrap().contains("one by one"), "{mistake:?}");
+    }
+}
+
+#[test]
+fn names_that_are_not_utf_8_are_found_and_excluded() {
+    use std::os::unix::ffi::OsStrExt;
+    let app = App::new();
+    let odd = Path::new("static").join(std::ffi::OsStr::from_bytes(b"o\xffd.css"));
+    fs::write(app.path().join(&odd), "").unwrap();
+    let copies = |entries: &str| app.plan(entries, Placing::Copies).0.copies();
+    assert_eq!(copies("files = [\"static/*.css\"]"), 2);
+    assert_eq!(copies("files = [\"static/*.css\"]\nexclude_files = [\"static/o?d.css\"]"), 1);
+    assert_eq!(copies("files = [\"static\"]\nexclude_files = [\"*.css\"]"), 1);
+}
+
+#[test]
+fn what_is_neither_a_file_nor_a_folder_is_named() {
+    let app = App::new();
+    let pipe = app.path().join("static/pipe");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RUSR).unwrap();
+    let expected = format!("\"{}\" is neither a file nor a folder, and can't be copied", pipe.display());
+    for entry in
+        ["\"static\"", "\"static/p*\"", "\"static/pipe\"", "{ source = \"static/pipe\", destination = \"/x\" }"]
+    {
+        assert_eq!(app.mistake(&format!("files = [{entry}]"), Placing::Copies), expected, "{entry}");
+    }
+    assert_eq!(app.mistake("files = [\"static\"]\nexclude_files = [\"*/pipe\"]", Placing::Copies), "");
+}
