@@ -61,6 +61,8 @@ pub(crate) enum FilesError {
     Copy { component: ComponentId, path: PathBuf, source: io::Error },
     #[error("cannot make the folder \"{}\" for the files of a component", path.display())]
     Folder { path: PathBuf, source: io::Error },
+    #[error("component `{component}` would see the working directory, and the secrets in it, in \"{}\"", path.display())]
+    WorkingDirectory { component: ComponentId, path: PathBuf },
 }
 
 impl From<FilesError> for Report {
@@ -73,6 +75,9 @@ impl From<FilesError> for Report {
             FilesError::Folder { .. } => {
                 report.code("files::folder").help("name another working directory with --temp")
             }
+            FilesError::WorkingDirectory { .. } => report
+                .code("files::working-directory")
+                .help("name a working directory outside of it with --temp, or leave --direct-mounts out"),
         }
     }
 }
@@ -114,6 +119,10 @@ impl Plan {
             }
             Work::Mount(mounts) => {
                 for mount in mounts {
+                    let (component, path) = (self.component.clone(), &mount.folder);
+                    if path.canonicalize().is_ok_and(|folder| assets.starts_with(folder)) {
+                        return Err(FilesError::WorkingDirectory { component, path: path.clone() });
+                    }
                     resolved.mount(self.component.clone(), &mount.folder, &mount.guest);
                 }
             }

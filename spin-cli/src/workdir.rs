@@ -10,9 +10,13 @@
 //! ```text
 //! .lock                 locked while alive
 //! spin.lock             link to the lock file of the current generation
+//! gen-1/.made-by-spin   says that the folder is ours
 //! gen-1/spin.lock       what SPIN_LOCKED_URL names; SPIN_WORKING_DIR is gen-1
 //! gen-1/assets/…        copies of the files of components, one folder for each
 //! ```
+//!
+//! A working directory that the user named may hold other things, and may lie within the app: nothing is replaced or
+//! removed there that no `spin` made, and what one made is no file of an app, because a lock file holds secrets.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
@@ -22,9 +26,10 @@ use std::path::{Path, PathBuf};
 use crate::report::Report;
 
 const PREFIX: &str = "spinup-";
-const LOCK: &str = ".lock";
+pub(crate) const LOCK: &str = ".lock";
 /// The generation that is written at start. Reloading adds more.
 const GENERATION: &str = "gen-1";
+const MARKER: &str = ".made-by-spin";
 const LOCKED_APP: &str = "spin.lock";
 const ASSETS: &str = "assets";
 
@@ -47,6 +52,8 @@ pub(crate) enum WorkDirError {
     InUse { path: PathBuf },
     #[error("cannot write \"{}\"", path.display())]
     Write { path: PathBuf, source: io::Error },
+    #[error("\"{}\" is in the way of the working directory: spin did not make it", path.display())]
+    InTheWay { path: PathBuf },
 }
 
 impl From<WorkDirError> for Report {
@@ -58,6 +65,9 @@ impl From<WorkDirError> for Report {
                 report.code("workdir::in-use").help("end that one, or name another with --temp DIR")
             }
             WorkDirError::Write { .. } => report.code("workdir::write"),
+            WorkDirError::InTheWay { .. } => report
+                .code("workdir::in-the-way")
+                .help("name another working directory with --temp DIR, or move it away"),
         }
     }
 }
@@ -101,25 +111,35 @@ impl PrivateDir {
     /// Makes the folder of the first generation, points `spin.lock` at it, and says where it is.
     pub(crate) fn generation(&self) -> Result<PathBuf, WorkDirError> {
         let folder = self.path.join(GENERATION);
-        let made = match DirBuilder::new().mode(0o700).create(&folder) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => adopt(&folder),
-            other => other,
-        };
-        made.map_err(|source| WorkDirError::Write { path: folder.clone(), source })?;
+        let failed = |source| WorkDirError::Write { path: folder.clone(), source };
+        match DirBuilder::new().mode(0o700).create(&folder) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => adopt(&folder)?,
+            made => made.map_err(failed)?,
+        }
+        OpenOptions::new().append(true).create(true).mode(0o600).open(folder.join(MARKER)).map_err(failed)?;
         self.point_at(Path::new(GENERATION))?;
         Ok(folder)
     }
 
     /// Swaps the link in one step, so that a reader finds the old generation or the new one.
     fn point_at(&self, generation: &Path) -> Result<(), WorkDirError> {
-        let link = self.path.join(LOCKED_APP);
-        let fresh = self.path.join(".spin.lock.new");
+        let target = generation.join(LOCKED_APP);
+        let (link, fresh) = (self.path.join(LOCKED_APP), self.path.join(".spin.lock.new"));
+        for path in [&link, &fresh] {
+            let replaceable = match fs::read_link(path) {
+                Ok(found) => found == target,
+                Err(error) => error.kind() == io::ErrorKind::NotFound,
+            };
+            if !replaceable {
+                return Err(WorkDirError::InTheWay { path: path.clone() });
+            }
+        }
         let swap = || {
             match fs::remove_file(&fresh) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
             }
-            std::os::unix::fs::symlink(generation.join(LOCKED_APP), &fresh)?;
+            std::os::unix::fs::symlink(target, &fresh)?;
             fs::rename(&fresh, &link)
         };
         swap().map_err(|source| WorkDirError::Write { path: link.clone(), source })
@@ -136,13 +156,28 @@ pub(crate) fn assets(generation: &Path) -> PathBuf {
     generation.join(ASSETS)
 }
 
+/// Whether some `spin` made this and keeps it in its working directory: something of a generation, reached by a link or
+/// not, or the lock file beside one.
+pub(crate) fn made_by_spin(path: &Path) -> bool {
+    let Ok(path) = path.canonicalize() else { return false };
+    let is_lock = path.file_name().is_some_and(|name| name == LOCK);
+    path.ancestors().any(is_marked) || is_lock && is_marked(&path.with_file_name(GENERATION))
+}
+
+fn is_marked(folder: &Path) -> bool {
+    fs::symlink_metadata(folder.join(MARKER)).is_ok_and(|meta| meta.is_file())
+}
+
 /// A generation's folder that an earlier run left in a kept working directory: taken over if it is a folder of ours.
-fn adopt(folder: &Path) -> io::Result<()> {
-    let meta = fs::symlink_metadata(folder)?;
-    if !meta.is_dir() || meta.uid() != rustix::process::geteuid().as_raw() {
-        return Err(io::Error::other("it exists and is not a folder of ours"));
+fn adopt(folder: &Path) -> Result<(), WorkDirError> {
+    let failed = |source| WorkDirError::Write { path: folder.to_owned(), source };
+    let meta = fs::symlink_metadata(folder).map_err(failed)?;
+    let is_ours = meta.is_dir() && meta.uid() == rustix::process::geteuid().as_raw();
+    // A run that was killed between making and marking left it empty.
+    if !is_ours || !is_marked(folder) && fs::read_dir(folder).map_err(failed)?.next().is_some() {
+        return Err(WorkDirError::InTheWay { path: folder.to_owned() });
     }
-    fs::set_permissions(folder, std::os::unix::fs::PermissionsExt::from_mode(0o700))
+    fs::set_permissions(folder, std::os::unix::fs::PermissionsExt::from_mode(0o700)).map_err(failed)
 }
 
 /// Locks a folder's lock file. `None` if somebody else holds it, or removed it meanwhile.
@@ -272,13 +307,48 @@ mod tests {
     }
 
     #[test]
-    fn a_link_in_the_place_of_a_generation_is_refused() {
+    fn what_no_spin_made_is_left_as_it_is() {
         let base = tempfile::tempdir().unwrap();
-        let elsewhere = base.path().join("elsewhere");
-        fs::create_dir(&elsewhere).unwrap();
-        let kept = base.path().join("kept");
-        fs::create_dir(&kept).unwrap();
-        std::os::unix::fs::symlink(&elsewhere, kept.join(GENERATION)).unwrap();
-        assert!(PrivateDir::named(&kept).unwrap().generation().is_err());
+        for (name, in_the_way) in
+            [("full", "gen-1"), ("linked", "gen-1"), ("locked", "spin.lock"), ("new", ".spin.lock.new")]
+        {
+            let folder = base.path().join(name);
+            fs::create_dir(&folder).unwrap();
+            let path = folder.join(in_the_way);
+            match name {
+                "full" => fs::create_dir_all(path.join("assets/c")).unwrap(),
+                "linked" => std::os::unix::fs::symlink(base.path(), &path).unwrap(),
+                _ => fs::write(&path, "mine").unwrap(),
+            }
+            let error = PrivateDir::named(&folder).unwrap().generation().unwrap_err();
+            assert!(matches!(&error, WorkDirError::InTheWay { path: told } if *told == path), "{name}: {error}");
+            assert!(path.exists() && (name != "full" || path.join("assets/c").exists()), "{name}");
+        }
+        let folder = base.path().join("empty");
+        fs::create_dir_all(folder.join(GENERATION)).unwrap();
+        PrivateDir::named(&folder).unwrap().generation().expect("nothing is lost");
+    }
+
+    #[test]
+    fn what_a_spin_made_is_known_by_any_way_to_it() {
+        let base = tempfile::tempdir().unwrap();
+        let dir = PrivateDir::named(base.path()).unwrap();
+        let generation = dir.generation().unwrap();
+        fs::write(locked_app(&generation), "{}").unwrap();
+        fs::create_dir(base.path().join("sub")).unwrap();
+        fs::write(base.path().join("sub/.lock"), "").unwrap();
+        std::os::unix::fs::symlink("../gen-1", base.path().join("sub/link")).unwrap();
+        for (path, expected) in [
+            ("gen-1", true),
+            ("gen-1/spin.lock", true),
+            ("spin.lock", true),
+            (".lock", true),
+            ("sub/link", true),
+            ("sub", false),
+            ("sub/.lock", false),
+            ("", false),
+        ] {
+            assert_eq!(made_by_spin(&base.path().join(path)), expected, "{path}");
+        }
     }
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use spin_app_model::ComponentId;
 use spin_app_model::manifest::{ComponentFiles, FileMount, Position};
 
-use super::expand::{Excluded, ExpandError, Glob, below};
+use super::expand::{Excluded, ExpandError, Glob, below, check};
 use super::{FilesError, Findings, clean, stays_inside};
 use crate::mistake::Mistake;
 
@@ -76,6 +76,7 @@ fn pattern(text: &str, base: &Path, excluded: &Excluded, at: Position, findings:
         return Ok(Vec::new());
     }
     if full.exists() && !full.is_dir() {
+        check(&full)?;
         // Named in person, so no glob takes it away.
         return Ok(vec![(path, full)]);
     }
@@ -110,6 +111,7 @@ fn placed(source: &str, destination: &str, base: &Path, excluded: &Excluded) -> 
     let target = clean(Path::new(destination.trim_start_matches('/')));
     let full = base.join(&path);
     if full.exists() && !full.is_dir() {
+        check(&full)?;
         // A target without a name is a mistake that the manifest's own check reports.
         return Ok(if target.as_os_str().is_empty() { Vec::new() } else { vec![(target, full)] });
     }

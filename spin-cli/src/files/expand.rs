@@ -5,6 +5,7 @@
 //! number of folders. The walk is our own, because it must end where links lead in circles. A name need not be UTF-8:
 //! to a glob, what is not is a character that only a wildcard matches.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -13,6 +14,7 @@ use std::path::{Path, PathBuf};
 use glob::{MatchOptions, Pattern};
 
 use super::clean;
+use crate::workdir;
 
 const WITHIN_A_PART: MatchOptions =
     MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: false };
@@ -28,6 +30,8 @@ pub(super) enum ExpandError {
     Folder { path: PathBuf, source: io::Error },
     #[error("there are more than {MOST_ENTRIES} files and folders in it, links followed")]
     TooMany,
+    #[error("it is part of a working directory of spin")]
+    WorkingDirectory,
 }
 
 impl ExpandError {
@@ -36,6 +40,7 @@ impl ExpandError {
         match self {
             Self::Folder { .. } => "make it readable, or name only what is",
             Self::TooMany => "name the folders that are needed one by one, without links that lead to folders above",
+            Self::WorkingDirectory => "name files of the application",
         }
     }
 }
@@ -82,8 +87,15 @@ pub(super) fn below(base: &Path, folder: &Path) -> Result<Vec<PathBuf>, ExpandEr
     walk(base, folder, None)
 }
 
+/// Refuses what a `spin` keeps in its working directory, and with it the secrets in lock files.
+pub(super) fn check(path: &Path) -> Result<(), ExpandError> {
+    if workdir::made_by_spin(path) { Err(ExpandError::WorkingDirectory) } else { Ok(()) }
+}
+
 fn walk(base: &Path, start: &Path, depth: Option<usize>) -> Result<Vec<PathBuf>, ExpandError> {
-    let mut walk = Walk { base, left: MOST_ENTRIES, above: Vec::new(), files: Vec::new() };
+    check(&base.join(start))?;
+    let mut walk =
+        Walk { base, left: MOST_ENTRIES, above: Vec::new(), made_by_spin: BTreeMap::new(), files: Vec::new() };
     walk.visit(start, depth)?;
     walk.files.sort();
     Ok(walk.files)
@@ -95,6 +107,8 @@ struct Walk<'a> {
     left: usize,
     /// Every folder that we are in, by device and number: a link back to one of them is not followed.
     above: Vec<(u64, u64)>,
+    /// What is known of who made a file or folder, by device and number: many links may lead to it.
+    made_by_spin: BTreeMap<(u64, u64), bool>,
     files: Vec<PathBuf>,
 }
 
@@ -113,6 +127,12 @@ impl Walk<'_> {
             self.left = self.left.checked_sub(1).ok_or(ExpandError::TooMany)?;
             // A link that leads nowhere is not a file.
             let Ok(meta) = fs::metadata(entry.path()) else { continue };
+            // What is named in person is refused; what is met by chance is none of the app's.
+            let is_plain = entry.file_type().is_ok_and(|kind| kind.is_file()) && entry.file_name() != workdir::LOCK;
+            let made_by_spin = || workdir::made_by_spin(&entry.path());
+            if !is_plain && *self.made_by_spin.entry((meta.dev(), meta.ino())).or_insert_with(made_by_spin) {
+                continue;
+            }
             let relative = folder.join(entry.file_name());
             if !meta.is_dir() {
                 self.files.push(relative);

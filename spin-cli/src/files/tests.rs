@@ -207,13 +207,11 @@ fn links_that_multiply_end_with_what_to_do() {
             symlink(format!("../f{other}"), app.path().join(format!("f{link}/l{other}"))).unwrap();
         }
     }
-    for pattern in ["./**/*", "f0"] {
-        let (_, findings) = app.plan(&format!("files = [\"{pattern}\"]"), Placing::Copies);
-        let mistake = &findings.mistakes[0];
-        assert!(mistake.message.contains(&format!("`{pattern}`")), "{mistake:?}");
-        assert!(mistake.message.contains("more than 100000 files and folders"), "{mistake:?}");
-        assert!(mistake.help.as_deref().unwrap().contains("one by one"), "{mistake:?}");
-    }
+    let (_, findings) = app.plan(r#"files = ["./f*/**/*"]"#, Placing::Copies);
+    let mistake = &findings.mistakes[0];
+    assert!(mistake.message.contains("`./f*/**/*`"), "{mistake:?}");
+    assert!(mistake.message.contains("more than 100000 files and folders"), "{mistake:?}");
+    assert!(mistake.help.as_deref().unwrap().contains("one by one"), "{mistake:?}");
 }
 
 #[test]
@@ -240,4 +238,46 @@ fn what_is_neither_a_file_nor_a_folder_is_named() {
         assert_eq!(app.mistake(&format!("files = [{entry}]"), Placing::Copies), expected, "{entry}");
     }
     assert_eq!(app.mistake("files = [\"static\"]\nexclude_files = [\"*/pipe\"]", Placing::Copies), "");
+}
+
+#[test]
+fn a_working_directory_in_the_app_is_none_of_its_files() {
+    let app = App::new();
+    let work = app.path().join("static/work");
+    let generation = crate::workdir::PrivateDir::named(&work).unwrap().generation().unwrap();
+    fs::write(generation.join("spin.lock"), "secret").unwrap();
+    app.write("static/work/mine", "static/work/mine");
+    symlink("work/gen-1/spin.lock", app.path().join("static/link")).unwrap();
+    let expected: Vec<_> = STATIC.iter().map(|&file| file.to_owned()).chain(["static/work/mine".to_owned()]).collect();
+    assert_eq!(app.copies("files = [\"static/**/*\"]"), expected);
+    for named in ["static/work/gen-1", "static/link", "static/work/spin.lock", "static/work/gen-1/*"] {
+        let mistake = app.mistake(&format!("files = [\"{named}\"]"), Placing::Copies);
+        assert!(mistake.ends_with("it is part of a working directory of spin"), "{named}: {mistake}");
+    }
+
+    let (plan, findings) = app.plan("files = [\"static\"]", Placing::DirectMounts);
+    assert!(findings.mistakes.is_empty(), "{findings:?}");
+    let assets = generation.canonicalize().unwrap().join("assets");
+    let error = plan.carry_out(&assets, &mut Resolved::default(), &mut || {}).unwrap_err();
+    assert_eq!(Report::from(error).stable_code(), Some("files::working-directory"));
+}
+
+#[test]
+fn direct_mounts_are_at_places_that_guests_find_and_each_at_its_own() {
+    let app = App::new();
+    let guests = |destination: &str| {
+        let entry = format!("files = [{{ source = \"static\", destination = \"{destination}\" }}]");
+        let (plan, findings) = app.plan(&entry, Placing::DirectMounts);
+        let Work::Mount(mounts) = plan.work else { panic!("{plan:?}") };
+        assert!(findings.mistakes.is_empty(), "{findings:?}");
+        mounts.into_iter().map(|mount| mount.guest).collect::<Vec<_>>()
+    };
+    for (written, seen) in
+        [("/x", "/x"), ("x/y", "x/y"), ("/", "/"), (".", "/"), ("/a/../b", "/b"), ("./b/", "/b"), ("/a//b", "/a/b")]
+    {
+        assert_eq!(guests(written), [seen], "{written}");
+    }
+    let twice = "files = [\"static\",\n{ source = \"odd[1]\", destination = \"/./static/\" }]";
+    let mistake = app.mistake(twice, Placing::DirectMounts);
+    assert_eq!(mistake, "`odd[1]` would be seen at \"/static\", as is what line 7, column 10 names");
 }
