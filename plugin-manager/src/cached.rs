@@ -4,12 +4,13 @@
 //! there is hashed again before it is given out, so that a damaged or altered file is fetched anew and never used.
 //!
 //! Files on disk: `<folder>/sha256:<digits>`, as the public Spin names them, and, while fetching,
-//! `<folder>/.fetching-<process>-<number>`.
+//! `<folder>/.fetching-<process>-<number>`; what a killed process left of these is removed by a later fetch.
 
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use spin_catalogue::Sha256;
 use url::Url;
@@ -18,6 +19,12 @@ use crate::fetch::{FetchError, MAX_BYTES, fetch};
 use crate::hash::of_reader;
 use crate::plan::PackageSource;
 use crate::progress::Progress;
+
+const FETCHING: &str = ".fetching-";
+
+/// Twice as long as a fetch may take. Numbers of processes would tell more, but not those of another container that has
+/// the same folder.
+const ABANDONED: Duration = Duration::from_secs(60 * 60);
 
 /// Something could not be had from the web or kept.
 #[derive(Debug, thiserror::Error)]
@@ -63,9 +70,10 @@ pub async fn cached(url: &Url, digest: Sha256, folder: &Path, progress: &dyn Pro
     };
     fs::create_dir_all(folder).map_err(written(folder))?;
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    let fresh = Unfinished(folder.join(format!(".fetching-{}-{number}", std::process::id())));
+    let fresh = Unfinished(folder.join(format!("{FETCHING}{}-{number}", std::process::id())));
     // A process of the same number may have been killed.
     drop(fs::remove_file(&fresh.0));
+    remove_abandoned(folder);
     let found = fetch(&PackageSource::Web(url.clone()), &fresh.0, MAX_BYTES, progress).await?;
     if found != digest {
         return Err(CachedError::Mismatch { url: Box::new(url.clone()), found, expected: digest });
@@ -73,6 +81,17 @@ pub async fn cached(url: &Url, digest: Sha256, folder: &Path, progress: &dyn Pro
     let kept = File::open(&fresh.0).and_then(|file| file.sync_all()).and_then(|()| fs::rename(&fresh.0, &path));
     kept.map_err(written(&path))?;
     Ok(path)
+}
+
+/// Removes what killed processes left. What can't be removed does no harm.
+fn remove_abandoned(folder: &Path) {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    for entry in entries.filter(|entry| entry.file_name().as_encoded_bytes().starts_with(FETCHING.as_bytes())) {
+        let age = entry.metadata().and_then(|meta| meta.modified()).ok().and_then(|changed| changed.elapsed().ok());
+        if age.is_some_and(|age| age > ABANDONED) {
+            drop(fs::remove_file(entry.path()));
+        }
+    }
 }
 
 /// A file that is removed, unless it has got its final name before.
@@ -144,6 +163,41 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let error = get(folder.path(), crate::hash::of(b"other")).unwrap_err();
         assert!(matches!(error, CachedError::Mismatch { .. }), "{error}");
+        assert!(names(folder.path()).is_empty());
+    }
+
+    #[test]
+    fn what_a_killed_process_left_goes_and_what_another_fetches_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str| File::create(folder.path().join(name)).unwrap();
+        file(".fetching-1-0").set_modified(std::time::SystemTime::now() - 2 * ABANDONED).unwrap();
+        file(".fetching-2-0");
+        let digest = crate::hash::of(b"code");
+        get(folder.path(), digest).unwrap();
+        let mut names = names(folder.path());
+        names.sort();
+        assert_eq!(names, [".fetching-2-0".to_owned(), format!("sha256:{digest}")]);
+    }
+
+    #[test]
+    fn a_fetch_that_is_given_up_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        runtime().block_on(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let url = format!("http://{}/a.wasm", listener.local_addr().unwrap()).parse().unwrap();
+            let serve = async {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nco").await.unwrap();
+                while names(folder.path()).is_empty() {
+                    tokio::task::yield_now().await;
+                }
+            };
+            tokio::select! {
+                got = cached(&url, crate::hash::of(b"code"), folder.path(), &Silent) => panic!("{got:?}"),
+                () = serve => {}
+            }
+        });
         assert!(names(folder.path()).is_empty());
     }
 }
