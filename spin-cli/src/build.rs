@@ -10,13 +10,15 @@ use std::process::ExitStatus;
 
 use spin_app_model::manifest::{Build, Component, DependencySource, Draft, SourceRef};
 use spin_app_model::{ComponentId, Manifest};
-use tokio::process::Command;
 
 use crate::report::Report;
 use crate::selection::{Selection, UnknownComponents};
+use crate::supervise::signal::Stop;
 use crate::ui::Ui;
+use command::Ended;
 
-const SHELL: &str = "/bin/sh";
+mod command;
+
 /// What stands for no profile in the file.
 const ANONYMOUS: &str = "<anonymous>";
 
@@ -27,6 +29,8 @@ pub(crate) enum BuildError {
     UnknownComponents(#[from] UnknownComponents),
     #[error("the build command of component `{component}` failed with {}", told(*status))]
     Failed { component: ComponentId, command: String, status: ExitStatus },
+    #[error("the build was stopped by a signal while component `{component}` was built")]
+    Stopped { component: ComponentId, stop: Stop },
     #[error("cannot run the build command of component `{component}` in \"{}\"", workdir.display())]
     Start { component: ComponentId, workdir: PathBuf, source: io::Error },
     #[error("cannot note in \"{}\" which profile was built", path.display())]
@@ -41,6 +45,7 @@ impl From<BuildError> for Report {
             BuildError::Failed { command, .. } => {
                 report.code("build::failed").help(format!("what it has to say is above; the command is `{command}`"))
             }
+            BuildError::Stopped { stop, .. } => report.code("build::stopped").exit(stop.exit()),
             BuildError::Start { .. } => report.code("build::start").help("check `workdir` in the build table"),
             BuildError::Mark { .. } => report.code("build::mark"),
         }
@@ -128,12 +133,13 @@ async fn run(id: &ComponentId, build: &Build, app_dir: &Path, ui: &Ui) -> Result
             let (step, of) = (index + 1, commands.len());
             ui.remark(&format!("Running build step {step}/{of} for component {id} with '{command}'"));
         }
-        // Signals of the terminal reach the command too; on anything else it ends with us.
-        let status = Command::new(SHELL).arg("-c").arg(command).current_dir(&workdir).kill_on_drop(true).status().await;
         let failed = |source| BuildError::Start { component: id.clone(), workdir: workdir.clone(), source };
-        let status = status.map_err(failed)?;
-        if !status.success() {
-            return Err(BuildError::Failed { component: id.clone(), command: command.clone(), status });
+        match command::run(command, &workdir).await.map_err(failed)? {
+            Ended::ByItself(status) if status.success() => {}
+            Ended::ByItself(status) => {
+                return Err(BuildError::Failed { component: id.clone(), command: command.clone(), status });
+            }
+            Ended::Stopped(stop) => return Err(BuildError::Stopped { component: id.clone(), stop }),
         }
     }
     Ok(())

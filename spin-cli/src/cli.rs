@@ -118,7 +118,7 @@ fn parse(line: Vec<OsString>) -> Result<Command, Refused> {
     let rest = || line.iter().skip(2).cloned().collect();
     match word {
         // Their arguments are not for this parser, which would take `--` for itself.
-        "up" | "u" => return Ok(Command::Up(up::Args { line: rest(), built: false })),
+        "up" | "u" => return Ok(Command::Up(up::Args { line: rest(), built: None })),
         "build" | "b" => return Ok(Command::Build(build::Args { line: rest() })),
         "trigger" => return Ok(Command::Trigger(trigger::Args { words: rest() })),
         later if LATER.contains(&later) => {
@@ -132,7 +132,7 @@ fn parse(line: Vec<OsString>) -> Result<Command, Refused> {
         Table::Plugins(args) => Ok(Command::Plugins(args)),
         Table::Build => Ok(Command::Build(build::Args { line: Vec::new() })),
         Table::Check(args) => Ok(Command::Check(args)),
-        Table::Up => Ok(Command::Up(up::Args { line: Vec::new(), built: false })),
+        Table::Up => Ok(Command::Up(up::Args { line: Vec::new(), built: None })),
         Table::Version(args) => Ok(Command::Version(args)),
         Table::External(mut words) => {
             let name = words.remove(0);

@@ -33,8 +33,8 @@ pub(crate) struct Context {
     pub(crate) runtime_dirs: Vec<PathBuf>,
     /// Install missing plugins without asking.
     pub(crate) auto_install: bool,
-    /// Build every app before it is run.
-    pub(crate) always_build: bool,
+    /// What says whether every app is built before it is run.
+    always_build: Option<OsString>,
     pub(crate) timing: Timing,
     /// Where downloads are kept that can be had again.
     cache_dir: Option<PathBuf>,
@@ -75,14 +75,6 @@ impl Context {
         };
         let auto_install =
             set(env::AUTO_INSTALL).is_some_and(|value| value == "1" || value.eq_ignore_ascii_case("true"));
-        let always_build = match set(ALWAYS_BUILD) {
-            None => false,
-            Some(text) => yes_or_no(&text.to_string_lossy()).ok_or_else(|| {
-                Report::usage(format!("{ALWAYS_BUILD} is \"{}\", which is neither yes nor no", text.display()))
-                    .code("environment::yes-or-no")
-                    .help("write true or false")
-            })?,
-        };
         let grace = match set(DRAIN_GRACE) {
             None => DEFAULT_GRACE,
             Some(text) => duration(&text.to_string_lossy()).ok_or_else(|| {
@@ -99,7 +91,7 @@ impl Context {
             temp_dir,
             runtime_dirs,
             auto_install,
-            always_build,
+            always_build: set(ALWAYS_BUILD),
             timing,
             cache_dir: dirs::cache_dir().map(|folder| folder.join("spin")),
             data_dir,
@@ -120,6 +112,16 @@ impl Context {
         })?;
         let (catalogues, protocols) = (self.catalogues.clone(), vec![PROTOCOL]);
         Ok(PluginManager::new(Settings { data_dir, catalogues, spin: spin_version(), platform, protocols }))
+    }
+
+    /// Whether every app is built before it is run. Only who runs one is told that this can't be read.
+    pub(crate) fn always_build(&self) -> Result<bool, Report> {
+        let Some(text) = &self.always_build else { return Ok(false) };
+        yes_or_no(&text.to_string_lossy()).ok_or_else(|| {
+            Report::usage(format!("{ALWAYS_BUILD} is \"{}\", which is neither yes nor no", text.display()))
+                .code("environment::yes-or-no")
+                .help("write true or false")
+        })
     }
 
     /// Where downloads are kept: in the folder that the user named, else in the usual one.
@@ -224,8 +226,9 @@ mod tests {
         assert!(["true", "1", "YES", " on "].iter().all(|text| yes_or_no(text) == Some(true)));
         assert!(["false", "0", "No"].iter().all(|text| yes_or_no(text) == Some(false)));
         assert_eq!(yes_or_no("perhaps"), None);
-        assert!(context(Path::new("/bin/spin"), &[("SPIN_ALWAYS_BUILD", "true")]).always_build);
-        assert!(!context(Path::new("/bin/spin"), &[("SPIN_ALWAYS_BUILD", "")]).always_build);
+        let always_build = |text| context(Path::new("/bin/spin"), &[("SPIN_ALWAYS_BUILD", text)]).always_build();
+        assert_eq!((always_build("true"), always_build("")), (Ok(true), Ok(false)));
+        assert_eq!(always_build("perhaps").unwrap_err().stable_code(), Some("environment::yes-or-no"));
     }
 
     #[test]

@@ -27,7 +27,6 @@ use tokio::time::Instant;
 use crate::report::{Exit, Report};
 use crate::ui::Ui;
 use child::{Ended, Order};
-use process::Orphans;
 use signal::{Stop, StopSignals};
 use socket::SocketDir;
 
@@ -42,6 +41,7 @@ mod verdict;
 
 pub(crate) use child::{Launch, Promise};
 pub(crate) use pass_through::pass_through;
+pub(crate) use process::Orphans;
 
 /// The deadlines of the supervisor.
 #[derive(Clone, Copy, Debug)]

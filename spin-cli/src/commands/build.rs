@@ -85,11 +85,8 @@ pub(crate) async fn run(args: Args, ctx: &Context) -> Result<Exit, Report> {
     if !flags.up {
         return Ok(Exit::OK);
     }
-    let mut line = vec![OsString::from("--from-file"), path.into()];
-    if let Some(profile) = flags.profile {
-        line.extend([OsString::from("--profile"), profile.into()]);
-    }
-    up::run(up::Args { line: line.into_iter().chain(split.trigger).collect(), built: true }, ctx).await
+    let built = up::Built { manifest: path.clone(), profile: flags.profile };
+    up::run(up::Args { line: split.trigger, built: Some(built) }, ctx).await
 }
 
 #[cfg(test)]
@@ -128,6 +125,10 @@ mod tests {
 
         let report = build(dir.path(), "--up --listen x").unwrap_err();
         assert!(report.message().contains("a.wasm"), "it was to be run: {report:?}");
+        for line in ["--up -- -f .", "--up -- --from-file=.", "--up -- --profile y"] {
+            let report = build(dir.path(), line).unwrap_err();
+            assert_eq!(report.stable_code(), Some("usage::build"), "{line}: {report:?}");
+        }
         let report = build(dir.path(), "-u -- -c b").unwrap_err();
         assert_eq!(report.stable_code(), Some("app::unknown-component"), "that is a flag of up");
     }

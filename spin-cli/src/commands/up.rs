@@ -2,6 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 
 use clap::{CommandFactory, FromArgMatches};
 use spin_app_model::manifest::Resolved as Code;
@@ -29,41 +30,50 @@ use flags::Flags;
 #[derive(Debug)]
 pub(crate) struct Args {
     pub(crate) line: Vec<OsString>,
-    /// Whether `spin build` has just built the app.
-    pub(crate) built: bool,
+    /// The app, if `spin build` has just built it.
+    pub(crate) built: Option<Built>,
+}
+
+/// What `spin build` has built.
+#[derive(Debug)]
+pub(crate) struct Built {
+    pub(crate) manifest: PathBuf,
+    pub(crate) profile: Option<String>,
 }
 
 pub(crate) async fn run(args: Args, ctx: &Context) -> Result<Exit, Report> {
     let split = flags::table().split(args.line)?;
     let parsed = Flags::command().try_get_matches_from([OsString::from("spin up")].into_iter().chain(split.ours));
-    let flags = match parsed.and_then(|matches| Flags::from_arg_matches(&matches)) {
+    let mut flags = match parsed.and_then(|matches| Flags::from_arg_matches(&matches)) {
         Ok(flags) => flags,
         Err(error) => {
             ctx.ui.styled_error(&error.render().ansi().to_string());
             return Ok(Exit::USAGE);
         }
     };
+    let is_built = args.built.is_some();
+    if let Some(built) = args.built {
+        flags.run_what_was_built(built)?;
+    }
     let stray = split.trigger.first().map(OsString::as_os_str).filter(|word| !word.as_bytes().starts_with(b"-"));
     if flags.help {
         return help::run(&flags, stray, ctx).await;
     }
 
-    let prepared = find_and_prepare(&flags, args.built, stray, ctx).await?;
+    // From here on there may be things to clean up, so signals ask instead of killing.
+    let mut signals = StopSignals::listen().map_err(|error| Report::of(&error).code("environment::signals"))?;
+    let prepared = find_and_prepare(&flags, is_built, stray, ctx).await?;
     for warning in &prepared.warnings {
         ctx.ui.warning(warning);
     }
-    let code = if prepared.has_downloads() {
-        prepared.fetch(&ctx.cache_dir(flags.cache_dir.as_deref())?, &ctx.ui).await?
-    } else {
-        Code::default()
+    let (code, resolved) = tokio::select! {
+        biased;
+        stop = signals.next() => return Ok(stop.exit()),
+        gathered = gather(&prepared, &flags, ctx) => gathered?,
     };
-    let consent = if flags.yes || ctx.auto_install { Consent::Given } else { Consent::Ask { default: true } };
-    let Some(resolved) = triggers::resolve(&prepared.trigger_types(), &flags.overrides(), consent, ctx).await? else {
+    let Some(resolved) = resolved else {
         return Ok(Exit::USAGE);
     };
-
-    // From here on there are things to clean up, so signals ask instead of killing.
-    let mut signals = StopSignals::listen().map_err(|error| Report::of(&error).code("environment::signals"))?;
     let workdir = match &flags.temp {
         Some(path) => PrivateDir::named(&ctx.current_dir.join(path))?,
         None => PrivateDir::create(&ctx.temp_dir)?,
@@ -72,6 +82,22 @@ pub(crate) async fn run(args: Args, ctx: &Context) -> Result<Exit, Report> {
     let environment = start::environment(prepared, code, &flags, &workdir, ctx)?;
     let launches = start::launches(resolved, &split.trigger, &environment);
     supervise::run(launches, &sockets, &mut signals, ctx.timing, &ctx.ui).await
+}
+
+/// Gets everything that is elsewhere: code, and plugins, unless the user declines to install one.
+async fn gather(
+    prepared: &Prepared,
+    flags: &Flags,
+    ctx: &Context,
+) -> Result<(Code, Option<Vec<triggers::Resolved>>), Report> {
+    let code = if prepared.has_downloads() {
+        prepared.fetch(&ctx.cache_dir(flags.cache_dir.as_deref())?, &ctx.ui).await?
+    } else {
+        Code::default()
+    };
+    let consent = if flags.yes || ctx.auto_install { Consent::Given } else { Consent::Ask { default: true } };
+    let resolved = triggers::resolve(&prepared.trigger_types(), &flags.overrides(), consent, ctx).await?;
+    Ok((code, resolved))
 }
 
 async fn find_and_prepare(
@@ -85,7 +111,7 @@ async fn find_and_prepare(
     let opened = load::open(&found.source, flags.profile.as_deref(), &ctx.current_dir)?;
     // With problems, nothing is started, and so nothing is built.
     if opened.local_dir.is_some() && !built && opened.draft.problems.is_empty() {
-        if flags.build || ctx.always_build {
+        if flags.build || ctx.always_build()? {
             build::build(&opened.draft, opened.app_dir(), &Selection::All, &ctx.ui).await?;
         } else if let Some(warning) = build::other_profile(&opened.draft.manifest, opened.app_dir()) {
             ctx.ui.warning(&warning);

@@ -16,9 +16,9 @@ pub(super) fn descends_from(process: Pid, ancestor: Pid) -> bool {
     std::iter::successors(Some(process), |&process| parent(process)).take(DEEPEST).any(|process| process == ancestor)
 }
 
-/// What the triggers leave behind: processes whose parent has ended, and that are our children since.
+/// What triggers and build commands leave behind: processes whose parent has ended, and that are our children since.
 #[derive(Debug)]
-pub(super) struct Orphans {
+pub(crate) struct Orphans {
     /// Whose children they are: ours. `None` if there are none to look for.
     parent: Option<Pid>,
     /// Children that are none of ours: `server & exec spin up` hands the server down.
@@ -31,7 +31,7 @@ pub(super) struct Orphans {
 
 impl Orphans {
     /// From now on the processes whose parent ends become our children, so that they can be found.
-    pub(super) fn adopt() -> Self {
+    pub(crate) fn adopt() -> Self {
         let this = rustix::process::getpid();
         let strangers = children_of(this);
         // Best effort: without it (a kernel older than 3.4) only grandchildren of a trigger that ends can be missed.
@@ -62,7 +62,7 @@ impl Orphans {
 
     /// Asks every orphan to end, as if it were a trigger that knows only protocol 0, until there is none. Can be
     /// cancelled at any time. Only for when all triggers have ended.
-    pub(super) async fn drain(&mut self) {
+    pub(crate) async fn drain(&mut self) {
         self.forget_triggers();
         let mut told = Vec::new();
         loop {
@@ -86,7 +86,7 @@ impl Orphans {
     ///
     /// Only for when all triggers have ended. Each one is killed and then waited for, so its number cannot belong to
     /// another process; its own children then become ours.
-    pub(super) fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.forget_triggers();
         loop {
             let orphans = self.all();

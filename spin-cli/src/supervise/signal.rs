@@ -4,6 +4,8 @@ use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::report::Exit;
+
 /// A request to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stop {
@@ -12,6 +14,17 @@ pub(crate) enum Stop {
     Terminate,
     /// The terminal is gone.
     HangUp,
+}
+
+impl Stop {
+    /// The exit code of a command that ends because of it, as shells give it to a process that the signal has ended.
+    pub(crate) fn exit(self) -> Exit {
+        Exit::new(match self {
+            Self::HangUp => 128 + 1,
+            Self::Interrupt => 128 + 2,
+            Self::Terminate => 128 + 15,
+        })
+    }
 }
 
 /// The stop signals, from the moment this exists until the process ends.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{CommandFactory, Parser};
 use spin_catalogue::PluginName;
 
+use super::Built;
 use crate::arguments::{NotYet, Table, key_value};
 use crate::files::Placing;
 use crate::report::Report;
@@ -60,6 +61,21 @@ impl Flags {
         self.from.as_deref().or(self.from_file.as_deref())
     }
 
+    /// Makes this about the app that `spin build` has built.
+    ///
+    /// # Errors
+    ///
+    /// If the user asks to run another one, or in another profile.
+    pub(crate) fn run_what_was_built(&mut self, built: Built) -> Result<(), Report> {
+        let stray = if self.source().is_some() { Some("--from") } else { self.profile.as_ref().map(|_| "--profile") };
+        if let Some(stray) = stray {
+            let message = format!("`{stray}` is given to spin up, which runs what was built");
+            return Err(Report::usage(message).code("usage::build").help("write it in front of --, for both"));
+        }
+        (self.from_file, self.profile) = (Some(built.manifest), built.profile);
+        Ok(())
+    }
+
     /// How components come to see their files.
     pub(crate) fn placing(&self) -> Placing {
         if self.direct_mounts { Placing::DirectMounts } else { Placing::Copies }
@@ -78,11 +94,7 @@ impl Flags {
 
 /// Which flags are not the trigger's.
 pub(crate) fn table() -> Table {
-    Table::of(&Flags::command()).not_yet(&["cache-dir"], None, true).not_yet(&["from-registry"], None, true).not_yet(
-        &["insecure"],
-        Some('k'),
-        false,
-    )
+    Table::of(&Flags::command()).not_yet(&["from-registry"], None, true).not_yet(&["insecure"], Some('k'), false)
 }
 
 impl From<NotYet> for Report {
