@@ -57,6 +57,7 @@
 //! | `flags`, [`durations`], `help` | flags of every trigger; the answers to a host's questions |
 //! | `runtime_config`, `cache_config` | the files that flags name |
 //! | `settings` | what flags, files and the environment come to |
+//! | `refusals` | what of a locked app is refused before anything is prepared |
 //! | `preparing` | a word while modules are prepared |
 //! | `stdio`, `telemetry` | output of components and of the trigger itself |
 
@@ -70,6 +71,7 @@ mod flags;
 mod help;
 mod main_loop;
 mod preparing;
+mod refusals;
 mod runtime_config;
 mod settings;
 mod stdio;

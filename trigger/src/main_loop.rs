@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser};
 use spin_app_model::TriggerType;
-use spin_app_model::launch::env::LOCKED_URL;
+use spin_app_model::launch::env::{LOCKED_URL, WORKING_DIR};
 use spin_app_model::lock::LockedApp;
 use spin_component_runtime::variables::{Environment, Provider, Variables};
 
@@ -20,6 +20,7 @@ use crate::error::Error;
 use crate::flags::CommonFlags;
 use crate::help;
 use crate::preparing::{self, tell_if_long};
+use crate::refusals;
 use crate::runtime_config::RuntimeConfig;
 use crate::settings;
 use crate::stop::{self, Stop};
@@ -149,11 +150,13 @@ fn executor() -> std::io::Result<tokio::runtime::Runtime> {
 const EVENT_INTERVAL: u32 = 2;
 
 async fn serve_app<T: Trigger>(arguments: Arguments<T::Flags>, control: &Control, stop: &Stop) -> Result<(), Error> {
+    let working_dir = PathBuf::from(from_host(WORKING_DIR)?);
     let locked = read_lock()?;
     let supported = T::host_requirements();
     locked.require_only(T::TYPE, supported).map_err(|error| Error::new("trigger::requirement", error))?;
     let declared = Declared::<T>::read(&locked)?;
     let ids = declared.components();
+    refusals::check(&locked, &ids)?;
     let common = arguments.common;
     common.refuse_unavailable()?;
     let config = match &common.runtime_config_file {
@@ -168,7 +171,7 @@ async fn serve_app<T: Trigger>(arguments: Arguments<T::Flags>, control: &Control
     providers.push(Provider::Environment(Environment::usual()));
     let variables = Variables::resolve(&locked, &common.variables()?, &providers)?;
     let logs = settings::log_folder(&common, &config);
-    let options = settings::app_options(&common, &config, &locked, &ids, logs.as_deref())?;
+    let options = settings::app_options(&common, &config, &locked, &ids, logs.as_deref(), working_dir)?;
     if let Some(folder) = logs {
         tell(&format!("Logging component stdio to \"{}/\"", folder.display()));
     }
@@ -201,15 +204,20 @@ async fn serve_app<T: Trigger>(arguments: Arguments<T::Flags>, control: &Control
     }
 }
 
-fn read_lock() -> Result<LockedApp, Error> {
-    let url = std::env::var(LOCKED_URL).map_err(|_| {
+/// A variable that whoever starts a trigger must set.
+fn from_host(name: &str) -> Result<OsString, Error> {
+    std::env::var_os(name).ok_or_else(|| {
         let advice = "a trigger is started by `spin up`, which sets it";
-        Error::new("trigger::environment", format!("environment variable {LOCKED_URL} not found; {advice}"))
-    })?;
-    let path: PathBuf = url::Url::parse(&url)
-        .ok()
-        .and_then(|url| url.to_file_path().ok())
-        .ok_or_else(|| Error::new("trigger::environment", format!("{LOCKED_URL}={url} is not a file URL")))?;
+        Error::new("trigger::environment", format!("environment variable {name} not found; {advice}"))
+    })
+}
+
+fn read_lock() -> Result<LockedApp, Error> {
+    let url = from_host(LOCKED_URL)?;
+    let path: PathBuf =
+        url.to_str().and_then(|url| url::Url::parse(url).ok()).and_then(|url| url.to_file_path().ok()).ok_or_else(
+            || Error::new("trigger::environment", format!("{LOCKED_URL}={} is not a file URL", url.display())),
+        )?;
     LockedApp::read(&path).map_err(|error| Error::new(error.code(), error))
 }
 

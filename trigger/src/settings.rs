@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use spin_app_model::ComponentId;
-use spin_app_model::launch::env::{DATA_DIR, LOCAL_APP_DIR, WORKING_DIR};
+use spin_app_model::launch::env::{DATA_DIR, LOCAL_APP_DIR};
 use spin_app_model::lock::LockedApp;
 use spin_component_runtime::{AppOptions, MountOptions};
 
@@ -48,6 +48,7 @@ pub(crate) fn app_options(
     locked: &LockedApp,
     ids: &[ComponentId],
     logs: Option<&Path>,
+    working_dir: PathBuf,
 ) -> Result<AppOptions, Error> {
     let shown = shown(flags, locked)?;
     let cache = flags.cache()?;
@@ -58,7 +59,7 @@ pub(crate) fn app_options(
     // What lies there is run as this user: compiled code, of this start or another one, and plugins.
     let protected = [spin_component_runtime::app::cache_folder(), cache.clone(), data_folder()];
     options.mounts = MountOptions {
-        working_dir: std::env::var_os(WORKING_DIR).map(PathBuf::from).unwrap_or_default(),
+        working_dir,
         writable: flags.allow_transient_write,
         protected: protected.into_iter().flatten().collect(),
     };

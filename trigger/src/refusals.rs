@@ -1,0 +1,135 @@
+//! What a trigger refuses in a locked application before it prepares anything: names, hosts and labels that could only
+//! fail later, in the middle of an event.
+//!
+//! `spin` writes no such lock, but it is not the only one that writes locks. Components that only other triggers use may
+//! be as they like. Values that templates come to are not looked at here: they may differ from start to start, and what
+//! can't be read then allows nothing.
+
+use serde_json::Value;
+use spin_app_model::hosts::{AllowedHost, HostError};
+use spin_app_model::lock::{LockedApp, LockedComponent};
+use spin_app_model::{ComponentId, check_variable_name};
+
+use crate::error::Error;
+
+const HOSTS: &str = "allowed_outbound_hosts";
+
+/// The lists of labels, and what they are labels of: nothing that this version has.
+const LABELS: [(&str, &str); 2] = [("key_value_stores", "key-value stores"), ("databases", "SQLite databases")];
+
+/// Checks the names of the app's variables, and the components `ids`.
+///
+/// # Errors
+///
+/// The first that is wrong, with its component.
+pub(crate) fn check(locked: &LockedApp, ids: &[ComponentId]) -> Result<(), Error> {
+    for name in locked.variables.keys() {
+        check_variable_name(name).map_err(|error| {
+            Error::new("trigger::variable", format!("variable {name:?} of the application: {error}"))
+        })?;
+    }
+    ids.iter().filter_map(|id| locked.component(id)).try_for_each(check_component)
+}
+
+fn check_component(component: &LockedComponent) -> Result<(), Error> {
+    let id = &component.id;
+    for name in component.config.keys() {
+        check_variable_name(name).map_err(|error| {
+            Error::new("trigger::variable", format!("variable {name:?} of component \"{id}\": {error}"))
+        })?;
+    }
+    for entry in texts(component, HOSTS)? {
+        let is_template = entry.contains("{{");
+        match AllowedHost::parse(entry) {
+            Err(error) if !is_template && error != HostError::Empty => {
+                let message = format!("{HOSTS} of component \"{id}\": {entry:?}: {error}");
+                return Err(Error::new("trigger::allowed-host", message));
+            }
+            _ => {}
+        }
+    }
+    for (list, what) in LABELS {
+        if let Some(label) = texts(component, list)?.first() {
+            let message = format!("unknown {list} label {label:?} for component \"{id}\": this version has no {what}");
+            return Err(Error::new("trigger::unknown-label", message));
+        }
+    }
+    Ok(())
+}
+
+/// A list of texts in the metadata of a component, where nothing else may be.
+fn texts<'a>(component: &'a LockedComponent, key: &str) -> Result<Vec<&'a str>, Error> {
+    let texts = match component.metadata.get(key) {
+        None | Some(Value::Null) => Some(Vec::new()),
+        Some(Value::Array(items)) => items.iter().map(Value::as_str).collect(),
+        Some(_) => None,
+    };
+    texts.ok_or_else(|| {
+        Error::new("trigger::metadata", format!("{key} of component \"{}\" is not a list of texts", component.id))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// What a trigger says that uses the component `one`, whose parts these are.
+    fn refusal(one: &Value) -> Option<(String, String)> {
+        let source = json!({ "content_type": "application/wasm", "source": "file:///one.wasm" });
+        let with = |id: &str, parts: &Value| {
+            let mut component = json!({ "id": id, "source": source });
+            let fields = component.as_object_mut().expect("an object");
+            fields.extend(parts.as_object().expect("an object").clone());
+            component
+        };
+        let odd = json!({ "config": { "NOT A NAME": "" }, "metadata": { HOSTS: ["nonsense"], "databases": ["x"] } });
+        let lock =
+            json!({ "spin_lock_version": 0, "triggers": [], "components": [with("other", &odd), with("one", one)] });
+        let locked = LockedApp::from_json(lock.to_string().as_bytes()).expect("a lock");
+        let refused = check(&locked, &["one".parse().expect("an id")]).err()?;
+        Some((refused.code().to_owned(), refused.message()))
+    }
+
+    #[test]
+    fn what_is_right_and_what_others_use_is_not_refused() {
+        for right in [
+            json!({}),
+            json!({ "config": { "a_name2": "{{ x }}" } }),
+            json!({ "metadata": { HOSTS: ["https://example.com", "https://{{ x }}", "", "*://*:*"], "databases": null } }),
+            json!({ "metadata": { "key_value_stores": [], "ai_models": ["any"] } }),
+        ] {
+            assert_eq!(refusal(&right), None, "{right}");
+        }
+    }
+
+    #[test]
+    fn what_can_never_work_is_refused_with_its_component() {
+        for (wrong, code, part) in [
+            (json!({ "config": { "A-B": "" } }), "trigger::variable", "\"A-B\" of component \"one\""),
+            (json!({ "metadata": { HOSTS: ["nonsense"] } }), "trigger::allowed-host", "\"nonsense\""),
+            (json!({ "metadata": { HOSTS: ["https://a.b/path"] } }), "trigger::allowed-host", "component \"one\""),
+            (json!({ "metadata": { HOSTS: "https://a.b" } }), "trigger::metadata", HOSTS),
+            (json!({ "metadata": { "databases": [1] } }), "trigger::metadata", "databases"),
+            (
+                json!({ "metadata": { "key_value_stores": ["x"] } }),
+                "trigger::unknown-label",
+                "unknown key_value_stores label \"x\" for component \"one\"",
+            ),
+            (json!({ "metadata": { "databases": ["d"] } }), "trigger::unknown-label", "unknown databases label \"d\""),
+        ] {
+            let (found, message) = refusal(&wrong).unwrap_or_else(|| panic!("{wrong} is not refused"));
+            assert_eq!(found, code, "{message}");
+            assert!(message.contains(part), "{message}");
+        }
+    }
+
+    #[test]
+    fn names_of_the_apps_variables_are_checked_whoever_uses_them() {
+        let lock = json!({ "spin_lock_version": 0, "variables": { "Odd": {} }, "triggers": [], "components": [] });
+        let locked = LockedApp::from_json(lock.to_string().as_bytes()).expect("a lock");
+        let refused = check(&locked, &[]).expect_err("no name");
+        assert!(refused.message().contains("\"Odd\" of the application"), "{refused}");
+    }
+}
