@@ -5,11 +5,15 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod up {
+    mod build;
     mod code;
     mod files;
     mod flags;
+    mod locks;
+    mod lookup;
     mod mistakes;
     mod samples;
+    mod stop;
 }
 
 use std::os::unix::fs::PermissionsExt;

@@ -194,3 +194,119 @@ fn what_cannot_be_copied_is_told_before_anything_is() {
         assert!(refused.stderr.contains("spin.toml:7:") && refused.stderr.contains(why), "{}", refused.snapshot());
     }
 }
+
+/// The files that a component sees, of the working directory that `spin up` with these entries makes.
+#[track_caller]
+fn copied(echo: &Echo, entries: &str) -> Vec<String> {
+    let app = echo.world.path("apps/app");
+    std::fs::write(app.join("spin.toml"), manifest(entries)).unwrap();
+    let kept = tempfile::tempdir_in(echo.world.path("tmp")).unwrap();
+    echo.up(&["--temp", kept.path().to_str().unwrap()]).in_dir(&app).run().success();
+    below(&kept.path().join("gen-1/assets/c")).into_keys().map(|path| path.display().to_string()).collect()
+}
+
+#[test]
+fn folders_without_files_are_nothing() {
+    let echo = Echo::new();
+    echo.app(&manifest(""), &["c.wasm", "d/a.txt"]);
+    std::fs::create_dir_all(echo.world.path("apps/app/d/empty/er")).unwrap();
+    std::fs::create_dir_all(echo.world.path("apps/app/none")).unwrap();
+    assert_eq!(copied(&echo, r#"files = ["d", "none", { source = "none", destination = "/x" }]"#), ["d/a.txt"]);
+}
+
+#[test]
+fn what_is_excluded_is_named_by_where_it_is_and_not_by_where_it_is_seen() {
+    let echo = Echo::new();
+    echo.app(&manifest(""), &["c.wasm", "d/a.txt", "d/b.txt", "e/a.txt"]);
+    let placed = r#"files = [{ source = "d", destination = "/e" }]"#;
+    assert_eq!(copied(&echo, &format!("{placed}\nexclude_files = [\"d/a.*\"]")), ["e/b.txt"]);
+    assert_eq!(copied(&echo, &format!("{placed}\nexclude_files = [\"e/*\"]")), ["e/a.txt", "e/b.txt"]);
+}
+
+#[test]
+fn every_component_sees_its_own_files() {
+    let echo = Echo::new();
+    let two = "\n[[trigger.echo]]\ncomponent = \"other\"\n[component.other]\nsource = \"c.wasm\"\nfiles = [\"b.txt\"]";
+    let app = echo.app(&manifest(&format!("files = [\"a.txt\"]{two}")), &["c.wasm", "a.txt", "b.txt"]);
+    let kept = echo.world.path("kept");
+    let lock = echo.lock(app.dir(), &["--temp", kept.to_str().unwrap()]);
+    for (index, (id, file)) in [("c", "a.txt"), ("other", "b.txt")].into_iter().enumerate() {
+        let folder = kept.join("gen-1/assets").join(id);
+        let source = format!("file://{}", folder.display());
+        assert_eq!(lock["components"][index]["files"], serde_json::json!([{"source": source, "path": "/"}]));
+        assert_eq!(below(&folder).into_keys().collect::<Vec<_>>(), [Path::new(file)]);
+    }
+}
+
+#[test]
+fn a_pipe_a_socket_and_a_device_are_named() {
+    let echo = Echo::new();
+    let app = echo.app(&manifest(r#"files = ["d/*"]"#), &["c.wasm", "d/a.txt"]);
+    let odd = app.dir().join("d/odd");
+    let _socket = std::os::unix::net::UnixListener::bind(&odd).unwrap();
+    for kind in ["socket", "pipe", "device"] {
+        match kind {
+            "pipe" => rustix::fs::mkfifoat(rustix::fs::CWD, &odd, rustix::fs::Mode::RUSR).unwrap(),
+            "device" => symlink("/dev/zero", &odd).unwrap(),
+            _ => {}
+        }
+        let refused = echo.up(&[]).in_dir(app.dir()).run();
+        assert_eq!(refused.code, Some(1), "{kind}: {}", refused.snapshot());
+        assert!(refused.stderr.contains("d/odd\" is neither a file nor a folder"), "{kind}: {}", refused.snapshot());
+        std::fs::remove_file(&odd).unwrap();
+    }
+    echo.lock(app.dir(), &[]);
+}
+
+#[test]
+fn a_working_directory_within_the_app_is_none_of_its_files() {
+    let echo = Echo::new();
+    let files = &["c.wasm", "d/a.txt", "gen-1/mine"];
+    let app = echo.app(&manifest(r#"files = ["./**/*"]"#), files);
+    let run = |flags: &[&str]| echo.up(flags).in_dir(app.dir()).run();
+    for _ in 0..2 {
+        run(&["--temp", "d/work"]).success();
+        let seen: Vec<_> = below(&app.dir().join("d/work/gen-1/assets/c")).into_keys().collect();
+        assert_eq!(seen, ["c.wasm", "d/a.txt", "gen-1/mine", "spin.toml"].map(PathBuf::from));
+    }
+    // A folder of the user's own that is called like one of ours.
+    let refused = run(&["--temp", "."]);
+    assert_eq!(refused.code, Some(1), "{}", refused.snapshot());
+    assert!(refused.stderr.contains("workdir::in-the-way"), "{}", refused.snapshot());
+    assert_eq!(std::fs::read_to_string(app.dir().join("gen-1/mine")).unwrap(), "gen-1/mine");
+    std::fs::write(app.manifest(), manifest(r#"files = ["d"]"#)).unwrap();
+    let refused = run(&["--temp", "d/work", "--direct-mounts"]);
+    assert!(refused.stderr.contains("files::working-directory"), "{}", refused.snapshot());
+}
+
+#[test]
+fn starts_at_the_same_time_copy_for_themselves() {
+    let echo = Echo::new();
+    let app = echo.app(&manifest(r#"files = ["d"]"#), &["c.wasm"]);
+    for file in 0..1000 {
+        echo.world.write(format!("apps/app/d/{file}"), "content");
+    }
+    let kept: Vec<_> = (0..4).map(|number| echo.world.path(format!("kept-{number}"))).collect();
+    let ups = kept.iter().map(|kept| echo.up(&["--temp", kept.to_str().unwrap()]).in_dir(app.dir()).start());
+    for up in ups.collect::<Vec<_>>() {
+        up.finish_within(std::time::Duration::from_secs(60)).success();
+    }
+    for kept in kept {
+        let found = below(&kept.join("gen-1/assets/c"));
+        assert!(found.len() == 1000 && found.values().all(|content| content == "content"), "{}", found.len());
+    }
+}
+
+#[test]
+fn direct_mounts_at_one_place_are_refused_with_both_places() {
+    let echo = Echo::new();
+    let entries = "files = [\"d\",\n{ source = \"e\", destination = \"/x/../d\" }]";
+    let app = echo.app(&manifest(entries), &["c.wasm", "d/a", "e/b"]);
+    let refused = echo.up(&["--direct-mounts"]).in_dir(app.dir()).run();
+    assert_eq!(refused.code, Some(1), "{}", refused.snapshot());
+    assert!(
+        refused.stderr.contains("spin.toml:8:1: `e` would be seen at \"/d\", as is what line 7"),
+        "{}",
+        refused.snapshot()
+    );
+}

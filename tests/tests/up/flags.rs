@@ -184,3 +184,89 @@ fn an_app_without_triggers_is_refused() {
     assert_eq!(refused.code, Some(1), "{}", refused.snapshot());
     assert!(refused.stderr.contains("has no triggers"), "{}", refused.snapshot());
 }
+
+#[test]
+fn only_who_runs_an_app_is_told_of_a_variable_that_is_neither_yes_nor_no() {
+    let echo = Echo::new();
+    let app = echo.app(MANIFEST, FILES);
+    let refused = echo.up(&[]).env("SPIN_ALWAYS_BUILD", "perhaps").in_dir(app.dir()).run();
+    assert_eq!(refused.code, Some(2), "{}", refused.snapshot());
+    assert!(refused.stderr.contains("environment::yes-or-no"), "{}", refused.snapshot());
+    for others in [&["version"][..], &["check"], &["build"]] {
+        echo.world.spin(others).env("SPIN_ALWAYS_BUILD", "perhaps").in_dir(app.dir()).run().success();
+    }
+}
+
+#[test]
+fn a_bare_component_has_nothing_to_build() {
+    let world = spin_tests::World::new();
+    world.install("trigger-http");
+    let app = world.app("app", "not a manifest", &["probe-p3"]);
+    let line = ["up", "--build", "-f", "probe-p3.wasm", "--listen", "127.0.0.1:0"];
+    let up = world.spin(line).env("SPIN_ALWAYS_BUILD", "true").in_dir(app.dir()).start();
+    assert_eq!(spin_tests::http::get(up.serving(), "/").status, 200);
+    up.stop().success();
+}
+
+#[test]
+fn for_a_manifest_that_is_refused_nothing_is_written() {
+    let echo = Echo::new();
+    let app = echo.app(&MANIFEST.replace("source = \"one.wasm\"", "sorce = \"one.wasm\""), FILES);
+    let before = tree(echo.world.path("").as_path());
+    for flags in [&[][..], &["--build"], &["--temp", "work"], &["--cache-dir", "cache"], &["-c", "three"]] {
+        let refused = echo.up(flags).in_dir(app.dir()).run();
+        assert_eq!(refused.code, Some(1), "{flags:?}: {}", refused.snapshot());
+        assert_eq!(tree(echo.world.path("").as_path()), before, "{flags:?}");
+    }
+}
+
+/// Every path below a folder.
+fn tree(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(next) = folders.pop() {
+        for entry in std::fs::read_dir(next).unwrap().map(Result::unwrap) {
+            found.push(entry.path());
+            if entry.file_type().unwrap().is_dir() {
+                folders.push(entry.path());
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn components_that_reach_each_other_are_selected_together() {
+    let echo = Echo::new();
+    let reaching = |host: &str| {
+        MANIFEST
+            .replace("source = \"one.wasm\"", &format!("source = \"one.wasm\"\nallowed_outbound_hosts = [\"{host}\"]"))
+    };
+    let app = echo.app(&reaching("http://two.spin.internal"), FILES);
+    let refused = echo.up(&["-c", "one"]).in_dir(app.dir()).run();
+    assert_eq!(refused.code, Some(1), "{}", refused.snapshot());
+    assert!(refused.stderr.contains("component `one` connects to component `two`"), "{}", refused.snapshot());
+    let lock = echo.lock(app.dir(), &["-c", "one", "-c", "two"]);
+    assert_eq!(lock["components"][0]["metadata"]["allowed_outbound_hosts"][0], "http://two.spin.internal");
+    echo.lock(app.dir(), &["-c", "two"]);
+    echo.app(&reaching("https://example.com"), FILES);
+    echo.lock(app.dir(), &["-c", "one"]);
+}
+
+#[test]
+fn help_has_the_options_of_every_trigger_that_tells_them() {
+    let echo = Echo::new();
+    let other = echo.world.write("trigger-other", "#!/bin/sh\necho 'Other Trigger Options:'\nexit ${OTHER:-0}\n");
+    std::fs::set_permissions(&other, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let app = echo.app(&MANIFEST.replacen("[[trigger.echo]]", "[[trigger.other]]", 1), FILES);
+    let plugin = format!("trigger-other={}", other.display());
+    let help = echo.up(&["--plugin-path", &plugin, "--help"]).in_dir(app.dir());
+    let both = help.clone().run().success();
+    for part in ["--component-id", "Echo Trigger Options:", "Other Trigger Options:"] {
+        assert!(both.stdout.contains(part), "{part}: {}", both.snapshot());
+    }
+    let one = help.env("OTHER", "3").run().success();
+    assert!(one.stdout.contains("Echo Trigger Options:"), "{}", one.snapshot());
+    assert!(one.stderr.contains("trigger-other did not tell its options"), "{}", one.snapshot());
+}
