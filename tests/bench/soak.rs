@@ -12,21 +12,7 @@ use std::time::{Duration, Instant};
 
 use spin_tests::http::Client;
 use spin_tests::memory::{descriptors, resident};
-use spin_tests::{Running, World, streaming};
-
-const MANIFEST: &str = r#"spin_manifest_version = 2
-application = { name = "soak" }
-[[trigger.http]]
-route = "/p2/..."
-component = "old"
-[[trigger.http]]
-route = "/p3/..."
-component = "new"
-[component.old]
-source = "probe-p2.wasm"
-[component.new]
-source = "probe-p3.wasm"
-"#;
+use spin_tests::{Running, World, probes, streaming};
 
 const GOOD: usize = 4;
 /// How far memory and descriptors may be from where they were, in percent.
@@ -61,7 +47,7 @@ fn main() {
     let seconds = std::env::var("SOAK_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(300);
     let world = World::new();
     world.install("trigger-http");
-    let app = world.app("soak", MANIFEST, &["probe-p2", "probe-p3"]);
+    let app = probes::app(&world, probes::BOTH);
     let arguments = ["up", "--listen", "127.0.0.1:0", "--max-cpu-time", "500ms", "--quiet"];
     let up = world.spin(arguments).in_dir(app.dir()).start();
     let (address, trigger) = (up.serving(), up.child());

@@ -7,29 +7,15 @@
 use std::time::Instant;
 
 use spin_tests::memory::Memory;
-use spin_tests::{World, streaming};
+use spin_tests::{World, probes, streaming};
 
 const SIZE: u64 = 1 << 30;
 const GROWTH: u64 = 64 << 20;
 
-const MANIFEST: &str = r#"spin_manifest_version = 2
-application = { name = "echo" }
-[[trigger.http]]
-route = "/p2/..."
-component = "old"
-[[trigger.http]]
-route = "/p3/..."
-component = "new"
-[component.old]
-source = "probe-p2.wasm"
-[component.new]
-source = "probe-p3.wasm"
-"#;
-
 fn main() {
     let world = World::new();
     world.install("trigger-http");
-    let app = world.app("echo", MANIFEST, &["probe-p2", "probe-p3"]);
+    let app = probes::app(&world, probes::BOTH);
     let up = world.spin(["up", "--listen", "127.0.0.1:0"]).in_dir(app.dir()).start();
     let address = up.serving();
     let trigger = up.child();

@@ -43,6 +43,7 @@
 //! | [`http`] | a plain HTTP/1.1 client that shows the bytes |
 //! | [`streaming`] | a large body and its echo |
 //! | [`memory`] | what a process holds |
+//! | [`probes`] | the app that most tests of the HTTP trigger run |
 //! | [`upstream`] | a server of the test's own that components connect to |
 //! | [`redis`] | a Redis server of the test's own |
 //! | [`web`] | a web server of the test's own |
@@ -57,6 +58,7 @@ mod guard;
 pub mod http;
 pub mod memory;
 pub mod output;
+pub mod probes;
 pub mod process;
 mod redact;
 pub mod redis;

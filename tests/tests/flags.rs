@@ -21,28 +21,20 @@ mod variables;
 
 use std::path::{Path, PathBuf};
 
-use spin_tests::{App, Finished, Invocation, Running, World, http};
+use spin_tests::{App, Finished, Invocation, Running, World, http, probes};
 
-/// Both probes, with variables of each kind.
-const MANIFEST: &str = r#"
-spin_manifest_version = 2
-application = { name = "app", version = "1.2.3" }
+/// Variables of each kind.
+const VARIABLES: &str = r#"
 [variables]
 a = { default = "default" }
 b = { default = "default" }
 c = { default = "default" }
 d = { default = "default" }
 e = { default = "default" }
-[[trigger.http]]
-route = "/p2/..."
-component = "old"
-[[trigger.http]]
-route = "/p3/..."
-component = "new"
-[component.old]
-source = "probe-p2.wasm"
-[component.new]
-source = "probe-p3.wasm"
+"#;
+
+/// What the newer of the two probes has.
+const NEW: &str = r#"
 files = [{ source = "assets", destination = "/" }]
 variables = { all = "{{ a }}/{{ b }}/{{ c }}/{{ d }}/{{ e }}" }
 "#;
@@ -61,7 +53,7 @@ impl Site {
         let world = World::new();
         world.install("trigger-http");
         world.write("apps/app/assets/a.txt", "the file a\n");
-        let app = world.app("app", MANIFEST, &["probe-p2", "probe-p3"]);
+        let app = probes::app(&world, &format!("{VARIABLES}{}", probes::both_with("", NEW)));
         Self { world, app }
     }
 

@@ -43,10 +43,8 @@ mod variables;
 
 use std::net::SocketAddr;
 
+use spin_tests::probes::{self, BOTH, GENERATIONS};
 use spin_tests::{App, Running, World};
-
-/// The two generations of probes; most things must hold for both.
-const GENERATIONS: [&str; 2] = ["probe-p2", "probe-p3"];
 
 /// An app that runs.
 struct Served {
@@ -56,7 +54,7 @@ struct Served {
     _world: World,
 }
 
-/// Serves an app of this manifest, below its first two lines, with further flags for the trigger.
+/// Serves an app of these tables of a manifest, with further flags for the trigger.
 #[track_caller]
 fn serve(manifest: &str, flags: &[&str]) -> Served {
     serve_in(World::new(), manifest, flags)
@@ -65,9 +63,7 @@ fn serve(manifest: &str, flags: &[&str]) -> Served {
 #[track_caller]
 fn serve_in(world: World, manifest: &str, flags: &[&str]) -> Served {
     world.install("trigger-http");
-    let manifest =
-        format!("spin_manifest_version = 2\napplication = {{ name = \"app\", version = \"1.2.3\" }}\n{manifest}");
-    let app = world.app("app", &manifest, &GENERATIONS);
+    let app = probes::app(&world, manifest);
     let arguments = ["up", "--listen", "127.0.0.1:0"].into_iter().chain(flags.iter().copied());
     let up = world.spin(arguments).in_dir(app.dir()).start();
     let address = up.serving();
@@ -76,7 +72,8 @@ fn serve_in(world: World, manifest: &str, flags: &[&str]) -> Served {
 
 /// Both probes as in [`BOTH`], with this list in `allowed_outbound_hosts`.
 fn both_allowed(hosts: &str) -> String {
-    BOTH.replace(".wasm\"", &format!(".wasm\"\nallowed_outbound_hosts = {hosts}"))
+    let line = format!("allowed_outbound_hosts = {hosts}");
+    probes::both_with(&line, &line)
 }
 
 /// The path of a probe that forwards its request to `url`; `more` is a further part of the query.
@@ -90,17 +87,3 @@ fn forward(generation: &str, url: &str, more: &str) -> String {
         .collect();
     format!("/{generation}/forward?url={encoded}{more}")
 }
-
-/// Both probes, the older below `/p2`, the newer below `/p3`.
-const BOTH: &str = r#"
-[[trigger.http]]
-route = "/p2/..."
-component = "old"
-[[trigger.http]]
-route = "/p3/..."
-component = "new"
-[component.old]
-source = "probe-p2.wasm"
-[component.new]
-source = "probe-p3.wasm"
-"#;

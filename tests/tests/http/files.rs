@@ -153,6 +153,8 @@ files = ["static", { source = "single", destination = "/placed" }]
         for (path, text) in [("static/a.txt", "the file a"), ("single/b.txt", "the file b")] {
             world.write(format!("apps/app/{path}"), text);
         }
+        world.write("secret/s.txt", "the secret");
+        symlink(world.path("secret/s.txt"), app.dir().join("static/out")).unwrap();
         let arguments = ["up", "--listen", "127.0.0.1:0"].into_iter().chain(flags.iter().copied());
         let up = world.spin(arguments).in_dir(app.dir()).start();
         let address = up.serving();
@@ -160,6 +162,9 @@ files = ["static", { source = "single", destination = "/placed" }]
         assert_eq!(ask("read?path=static/a.txt"), "the file a", "{flags:?}");
         assert_eq!(ask("read?path=/placed/b.txt"), "the file b", "{flags:?}");
         assert!(ask("write?path=/placed/b.txt").starts_with("error: "), "{flags:?}");
+        // A copy is what the link led to; a folder that is mounted as it is has no way out.
+        let out = ask("read?path=static/out");
+        assert!(if names.is_empty() { out.starts_with("error: ") } else { out == "the secret" }, "{flags:?}: {out}");
         if !names.is_empty() {
             assert_eq!(ask("list?path=/"), names, "{flags:?}");
         }

@@ -7,7 +7,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use rustix::net::{AddressFamily, SocketType};
-use spin_tests::{Upstream, World, http, upstream};
+use spin_tests::{Upstream, World, http, probes, upstream};
 
 use super::{BOTH, both_allowed, forward, serve};
 
@@ -287,8 +287,7 @@ fn a_server_known_to_speak_http_2_is_spoken_to_that_way() {
     let world = World::new();
     world.install("trigger-http");
     let manifest = both_allowed(r#"["http://127.0.0.1:*"]"#);
-    let manifest = format!("spin_manifest_version = 2\napplication = {{ name = \"app\" }}\n{manifest}");
-    let app = world.app("app", &manifest, &super::GENERATIONS);
+    let app = probes::app(&world, &manifest);
     let up = world
         .spin(["up", "--listen", "127.0.0.1:0"])
         .env("SPIN_OUTBOUND_H2C_PRIOR_KNOWLEDGE", upstream.address().to_string())

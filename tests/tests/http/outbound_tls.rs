@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, Stream};
-use spin_tests::{Upstream, World, http, repository, upstream};
+use spin_tests::{Upstream, World, http, probes, repository, upstream};
 
 use super::{Served, both_allowed, forward};
 
@@ -51,8 +51,7 @@ fn serve(trusting: bool) -> Served {
     let world = World::new();
     world.install("trigger-http");
     let manifest = both_allowed(r#"["https://*:*"]"#);
-    let manifest = format!("spin_manifest_version = 2\napplication = {{ name = \"app\" }}\n{manifest}");
-    let app = world.app("app", &manifest, &super::GENERATIONS);
+    let app = probes::app(&world, &manifest);
     let mut up = world.spin(["up", "--listen", "127.0.0.1:0"]).in_dir(app.dir());
     if trusting {
         up = up.env("SSL_CERT_FILE", repository().join("tests/data/tls/ca.pem"));

@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use spin_tests::{World, http};
+use spin_tests::{World, http, probes};
 
 use super::{BOTH, serve};
 
@@ -54,8 +54,7 @@ fn a_taken_port_is_an_error_that_says_what_to_do() {
     let address = taken.local_addr().unwrap().to_string();
     let world = World::new();
     world.install("trigger-http");
-    let manifest = format!("spin_manifest_version = 2\napplication.name = \"app\"\n{BOTH}");
-    let app = world.app("app", &manifest, &super::GENERATIONS);
+    let app = probes::app(&world, BOTH);
     let refused = world.spin(["up", "--listen", &address]).in_dir(app.dir()).run();
     assert_eq!(refused.code, Some(1), "{}", refused.snapshot());
     assert!(refused.stderr.contains("--find-free-port") && refused.stderr.contains(&address), "{}", refused.snapshot());
@@ -68,8 +67,7 @@ fn a_taken_port_is_an_error_that_says_what_to_do() {
 fn several_addresses_are_served() {
     let world = World::new();
     world.install("trigger-http");
-    let manifest = format!("spin_manifest_version = 2\napplication.name = \"app\"\n{BOTH}");
-    let app = world.app("app", &manifest, &super::GENERATIONS);
+    let app = probes::app(&world, BOTH);
     let up = |arguments: &[&str]| world.spin(["up"].iter().chain(arguments)).in_dir(app.dir());
 
     let plain = up(&["--listen", "127.0.0.1:0", "--listen", "localhost:0"]).start();
@@ -96,8 +94,7 @@ fn several_addresses_are_served() {
 fn a_range_without_a_free_port_and_the_last_port_have_texts_of_their_own() {
     let world = World::new();
     world.install("trigger-http");
-    let manifest = format!("spin_manifest_version = 2\napplication.name = \"app\"\n{BOTH}");
-    let app = world.app("app", &manifest, &super::GENERATIONS);
+    let app = probes::app(&world, BOTH);
     // Other programs of this machine may have some of them; then they are taken as well.
     let taken = |first: u16, count: u16| -> Vec<_> {
         (first..=first.saturating_add(count - 1))
@@ -148,8 +145,7 @@ fn a_head_must_fit_the_buffer() {
 fn limits_that_make_no_sense_are_usage_errors() {
     let world = World::new();
     world.install("trigger-http");
-    let manifest = format!("spin_manifest_version = 2\napplication.name = \"app\"\n{BOTH}");
-    let app = world.app("app", &manifest, &super::GENERATIONS);
+    let app = probes::app(&world, BOTH);
     for (flag, expected) in [
         ("--http1-max-buf-size=8191", "8192 bytes or more"),
         ("--max-connections=0", "1 or more"),
@@ -185,8 +181,7 @@ fn the_last_response_of_a_kept_connection_says_that_it_is_the_last() {
 fn the_listing_is_json_on_demand() {
     let world = World::new();
     world.install("trigger-http");
-    let manifest = format!("spin_manifest_version = 2\napplication.name = \"app\"\n{BOTH}");
-    let app = world.app("app", &manifest, &super::GENERATIONS);
+    let app = probes::app(&world, BOTH);
     let up = world.spin(["up", "--listen", "127.0.0.1:0", "--format", "json"]).in_dir(app.dir()).start();
     let last = up.stdout().line_within(std::time::Duration::from_secs(60), |line| line == "}");
     assert!(last.is_ok(), "{last:?}");

@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use spin_tests::{World, http};
+use spin_tests::{World, http, probes};
 
 use super::{BOTH, serve};
 
@@ -149,8 +149,7 @@ fn too_many_connections_wait_for_their_turn() {
 fn a_lack_of_descriptors_is_survived() {
     let world = World::new();
     world.install("trigger-http");
-    let manifest = format!("spin_manifest_version = 2\napplication.name = \"app\"\n{BOTH}");
-    let app = world.app("app", &manifest, &super::GENERATIONS);
+    let app = probes::app(&world, BOTH);
     let spin = world.dist().bin("spin");
     let command = format!("ulimit -n 64; exec '{}' up --listen 127.0.0.1:0 --disable-pooling", spin.display());
     let up = world.command("/bin/sh").args(["-c", &command]).in_dir(app.dir()).start();

@@ -1,7 +1,7 @@
 //! HTTPS: the certificates that are taken, the protocols that are offered, and a certificate that changes.
 
 use spin_tests::certificates::{Certificates, Issued, Key, replace};
-use spin_tests::{World, http};
+use spin_tests::{World, http, probes};
 use tokio::io::AsyncReadExt;
 
 use super::client::{ask, converse, get, http1_over, http2_over, read, tls};
@@ -103,8 +103,7 @@ fn files_that_cannot_be_used_are_errors_that_name_them() {
     let authority = Certificates::new(world.path("certificates"));
     let [one, other] = ["one", "other"].map(|name| authority.issue(name, Key::Pkcs8));
     world.install("trigger-http");
-    let manifest = format!("spin_manifest_version = 2\napplication.name = \"app\"\n{BOTH}");
-    let app = world.app("app", &manifest, &super::GENERATIONS);
+    let app = probes::app(&world, BOTH);
     let up = |arguments: &[&str]| {
         let arguments = ["up", "--listen", "127.0.0.1:0"].into_iter().chain(arguments.iter().copied());
         world.spin(arguments).in_dir(app.dir()).run()

@@ -1,32 +1,26 @@
 //! Environment and variables, as components see them.
 
-use spin_tests::{World, http};
+use spin_tests::{World, http, probes};
 
 use super::serve;
 
-const MANIFEST: &str = r#"
-[variables]
-greeting = { default = "hi" }
-token = { required = true, secret = true }
-[[trigger.http]]
-route = "/p2/..."
-component = "old"
-[[trigger.http]]
-route = "/p3/..."
-component = "new"
-[component.old]
-source = "probe-p2.wasm"
-environment = { KIND = "from the manifest" }
-variables = { text = "{{ greeting }}, {{ token }}!", fixed = "as it is" }
-[component.new]
-source = "probe-p3.wasm"
+/// Both probes with the same lines, and what the lines are about.
+fn manifest() -> String {
+    let lines = r#"
 environment = { KIND = "from the manifest" }
 variables = { text = "{{ greeting }}, {{ token }}!", fixed = "as it is" }
 "#;
+    let variables = r#"
+[variables]
+greeting = { default = "hi" }
+token = { required = true, secret = true }
+"#;
+    format!("{variables}{}", probes::both_with(lines, lines))
+}
 
 #[test]
 fn components_see_their_own_variables() {
-    let served = serve(MANIFEST, &["--variable", "token=t0p"]);
+    let served = serve(&manifest(), &["--variable", "token=t0p"]);
     for generation in ["p2", "p3"] {
         let get = |name: &str| http::get(served.address, &format!("/{generation}/variable/{name}"));
         assert_eq!(get("text").text(), "hi, t0p!", "{generation}");
@@ -44,8 +38,7 @@ fn components_see_their_own_variables() {
 fn the_environment_gives_values_and_the_command_line_wins() {
     let world = World::new();
     world.install("trigger-http");
-    let manifest = format!("spin_manifest_version = 2\napplication.name = \"app\"\n{MANIFEST}");
-    let app = world.app("app", &manifest, &super::GENERATIONS);
+    let app = probes::app(&world, &manifest());
     let up = world
         .spin(["up", "--listen", "127.0.0.1:0", "--variable", "greeting=flag"])
         .env("SPIN_VARIABLE_TOKEN", "env")
@@ -59,8 +52,7 @@ fn the_environment_gives_values_and_the_command_line_wins() {
 fn a_required_variable_without_a_value_is_named_before_anything_runs() {
     let world = World::new();
     world.install("trigger-http");
-    let manifest = format!("spin_manifest_version = 2\napplication.name = \"app\"\n{MANIFEST}");
-    let app = world.app("app", &manifest, &super::GENERATIONS);
+    let app = probes::app(&world, &manifest());
     let refused = world.spin(["up", "--listen", "127.0.0.1:0"]).in_dir(app.dir()).run();
     assert_eq!(refused.code, Some(1), "{}", refused.snapshot());
     assert!(refused.stderr.contains("token") && refused.stderr.contains("--variable"), "{}", refused.snapshot());
@@ -68,7 +60,7 @@ fn a_required_variable_without_a_value_is_named_before_anything_runs() {
 
 #[test]
 fn the_environment_is_the_manifests_and_the_flags() {
-    let served = serve(MANIFEST, &["--variable", "token=t", "-e", "KIND=flag", "--env=OTHER=a=b"]);
+    let served = serve(&manifest(), &["--variable", "token=t", "-e", "KIND=flag", "--env=OTHER=a=b"]);
     for generation in ["p2", "p3"] {
         let get = |name: &str| http::get(served.address, &format!("/{generation}/env/{name}"));
         assert_eq!(get("KIND").text(), "flag", "{generation}");
