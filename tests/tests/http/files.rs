@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::os::unix::fs::symlink;
 
-use spin_tests::{Finished, Running, World, http};
+use spin_tests::{Finished, Invocation, Running, World, http};
 
 /// A world with a folder of files, and a secret beside it that links lead to.
 fn world() -> World {
@@ -19,6 +19,11 @@ fn world() -> World {
 }
 
 fn start(world: &World, source: &str, flags: &[&str]) -> Running {
+    trigger(world, source, flags).start()
+}
+
+/// The trigger for an app whose two components have this folder as their root.
+fn trigger(world: &World, source: &str, flags: &[&str]) -> Invocation {
     let trigger = |id: &str, route: &str| serde_json::json!({"id": id, "trigger_type": "http", "trigger_config": {"component": id, "route": route}});
     let component = |id: &str, guest: &str| {
         serde_json::json!({
@@ -40,7 +45,6 @@ fn start(world: &World, source: &str, flags: &[&str]) -> Running {
         .args(flags)
         .env("SPIN_LOCKED_URL", format!("file://{}", lock.display()))
         .env("SPIN_WORKING_DIR", world.path(""))
-        .start()
 }
 
 fn ask(address: SocketAddr, generation: &str, what: &str) -> String {
@@ -123,6 +127,19 @@ fn writing_is_by_permission_and_never_reaches_what_is_run() {
         assert_eq!(refused.code, Some(1), "{}\n{}", source.display(), refused.snapshot());
         assert!(refused.stderr.contains("writable"), "{}", refused.snapshot());
     }
+}
+
+#[test]
+fn a_cache_that_is_yet_to_be_made_behind_a_link_is_out_of_reach() {
+    let world = world();
+    std::fs::create_dir(world.path("big-disk")).unwrap();
+    symlink("big-disk", world.path("caches")).unwrap();
+    let refused = trigger(&world, "big-disk", &["--allow-transient-write"])
+        .env("XDG_CACHE_HOME", world.path("caches/of-me"))
+        .run();
+    assert_eq!(refused.code, Some(1), "{}", refused.snapshot());
+    assert!(refused.stderr.contains("writable"), "{}", refused.snapshot());
+    assert!(!world.path("big-disk/of-me").exists());
 }
 
 #[test]

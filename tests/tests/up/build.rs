@@ -86,3 +86,14 @@ fn circles_of_dependencies_are_built_in_the_order_of_the_manifest() {
     echo.world.spin(["build"]).in_dir(app.dir()).run().success();
     assert_eq!(built(&app), "b\na\n");
 }
+
+#[test]
+fn nothing_is_built_outside_of_the_folder_of_the_manifest() {
+    let echo = Echo::new();
+    let outside = echo.world.path("tmp");
+    let app = echo.app(&MANIFEST.replace("\"src\"", &format!("{outside:?}")), &["src/x"]);
+    let refused = echo.world.spin(["build"]).in_dir(app.dir()).run();
+    assert!(refused.stderr.contains("spin.toml:8:"), "{}", refused.snapshot());
+    assert_eq!(built(&app), "");
+    assert!(!outside.join("../built").exists() && !outside.join("../a.wasm").exists());
+}
