@@ -108,7 +108,7 @@ fn an_unknown_profile_is_named_with_the_ones_there_are() {
     let (_, manifest) = manifests().into_iter().find(|(name, _)| name == "v2-profiles").unwrap();
     let error = |name: &str| manifest.with_profile(name).unwrap_err().to_string();
     assert_eq!(error("debgu"), "/app/spin.toml: no component has a profile `debgu`\n  help: did you mean `debug`?");
-    assert_eq!(error("x"), "/app/spin.toml: no component has a profile `x`\n  help: the profiles are debug, trace");
+    assert_eq!(error("x"), "/app/spin.toml: no component has a profile `x`\n  help: the profiles are `debug`, `trace`");
 }
 
 #[test]

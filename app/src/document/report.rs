@@ -163,7 +163,7 @@ impl<'t> Report<'t> {
     /// Notes a problem at a place that is known already.
     pub fn add(&self, at: Position, message: String, help: Option<String>) {
         if self.is_full() {
-            self.only_count();
+            self.omitted.set(self.omitted.get() + 1);
         } else {
             self.problems.borrow_mut().push(Problem { line: at.line, column: at.column, message, help });
         }
@@ -184,13 +184,14 @@ impl<'t> Report<'t> {
         warnings
     }
 
-    /// Counts a problem without saying what it is.
-    pub fn only_count(&self) {
-        self.omitted.set(self.omitted.get() + 1);
+    /// Help for a problem that is about to be noted: the known name that could be meant, if there is one. Nobody thinks
+    /// about what would help where problems are only counted any more.
+    pub fn suggest<'k>(&self, name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<String> {
+        if self.is_full() { None } else { did_you_mean(name, known) }
     }
 
-    /// Whether further problems are only counted, so that nobody need think about what would help.
-    pub fn is_full(&self) -> bool {
+    /// Whether further problems are only counted.
+    fn is_full(&self) -> bool {
         self.problems.borrow().len() >= MAX_PROBLEMS
     }
 
@@ -225,14 +226,20 @@ pub fn quoted(name: &str) -> String {
 }
 
 /// The known name that is most like this one, if any is like it.
+///
+/// Comparing takes time, and there may be as many names as a hostile file has room for: only so many are considered.
 pub(crate) fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     const LONGEST: usize = 64;
+    const CANDIDATES: usize = 500;
     if name.len() > LONGEST {
         return None;
     }
-    let tolerated = (name.chars().count() / 3).max(1);
+    let length = name.chars().count();
+    let tolerated = (length / 3).max(1);
     known
         .into_iter()
+        .filter(|candidate| candidate.chars().count().abs_diff(length) <= tolerated)
+        .take(CANDIDATES)
         .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))
         .filter(|(distance, _)| *distance <= tolerated)
         .min()
@@ -306,6 +313,26 @@ mod tests {
         assert_eq!(nearest("componnet", ["component", "route"]), Some("component"));
         assert_eq!(nearest("xyz", ["component", "route"]), None);
         assert_eq!(nearest(&"x".repeat(100_000), ["component"]), None);
+    }
+
+    #[test]
+    fn nobody_thinks_about_help_that_is_not_shown() {
+        let report = Report::new("x");
+        let known = ["component"];
+        assert_eq!(report.suggest("componnet", known).unwrap(), "did you mean `component`?");
+        for _ in 0..MAX_PROBLEMS {
+            report.problem(&(0..0), "p");
+        }
+        let unseen = std::iter::from_fn(|| -> Option<&str> { panic!("nobody need look at the names") });
+        assert_eq!(report.suggest("componnet", unseen), None);
+    }
+
+    #[test]
+    fn only_so_many_names_are_compared() {
+        let mut seen = 0;
+        let known = std::iter::repeat_n("likeness", 1_000_000).inspect(|_| seen += 1);
+        assert_eq!(nearest("likenezz", known), Some("likeness"));
+        assert!(seen < 1000, "{seen}");
     }
 
     #[test]

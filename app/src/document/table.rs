@@ -6,7 +6,7 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::report::{Located, Report, did_you_mean, quoted};
+use super::report::{Located, Report, quoted};
 
 /// A table of the document, a name for it in messages, and the report that problems go to.
 ///
@@ -198,11 +198,9 @@ impl<'d, 't> Table<'d, 't> {
                 self.report.problem_with_help(&span, message, (*help).to_owned());
                 continue;
             }
-            if self.report.is_full() {
-                self.report.only_count();
-                continue;
-            }
-            let help = did_you_mean(key, known.iter().copied())
+            let help = self
+                .report
+                .suggest(key, known.iter().copied())
                 .unwrap_or_else(|| format!("known keys are {}", known.join(", ")));
             self.report.problem_with_help(&span, format!("unknown key {}", self.field_name(key)), help);
         }

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::dependencies;
+use super::dependencies::{self, Resolver};
 use super::parse::Parsed;
-use super::schema::{Component, Manifest, Trigger};
-use crate::document::{Located, Report, did_you_mean, quoted};
+use super::schema::{Component, DependencySource, Manifest, Trigger};
+use crate::document::{Located, Position, Report, quoted};
 use crate::expression::{Template, TemplateError};
 use crate::hosts::{AllowedHost, HostError};
 use crate::names::ComponentId;
@@ -38,8 +38,8 @@ fn check_reference(parsed: &Parsed<'_>, reference: &Located<ComponentId>, report
         return;
     }
     let declared = parsed.components.iter().map(|id| &**id);
-    let help = did_you_mean(reference.value.as_str(), declared)
-        .unwrap_or_else(|| format!("declare it: `[component.{}]`", reference.value));
+    let help =
+        report.suggest(reference.value.as_str(), declared).unwrap_or_else(|| dependencies::declare(&reference.value));
     report.add(reference.at, format!("no component `{}` is declared", reference.value), Some(help));
 }
 
@@ -71,7 +71,8 @@ fn check_template(parsed: &Parsed<'_>, text: &Located<String>, report: &Report<'
     };
     let unknown: Vec<_> = template.variables().filter(|name| !parsed.variables.contains(*name)).collect();
     for name in &unknown {
-        let help = did_you_mean(name, parsed.variables.iter().map(|name| &**name))
+        let help = report
+            .suggest(name, parsed.variables.iter().map(|name| &**name))
             .unwrap_or_else(|| format!("declare it: `{name} = {{ required = true }}` below `[variables]`"));
         report.add(text.at, format!("no variable `{name}` is declared"), Some(help));
     }
@@ -114,13 +115,34 @@ fn check_dependencies(parsed: &Parsed<'_>, report: &Report<'_>) {
     let in_profiles = profiles.filter_map(|name| manifest.with_profile(name).ok());
     let mut seen = BTreeSet::new();
     for manifest in std::iter::once(manifest.clone()).chain(in_profiles) {
+        check_dependency_references(parsed, &manifest, report, &mut seen);
+        let resolver = Resolver::new(&manifest);
         for component in &manifest.components {
-            let is_declared = |id: &str| parsed.components.contains(id);
-            dependencies::resolve(&manifest, component, &is_declared, &mut |at, message, help| {
+            resolver.resolve(component, &mut |at, message, help| {
                 if seen.insert((at, message.clone())) {
                     report.add(at, message, help);
                 }
             });
+        }
+    }
+}
+
+/// Reports dependencies that are components which are not declared, and notes what is said of them. A component that is
+/// declared and could not be read is not there either, and nothing is to be said of it.
+fn check_dependency_references(
+    parsed: &Parsed<'_>,
+    manifest: &Manifest,
+    report: &Report<'_>,
+    said: &mut BTreeSet<(Position, String)>,
+) {
+    let read: BTreeSet<_> = manifest.components.iter().map(|component| component.id.value.as_str()).collect();
+    for dependency in manifest.components.iter().flat_map(|component| &component.dependencies) {
+        let DependencySource::Component(id) = &dependency.source.value else { continue };
+        let (at, message) = (dependency.source.at, dependencies::does_not_exist(id));
+        let is_news = !read.contains(id.as_str()) && said.insert((at, message.clone()));
+        if is_news && !parsed.components.contains(id.as_str()) {
+            let help = report.suggest(id.as_str(), read.iter().copied()).unwrap_or_else(|| dependencies::declare(id));
+            report.add(at, message, Some(help));
         }
     }
 }

@@ -1,11 +1,11 @@
 //! What the dependencies of a component come to: who inherits what, which code is meant, and what contradicts itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use semver::Version;
 
 use super::schema::{Component, Dependency, DependencyName, DependencySource, Manifest, Package, SourceRef};
-use crate::document::{Located, Position, did_you_mean, quoted};
+use crate::document::{Located, Position, quoted};
 use crate::lock::Inherit;
 use crate::names::ComponentId;
 
@@ -24,31 +24,90 @@ pub(super) struct Resolved {
 /// Somebody who is told what is wrong: where, what, and what to do.
 pub(super) type Tell<'a> = dyn FnMut(Position, String, Option<String>) + 'a;
 
-/// The dependencies of a component, with whatever is wrong with them told.
-///
-/// `is_declared` knows the components that are there but could not be read: a reference to one is not at fault.
-pub(super) fn resolve(
-    manifest: &Manifest,
-    component: &Component,
-    is_declared: &dyn Fn(&str) -> bool,
-    tell: &mut Tell<'_>,
-) -> Vec<Resolved> {
-    check_inheritance(component, tell);
-    let mut resolved = Vec::new();
-    for dependency in &component.dependencies {
-        let Some(source) = source(manifest, dependency, is_declared, tell) else {
-            continue;
-        };
-        check_export(dependency, tell);
-        resolved.push(Resolved {
-            name: dependency.name.value.clone(),
-            source: Located { value: source, at: dependency.source.at },
-            export: dependency.export.as_ref().map(|export| export.value.clone()),
-            inherit: inherit(component, dependency),
-        });
+/// All components of a manifest, to look up those that are dependencies of others.
+pub(super) struct Resolver<'m> {
+    components: HashMap<&'m ComponentId, &'m Component>,
+}
+
+impl<'m> Resolver<'m> {
+    pub(super) fn new(manifest: &'m Manifest) -> Self {
+        Self { components: manifest.components.iter().map(|component| (&component.id.value, component)).collect() }
     }
-    check_conflicts(component, tell);
-    resolved
+
+    /// The dependencies of a component, with whatever is wrong with them told.
+    pub(super) fn resolve(&self, component: &Component, tell: &mut Tell<'_>) -> Vec<Resolved> {
+        check_inheritance(component, tell);
+        let mut resolved = Vec::new();
+        for dependency in &component.dependencies {
+            let Some(source) = self.source(dependency, tell) else {
+                continue;
+            };
+            check_export(dependency, tell);
+            resolved.push(Resolved {
+                name: dependency.name.value.clone(),
+                source: Located { value: source, at: dependency.source.at },
+                export: dependency.export.as_ref().map(|export| export.value.clone()),
+                inherit: inherit(component, dependency),
+            });
+        }
+        check_conflicts(component, tell);
+        resolved
+    }
+
+    /// The dependencies of a component whose mistakes are told elsewhere.
+    pub(super) fn resolvable(&self, component: &Component) -> Vec<Resolved> {
+        self.resolve(component, &mut |_, _, _| {})
+    }
+
+    fn source(&self, dependency: &Dependency, tell: &mut Tell<'_>) -> Option<SourceRef> {
+        let (registry, package, version) = match &dependency.source.value {
+            DependencySource::File(path) => return Some(SourceRef::File(path.clone())),
+            DependencySource::Download(download) => return Some(SourceRef::Download(download.clone())),
+            DependencySource::Component(id) => return self.other_component(dependency, id, tell),
+            DependencySource::Version(version) => (None, None, version),
+            DependencySource::Package { registry, package, version } => (registry.clone(), package.clone(), version),
+        };
+        let own = match &dependency.name.value {
+            DependencyName::Package { package, .. } => Some(package.clone()),
+            DependencyName::Plain(_) => None,
+        };
+        let Some(name) = package.or(own) else {
+            let name = quoted(&dependency.name.value.to_string());
+            let message = format!("dependency {name} must specify a package name");
+            let help = "write `{ package = \"namespace:name\", version = \"…\" }`".to_owned();
+            tell(dependency.source.at, message, Some(help));
+            return None;
+        };
+        Some(SourceRef::Package(Package { registry, name, version: version.clone() }))
+    }
+
+    /// The code of another component. It runs with the rights of its dependent, so it may have none of its own.
+    fn other_component(&self, dependency: &Dependency, id: &ComponentId, tell: &mut Tell<'_>) -> Option<SourceRef> {
+        let Some(component) = self.components.get(id) else {
+            tell(dependency.source.at, does_not_exist(id), Some(declare(id)));
+            return None;
+        };
+        let own = own_resources(component);
+        if !own.is_empty() {
+            let message = format!(
+                "component {} is a dependency and may not have its own resources or permissions",
+                quoted(id.as_str())
+            );
+            tell(dependency.source.at, message, Some(format!("remove from it: {}", own.join(", "))));
+            return None;
+        }
+        Some(component.source.value.clone())
+    }
+}
+
+/// What is said of a dependency that is a component which is not declared.
+pub(super) fn does_not_exist(id: &ComponentId) -> String {
+    format!("dependency {} does not exist: no component of this id is declared", quoted(id.as_str()))
+}
+
+/// What to do about a component that is not declared.
+pub(super) fn declare(id: &ComponentId) -> String {
+    format!("declare it: `[component.{id}]`")
 }
 
 /// One setting for all dependencies and settings of their own exclude each other.
@@ -71,63 +130,6 @@ fn inherit(component: &Component, dependency: &Dependency) -> Inherit {
         (_, None) if all => Inherit::All,
         (_, None) => Inherit::Nothing,
     }
-}
-
-fn source(
-    manifest: &Manifest,
-    dependency: &Dependency,
-    is_declared: &dyn Fn(&str) -> bool,
-    tell: &mut Tell<'_>,
-) -> Option<SourceRef> {
-    let (registry, package, version) = match &dependency.source.value {
-        DependencySource::File(path) => return Some(SourceRef::File(path.clone())),
-        DependencySource::Download(download) => return Some(SourceRef::Download(download.clone())),
-        DependencySource::Component(id) => return other_component(manifest, dependency, id, is_declared, tell),
-        DependencySource::Version(version) => (None, None, version),
-        DependencySource::Package { registry, package, version } => (registry.clone(), package.clone(), version),
-    };
-    let own = match &dependency.name.value {
-        DependencyName::Package { package, .. } => Some(package.clone()),
-        DependencyName::Plain(_) => None,
-    };
-    let Some(name) = package.or(own) else {
-        let name = quoted(&dependency.name.value.to_string());
-        let message = format!("dependency {name} must specify a package name");
-        let help = "write `{ package = \"namespace:name\", version = \"…\" }`".to_owned();
-        tell(dependency.source.at, message, Some(help));
-        return None;
-    };
-    Some(SourceRef::Package(Package { registry, name, version: version.clone() }))
-}
-
-/// The code of another component. It runs with the rights of its dependent, so it may have none of its own.
-fn other_component(
-    manifest: &Manifest,
-    dependency: &Dependency,
-    id: &ComponentId,
-    is_declared: &dyn Fn(&str) -> bool,
-    tell: &mut Tell<'_>,
-) -> Option<SourceRef> {
-    let Some(component) = manifest.component(id) else {
-        if !is_declared(id.as_str()) {
-            let declared = manifest.components.iter().map(|component| component.id.value.as_str());
-            let help = did_you_mean(id.as_str(), declared).unwrap_or_else(|| format!("declare it: `[component.{id}]`"));
-            let message =
-                format!("dependency {} does not exist: no component of this id is declared", quoted(id.as_str()));
-            tell(dependency.source.at, message, Some(help));
-        }
-        return None;
-    };
-    let own = own_resources(component);
-    if !own.is_empty() {
-        let message = format!(
-            "component {} is a dependency and may not have its own resources or permissions",
-            quoted(id.as_str())
-        );
-        tell(dependency.source.at, message, Some(format!("remove from it: {}", own.join(", "))));
-        return None;
-    }
-    Some(component.source.value.clone())
 }
 
 fn own_resources(component: &Component) -> Vec<&'static str> {

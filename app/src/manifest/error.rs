@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 use super::needs::Needs;
 use crate::document::{Invalid, Position, Problem, did_you_mean, quoted};
 
+/// How many profiles are named to somebody who asked for one that is not there.
+const PROFILES_NAMED: usize = 20;
+
 /// Why there is no manifest.
 ///
 /// Printed, what is wrong with the text is one line `PATH:LINE:COLUMN: MESSAGE` for each problem.
@@ -81,7 +84,11 @@ impl fmt::Display for ManifestError {
                 match did_you_mean(profile, known.iter().map(String::as_str)) {
                     Some(help) => write!(f, "\n  help: {help}"),
                     None if known.is_empty() => write!(f, "\n  help: leave the profile out; there are none"),
-                    None => write!(f, "\n  help: the profiles are {}", known.join(", ")),
+                    None => {
+                        let more = if known.len() > PROFILES_NAMED { " and others" } else { "" };
+                        let known: Vec<_> = known.iter().take(PROFILES_NAMED).map(|name| quoted(name)).collect();
+                        write!(f, "\n  help: the profiles are {}{more}", known.join(", "))
+                    }
                 }
             }
             Self::Unresolved { path, needs } => {

@@ -7,10 +7,11 @@ use std::path::{self, Component as PathPart, Path, PathBuf};
 use serde_json::{Map, Value, json};
 use url::Url;
 
+use super::dependencies::Resolver;
 use super::error::ManifestError;
+use super::http_hosts;
 use super::needs::{Needs, Resolved};
 use super::schema::{Build, BuildCommand, Component, Manifest, SourceRef, Trigger, Variable};
-use super::{dependencies, http_hosts};
 use crate::document::{Invalid, Located, Problem};
 use crate::hosts::AllowedHost;
 use crate::lock::{
@@ -82,7 +83,7 @@ impl Manifest {
         if !unmet.is_empty() {
             return Err(ManifestError::Unresolved { path: self.path.clone(), needs: unmet });
         }
-        let locking = Locking { manifest: self, options, resolved };
+        let locking = Locking { manifest: self, resolver: Resolver::new(self), options, resolved };
         let components = self.components.iter().map(|component| locking.component(component));
         let components = components.collect::<Result<Vec<_>, _>>()?;
         let mut app = LockedApp::default();
@@ -151,6 +152,7 @@ fn lock_trigger(trigger: &Trigger) -> LockedTrigger {
 /// Everything that it takes to lock a component.
 struct Locking<'a> {
     manifest: &'a Manifest,
+    resolver: Resolver<'a>,
     options: &'a LockOptions,
     resolved: &'a Resolved,
 }
@@ -194,7 +196,7 @@ impl Locking<'_> {
 
     fn dependencies(&self, component: &Component) -> Result<BTreeMap<String, LockedDependency>, ManifestError> {
         let mut problems = Vec::new();
-        let resolved = dependencies::resolve(self.manifest, component, &|_| false, &mut |at, message, help| {
+        let resolved = self.resolver.resolve(component, &mut |at, message, help| {
             problems.push(Problem { line: at.line, column: at.column, message, help });
         });
         if let Some(invalid) = Invalid::of(&self.manifest.path, problems, 0) {

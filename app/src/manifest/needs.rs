@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
+use super::dependencies::Resolver;
 use super::schema::{FileMount, Manifest, SourceRef};
 use crate::document::{Located, Position, quoted};
 use crate::names::ComponentId;
@@ -156,9 +157,10 @@ impl Manifest {
                 needs.sources.push(source);
             }
         };
+        let resolver = Resolver::new(self);
         for component in &self.components {
             add(component.source.clone(), &mut needs);
-            for dependency in super::dependencies::resolve(self, component, &|_| false, &mut |_, _, _| {}) {
+            for dependency in resolver.resolvable(component) {
                 add(dependency.source, &mut needs);
             }
             if !component.files.is_empty() {

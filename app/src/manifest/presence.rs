@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::dependencies;
+use super::dependencies::Resolver;
 use super::locking::absolute_source;
 use super::patterns::is_glob;
 use super::schema::{Component, FileMount, Manifest, SourceRef};
@@ -17,9 +17,10 @@ impl Manifest {
     #[must_use]
     pub fn missing_files(&self, base_dir: &Path) -> Vec<Problem> {
         let mut problems = Vec::new();
+        let resolver = Resolver::new(self);
         for component in &self.components {
             problems.extend(missing_code(component, base_dir));
-            for dependency in dependencies::resolve(self, component, &|_| false, &mut |_, _, _| {}) {
+            for dependency in resolver.resolvable(component) {
                 let missing = missing_dependency(&dependency.name.to_string(), &dependency.source, base_dir);
                 problems.extend(missing);
             }

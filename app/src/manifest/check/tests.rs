@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use crate::manifest::{Draft, Manifest};
 
@@ -36,6 +38,24 @@ t:7:5: variable `v` must be a table, not a text
 t:9:1: the key `source` is missing in component `a`
   help: name the component's wasm file: `source = \"hello.wasm\"`"
     );
+}
+
+#[test]
+fn many_mistakes_are_found_in_a_moment() {
+    let mut text = with("[variables]\n");
+    for number in 0..6000 {
+        writeln!(text, "some-variable-{number} = {{ default = '' }}").unwrap();
+    }
+    for number in 0..6000 {
+        writeln!(text, "[[trigger.http]]\ncomponent = 'component-nr-{number}-x'").unwrap();
+        writeln!(text, "[component.component-nr-a{number}]\nsource = 'a'\nvariables = {{ v = '{{{{ v{number} }}}}' }}")
+            .unwrap();
+        writeln!(text, "dependencies = {{ 'x:y' = {{ component = 'component-nr-b{number}' }} }}").unwrap();
+    }
+    let begin = Instant::now();
+    let draft = Draft::parse(&text, Path::new("t")).unwrap();
+    assert!(draft.omitted > 10_000 && draft.manifest.missing_files(Path::new("/none")).len() == 6000);
+    assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
 }
 
 #[test]

@@ -49,7 +49,9 @@ pub(super) fn recognise<'d, 't>(
 
 /// The form with a key that is much like one that is there.
 fn resembled(keys: &[&str], forms: &'static [Form]) -> Option<&'static Form> {
-    let has_near = |form: &&Form| keys.iter().any(|key| nearest(key, form.keys.iter().copied()).is_some());
+    // A table of any of these forms has a handful of keys.
+    const KEYS: usize = 20;
+    let has_near = |form: &&Form| keys.iter().take(KEYS).any(|key| nearest(key, form.keys.iter().copied()).is_some());
     forms.iter().find(has_near)
 }
 
