@@ -85,7 +85,7 @@ impl Manifest {
     ///
     /// [`ManifestError::Read`] when the file cannot be read, else as [`parse`](Self::parse).
     pub fn read(path: &Path) -> Result<Self, ManifestError> {
-        Draft::read(path)?.finished()
+        Draft::read(path, None)?.finished()
     }
 
     /// Reads the text of a manifest. `path` is where it is from: it appears in messages and is not opened.
@@ -94,6 +94,6 @@ impl Manifest {
     ///
     /// [`ManifestError::Invalid`], listing everything that is wrong with it.
     pub fn parse(text: &str, path: &Path) -> Result<Self, ManifestError> {
-        Draft::parse(text, path)?.finished()
+        Draft::parse(text, path, None)?.finished()
     }
 }

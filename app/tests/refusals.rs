@@ -15,7 +15,8 @@ mod blocks;
 use blocks::Block;
 
 fn answer(block: &Block<'_>, folder: &Path) -> String {
-    let read = Draft::parse(&block.document(), Path::new("t")).and_then(|mut draft| {
+    let profile = (block.kind() == "debug").then_some("debug");
+    let read = Draft::parse(&block.document(), Path::new("t"), profile).and_then(|mut draft| {
         if block.kind() == "disk" {
             draft.problems.extend(draft.manifest.missing_files(folder));
         }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 
 use spin_app_model::manifest::{Build, Component, DependencySource, Draft, SourceRef};
-use spin_app_model::{ComponentId, Manifest};
+use spin_app_model::{ComponentId, Manifest, ManifestError};
 
 use crate::report::Report;
 use crate::selection::{Selection, UnknownComponents};
@@ -26,6 +26,8 @@ const ANONYMOUS: &str = "<anonymous>";
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BuildError {
     #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    #[error(transparent)]
     UnknownComponents(#[from] UnknownComponents),
     #[error("the build command of component `{component}` failed with {}", told(*status))]
     Failed { component: ComponentId, command: String, status: ExitStatus },
@@ -41,6 +43,7 @@ impl From<BuildError> for Report {
     fn from(error: BuildError) -> Self {
         let report = Self::of(&error);
         match error {
+            BuildError::Manifest(error) => report.code(error.code()),
             BuildError::UnknownComponents(error) => error.into(),
             BuildError::Failed { command, .. } => {
                 report.code("build::failed").help(format!("what it has to say is above; the command is `{command}`"))
@@ -52,10 +55,10 @@ impl From<BuildError> for Report {
     }
 }
 
-/// Builds the selected components in the directory of the manifest. A manifest that has problems elsewhere is no
-/// obstacle: its author may need to build in order to see what the problem is.
+/// Builds the selected components in the directory of the manifest. A manifest that has problems is no obstacle as long as
+/// none concerns building: its author may need to build in order to see what the problem is.
 pub(crate) async fn build(draft: &Draft, app_dir: &Path, only: &Selection, ui: &Ui) -> Result<(), BuildError> {
-    let components: Vec<_> = draft.buildable().collect();
+    let components = draft.to_build()?;
     only.check(components.iter().copied())?;
     let components = in_order(components).into_iter().filter(|component| only.has(component.id.value.as_str()));
     let builds = components.filter_map(|component| Some((component, component.build.as_ref()?)));

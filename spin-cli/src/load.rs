@@ -101,15 +101,7 @@ pub(crate) fn open(source: &Source, profile: Option<&str>, current_dir: &Path) -
         Source::Manifest(_) => {
             let options = LockOptions::for_manifest(path).map_err(failed)?;
             let local_dir = Some(options.base_dir().to_owned());
-            let mut draft = Draft::read(path)?;
-            match profile.map(|profile| draft.manifest.with_profile(profile)) {
-                Some(Ok(in_profile)) => draft.manifest = in_profile,
-                // The profile may be in what could not be read, whose problems come first.
-                Some(Err(_)) if !draft.problems.is_empty() => {}
-                Some(Err(error)) => return Err(error.into()),
-                None => {}
-            }
-            Ok(Opened { draft, options, local_dir })
+            Ok(Opened { draft: Draft::read(path, profile)?, options, local_dir })
         }
         Source::Wasm(_) => {
             let options = LockOptions::in_directory(current_dir).map_err(failed)?;

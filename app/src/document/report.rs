@@ -115,6 +115,8 @@ pub struct Report<'t> {
     last: Cell<(usize, Position)>,
     problems: RefCell<Vec<Problem>>,
     omitted: Cell<usize>,
+    /// Whether nothing was wrong with the parts read by [`Report::vital`].
+    vital_is_right: Cell<bool>,
     warnings: RefCell<Vec<Problem>>,
 }
 
@@ -128,6 +130,7 @@ impl<'t> Report<'t> {
             last: Cell::new((0, Position::START)),
             problems: RefCell::default(),
             omitted: Cell::new(0),
+            vital_is_right: Cell::new(true),
             warnings: RefCell::default(),
         }
     }
@@ -167,6 +170,24 @@ impl<'t> Report<'t> {
         } else {
             self.problems.borrow_mut().push(Problem { line: at.line, column: at.column, message, help });
         }
+    }
+
+    /// Reads a part that somebody may act on although there are problems elsewhere, and remembers if it has one.
+    pub(crate) fn vital<T>(&self, read: impl FnOnce() -> T) -> T {
+        let before = self.count();
+        let read = read();
+        self.vital_is_right.set(self.vital_is_right.get() && self.count() == before);
+        read
+    }
+
+    /// Whether all that was read as [`vital`](Self::vital) has no problem.
+    pub(crate) fn vital_is_right(&self) -> bool {
+        self.vital_is_right.get()
+    }
+
+    /// How many problems there are so far.
+    pub(crate) fn count(&self) -> usize {
+        self.problems.borrow().len() + self.omitted.get()
     }
 
     /// Notes something that is not wrong but should be changed.
@@ -313,6 +334,17 @@ mod tests {
         assert_eq!(nearest("componnet", ["component", "route"]), Some("component"));
         assert_eq!(nearest("xyz", ["component", "route"]), None);
         assert_eq!(nearest(&"x".repeat(100_000), ["component"]), None);
+    }
+
+    #[test]
+    fn what_is_vital_is_right_until_a_problem_is_found_in_it() {
+        let report = Report::new("x");
+        (0..MAX_PROBLEMS + 1).for_each(|_| report.problem(&(0..0), "elsewhere"));
+        report.vital(|| ());
+        assert!(report.vital_is_right());
+        report.vital(|| report.problem(&(0..0), "only counted"));
+        report.vital(|| ());
+        assert!(!report.vital_is_right());
     }
 
     #[test]

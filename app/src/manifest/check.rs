@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::dependencies::{self, Resolver};
 use super::parse::Parsed;
-use super::schema::{Component, DependencySource, Manifest, Trigger};
+use super::schema::{DependencySource, Manifest, Trigger};
 use crate::document::{Located, Position, Report, quoted};
 use crate::expression::{Template, TemplateError};
 use crate::hosts::{AllowedHost, HostError};
@@ -97,54 +97,38 @@ fn check_host(parsed: &Parsed<'_>, text: &Located<String>, template: &Template, 
     report.add(text.at, format!("{entry}{value} cannot be an allowed outbound host: {error}"), Some(error.help()));
 }
 
-/// In how many profiles dependencies are checked while reading. Nobody has that many, and each takes a copy of the
-/// manifest; what is wrong in a further one is found when it is locked.
-const PROFILES_CHECKED: usize = 20;
-
-/// Dependencies are checked as they are without a profile and in each: what is wrong in both is reported once.
+/// Reports what is wrong with dependencies, once if it is found twice.
 fn check_dependencies(parsed: &Parsed<'_>, report: &Report<'_>) {
-    let manifest = &parsed.manifest;
-    let uses = |component: &Component| {
-        !component.dependencies.is_empty()
-            || component.profiles.values().any(|profile| !profile.dependencies.is_empty())
-    };
-    if !manifest.components.iter().any(uses) {
-        return;
-    }
-    let profiles = manifest.profiles().into_iter().take(PROFILES_CHECKED);
-    let in_profiles = profiles.filter_map(|name| manifest.with_profile(name).ok());
-    let mut seen = BTreeSet::new();
-    for manifest in std::iter::once(manifest.clone()).chain(in_profiles) {
-        check_dependency_references(parsed, &manifest, report, &mut seen);
-        let resolver = Resolver::new(&manifest);
-        for component in &manifest.components {
-            resolver.resolve(component, &mut |at, message, help| {
-                if seen.insert((at, message.clone())) {
-                    report.add(at, message, help);
-                }
-            });
-        }
+    let mut said = check_dependency_references(parsed, report);
+    let resolver = Resolver::new(&parsed.manifest);
+    for component in &parsed.manifest.components {
+        resolver.resolve(component, &mut |at, message, help| {
+            if said.insert((at, message.clone())) {
+                report.add(at, message, help);
+            }
+        });
     }
 }
 
-/// Reports dependencies that are components which are not declared, and notes what is said of them. A component that is
+/// Reports dependencies that are components which are not declared, and gives what is said of them. A component that is
 /// declared and could not be read is not there either, and nothing is to be said of it.
-fn check_dependency_references(
-    parsed: &Parsed<'_>,
-    manifest: &Manifest,
-    report: &Report<'_>,
-    said: &mut BTreeSet<(Position, String)>,
-) {
-    let read: BTreeSet<_> = manifest.components.iter().map(|component| component.id.value.as_str()).collect();
-    for dependency in manifest.components.iter().flat_map(|component| &component.dependencies) {
+fn check_dependency_references(parsed: &Parsed<'_>, report: &Report<'_>) -> BTreeSet<(Position, String)> {
+    let components = &parsed.manifest.components;
+    let read: BTreeSet<_> = components.iter().map(|component| component.id.value.as_str()).collect();
+    let mut said = BTreeSet::new();
+    for dependency in components.iter().flat_map(|component| &component.dependencies) {
         let DependencySource::Component(id) = &dependency.source.value else { continue };
-        let (at, message) = (dependency.source.at, dependencies::does_not_exist(id));
-        let is_news = !read.contains(id.as_str()) && said.insert((at, message.clone()));
-        if is_news && !parsed.components.contains(id.as_str()) {
-            let help = report.suggest(id.as_str(), read.iter().copied()).unwrap_or_else(|| dependencies::declare(id));
-            report.add(at, message, Some(help));
+        if read.contains(id.as_str()) {
+            continue;
         }
+        let (at, message) = (dependency.source.at, dependencies::does_not_exist(id));
+        if !parsed.components.contains(id.as_str()) {
+            let help = report.suggest(id.as_str(), read.iter().copied()).unwrap_or_else(|| dependencies::declare(id));
+            report.add(at, message.clone(), Some(help));
+        }
+        said.insert((at, message));
     }
+    said
 }
 
 #[cfg(test)]

@@ -70,11 +70,12 @@ pub(super) fn document<'t>(text: &'t str, path: &Path, report: &Report<'t>) -> O
 fn version_2<'t>(document: &Table<'_, 't>, path: &Path) -> Parsed<'t> {
     document.expect_only(DOCUMENT_KEYS, DOCUMENT_ELSEWHERE);
     let application = application(document);
-    let (mut components, without_code) = component::components(document);
+    let mut components = component::components(document);
     let mut declared = keys(document, "component");
     let (triggers, inline) = trigger::triggers(document, |id| declared.contains(id));
     declared.extend(inline.iter().map(|component| Cow::Owned(component.id.value.to_string())));
     components.extend(inline);
+    let (components, without_code) = components.into_iter().partition(Component::has_code);
     let manifest = Manifest {
         path: path.to_owned(),
         application,

@@ -14,6 +14,9 @@ impl Manifest {
 
     /// The manifest as it is in a profile. A component that does not have the profile stays as it is.
     ///
+    /// What is wrong with dependencies in the profile is found when it is locked, or by a [`Draft`](super::Draft) that is
+    /// read in the profile.
+    ///
     /// ```
     /// use std::path::Path;
     /// use spin_app_model::Manifest;
@@ -41,26 +44,32 @@ impl Manifest {
     ///
     /// [`ManifestError::UnknownProfile`] when no component has it.
     pub fn with_profile(&self, name: &str) -> Result<Self, ManifestError> {
-        let known = self.profiles();
-        if !known.contains(name) {
-            return Err(ManifestError::UnknownProfile {
-                path: self.path.clone(),
-                profile: name.to_owned(),
-                known: known.into_iter().map(str::to_owned).collect(),
-            });
+        if !self.profiles().contains(name) {
+            return Err(self.unknown_profile(name));
         }
         let mut manifest = self.clone();
         manifest.profile = Some(name.to_owned());
-        for component in &mut manifest.components {
-            if let Some(profile) = component.profiles.get(name).cloned() {
-                component.apply(profile);
-            }
-        }
+        manifest.components.iter_mut().for_each(|component| component.enter_profile(name));
         Ok(manifest)
+    }
+
+    pub(super) fn unknown_profile(&self, name: &str) -> ManifestError {
+        ManifestError::UnknownProfile {
+            path: self.path.clone(),
+            profile: name.to_owned(),
+            known: self.profiles().into_iter().map(str::to_owned).collect(),
+        }
     }
 }
 
 impl Component {
+    /// Makes it as it is in a profile; one that does not have the profile stays as it is.
+    pub(super) fn enter_profile(&mut self, name: &str) {
+        if let Some(profile) = self.profiles.get(name).cloned() {
+            self.apply(profile);
+        }
+    }
+
     fn apply(&mut self, profile: Profile) {
         if let Some(source) = profile.source {
             self.source = source;

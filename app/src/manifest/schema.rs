@@ -142,9 +142,9 @@ pub struct Build {
 #[schemars(untagged)]
 pub enum BuildCommand {
     /// A text.
-    One(String),
+    One(#[schemars(length(min = 1))] String),
     /// A list, run one after another.
-    Several(Vec<String>),
+    Several(#[schemars(length(min = 1), inner(length(min = 1)))] Vec<String>),
 }
 
 /// An environment that a component is meant to run in.

@@ -4,6 +4,7 @@
 //!
 //! * `raw`: the whole document;
 //! * `v2`: what stands between a first line with the version and a last part with what must be there;
+//! * `debug`: as `v2`, read in the profile `debug`;
 //! * `v1`: what follows the first three lines;
 //! * `disk`: as `v2`, read in a folder that has `here.wasm`, `dir/` and `note.txt`, and checked against it;
 //! * `warn`: as `v2`; it is fine, and what is expected are the warnings.

@@ -90,11 +90,63 @@ fn a_component_is_built_whatever_else_is_wrong() {
         "{HEAD}[component.b]\nbuild.command = \"echo b >> log\"\n[component.a]\nsource = \"a.wasm\"\nnonsense = 1\n\
          build.command = \"echo a >> log\"\n"
     );
-    let draft = Draft::parse(&text, Path::new("spin.toml")).unwrap();
-    assert_eq!(draft.problems.len(), 2, "{draft:?}");
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(super::build(&draft, dir.path(), &Selection::All, &Ui::remembering())).unwrap();
+    build_draft(&text, None, dir.path()).unwrap();
     assert_eq!(fs::read_to_string(dir.path().join("log")).unwrap(), "b\na\n");
+}
+
+fn build_draft(text: &str, profile: Option<&str>, dir: &Path) -> Result<(), BuildError> {
+    let draft = Draft::parse(text, Path::new("spin.toml"), profile).unwrap();
+    assert!(!draft.problems.is_empty());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(super::build(&draft, dir, &Selection::All, &Ui::remembering()))
+}
+
+#[test]
+fn a_profile_is_kept_to_whatever_else_is_wrong() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = format!(
+        "{HEAD}[component.b]\nbuild.command = \"echo b >> log\"\n\
+         profile.debug.build.command = \"echo debug b >> log\"\n"
+    );
+    build_draft(&text, Some("debug"), dir.path()).unwrap();
+    assert_eq!(fs::read_to_string(dir.path().join("log")).unwrap(), "debug b\n");
+    let report = Report::from(build_draft(&text, Some("debgu"), dir.path()).unwrap_err());
+    assert!(report.message().contains("has a profile `debgu`\n"), "{report:?}");
+    assert!(report.message().contains("`source` is missing"), "{report:?}");
+    assert_eq!(fs::read_to_string(dir.path().join("log")).unwrap(), "debug b\n", "nothing more");
+}
+
+#[test]
+fn nothing_is_built_if_it_is_not_entirely_clear_what() {
+    let dir = tempfile::tempdir().unwrap();
+    let build = "build.command = \"touch log\"\n";
+    for wrong in [
+        "[component.b]\nsource = \"b\"\nbuild = { command = \"true\", workdir = \"/tmp\" }",
+        "[component.b]\nsource = \"b\"\nbuild = { command = \"true\", workdir = 3 }",
+        "[component.b]\nsource = \"b\"\nbuild = { command = \"true\", comand = \"true\" }",
+        "[component.b]\nsource = \"b\"\nbuild = { command = [\"true\", 3] }",
+        "[component.b]\nsource = \"b\"\nbuild = { command = [] }",
+        "[component.b]\nsource = \"b\"\nbuild = { command = \"\" }",
+        "[component.b]\nsource = \"b\"\nbuild = \"true\"",
+        "[component.b]\nsource = \"b\"\nprofile.debug.build.comand = \"true\"",
+        "[component.b]\nsource = \"b\"\nprofile.debug.biuld.command = \"true\"",
+        "[component.b]\nsource = \"b\"\nprofile.debug = \"true\"",
+        "[component.b]\nsource = \"b\"\nprofile = \"debug\"",
+        "[component.b_b]\nsource = \"b\"",
+        "[component]\nb = \"b\"",
+    ] {
+        let text = format!("{HEAD}[component.a]\nsource = \"a\"\n{build}{wrong}\n");
+        let report = Report::from(build_draft(&text, None, dir.path()).expect_err(wrong));
+        assert_eq!(report.stable_code(), Some("manifest::invalid"), "{wrong}");
+    }
+    let old = format!(
+        "spin_manifest_version = \"1\"\nname = \"x\"\ntrigger.type = \"x\"\n[[component]]\n{build}source = \"a\"\n"
+    );
+    for wrong in ["", "id = \"_\"", "id = \"a\"\n[[component]]\nid = \"a\"\nsource = \"b\""] {
+        let report = Report::from(build_draft(&format!("{old}{wrong}\n"), None, dir.path()).expect_err(wrong));
+        assert_eq!(report.stable_code(), Some("manifest::invalid"), "{wrong}");
+    }
+    assert!(!dir.path().join("log").exists());
 }
 
 #[test]

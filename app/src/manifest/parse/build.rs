@@ -33,14 +33,22 @@ pub(super) fn build(table: &Table<'_, '_>) -> Option<Build> {
 /// The field `command`: a text, or a list of texts.
 pub(super) fn command(table: &Table<'_, '_>) -> Option<BuildCommand> {
     let value = table.get("command")?;
-    match value.get_ref() {
-        DeValue::String(command) => Some(BuildCommand::One(command.to_string())),
-        DeValue::Array(_) => Some(BuildCommand::Several(table.plain_texts("command"))),
+    let command = match value.get_ref() {
+        DeValue::String(command) => BuildCommand::One(command.to_string()),
+        DeValue::Array(_) => BuildCommand::Several(table.plain_texts("command")),
         _ => {
             mismatch(table.report, value, &table.field_name("command"), "a text or a list of texts");
-            None
+            return None;
         }
+    };
+    let is_empty = value.get_ref().as_array().is_some_and(|items| items.is_empty());
+    if is_empty || command.commands().iter().any(String::is_empty) {
+        let message = format!("{} is empty", table.field_name("command"));
+        let help = "write what builds the component, or leave `build` out".to_owned();
+        table.report.problem_with_help(&value.span(), message, help);
+        return None;
     }
+    Some(command)
 }
 
 /// The field `targets`; `None` if it is absent.

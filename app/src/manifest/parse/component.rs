@@ -44,39 +44,26 @@ const ELSEWHERE: &[(&str, &str)] = &[
 pub(super) const PROFILE_KEYS: &[&str] = &["source", "environment", "dependencies", "build"];
 pub(super) const PROFILE_BUILD_KEYS: &[&str] = &["command"];
 
-/// All components, in the order of the text; apart from them, those that have no code.
-pub(super) fn components(document: &Table<'_, '_>) -> (Vec<Component>, Vec<Component>) {
-    let (mut components, mut without_code) = (Vec::new(), Vec::new());
-    let Some(table) = document.table("component", || "[component]".to_owned()) else {
-        return (components, without_code);
+/// All components that have an id, in the order of the text.
+pub(super) fn components(document: &Table<'_, '_>) -> Vec<Component> {
+    let report = document.report;
+    let Some(table) = report.vital(|| document.table("component", || "[component]".to_owned())) else {
+        return Vec::new();
     };
-    for (name, span, _) in table.entries() {
-        let id = id(table.report, name, &span);
-        let Some(of_id) = table.table(name, || format!("component {}", quoted(name))) else { continue };
-        let at = table.report.position(span.start);
-        match component(&of_id, id.map(|value| Located { value, at })) {
-            Some(Read::Whole(component)) => components.push(component),
-            Some(Read::WithoutCode(component)) => without_code.push(component),
-            None => {}
-        }
-    }
-    (components, without_code)
+    let components = table.entries().filter_map(|(name, span, _)| {
+        let (id, of_id) =
+            report.vital(|| (id(report, name, &span), table.table(name, || format!("component {}", quoted(name)))));
+        // What has no valid id is read all the same, so that all problems are found.
+        let at = report.position(span.start);
+        let component = component(&of_id?, at);
+        Some(Component { id: Located { value: id?, at }, ..component })
+    });
+    components.collect()
 }
 
 /// A component without an id of its own; it has a stand-in until it gets one.
-pub(super) fn inline(table: &Table<'_, '_>) -> Option<Component> {
-    let at = table.report.position(table.header().start);
-    match component(table, Some(Located { at, ..Component::stand_in().id }))? {
-        Read::Whole(component) => Some(component),
-        Read::WithoutCode(_) => None,
-    }
-}
-
-/// A component as it was read.
-enum Read {
-    Whole(Component),
-    /// Nothing in it says where its code is.
-    WithoutCode(Component),
+pub(super) fn inline(table: &Table<'_, '_>) -> Component {
+    component(table, table.report.position(table.header().start))
 }
 
 /// A name that is a component id and may be written in a manifest.
@@ -91,11 +78,12 @@ pub(super) fn id(report: &Report<'_>, name: &str, span: &Range<usize>) -> Option
     None
 }
 
-/// Everything is read even if there is no valid id or source, so that all problems are found.
-fn component(table: &Table<'_, '_>, id: Option<Located<ComponentId>>) -> Option<Read> {
+/// A component but for its id. Everything is read even if there is no valid source, so that all problems are found.
+fn component(table: &Table<'_, '_>, at: Position) -> Component {
     table.expect_only(COMPONENT_KEYS, ELSEWHERE);
     let source = source(table);
-    let read = |component| Component {
+    let stand_in = Component::stand_in(at);
+    Component {
         variables: table.text_map("variables", |name, span| check_variable_key(table.report, name, &span)),
         allowed_outbound_hosts: table.texts("allowed_outbound_hosts"),
         allowed_http_hosts: http_hosts(table, Deprecated::Yes),
@@ -106,16 +94,7 @@ fn component(table: &Table<'_, '_>, id: Option<Located<ComponentId>>) -> Option<
         dependencies: dependencies(table),
         dependencies_inherit_configuration: inherit_configuration(table),
         profiles: profiles(table),
-        ..shared_fields(table, component)
-    };
-    let has_code = source.is_some();
-    let has_id = id.is_some();
-    let stand_in = Component::stand_in();
-    let component = read(Component::new(id.unwrap_or(stand_in.id), source.unwrap_or(stand_in.source)));
-    match (has_id, has_code) {
-        (false, _) => None,
-        (true, true) => Some(Read::Whole(component)),
-        (true, false) => Some(Read::WithoutCode(component)),
+        ..shared_fields(table, Component::new(stand_in.id, source.unwrap_or(stand_in.source)))
     }
 }
 
@@ -127,7 +106,7 @@ pub(super) fn shared_fields(table: &Table<'_, '_>, component: Component) -> Comp
         files: files(table),
         exclude_files: exclude_files(table),
         ai_models: table.plain_texts("ai_models"),
-        build: table.table("build", || format!("the build of {}", table.name())).and_then(|table| build(&table)),
+        build: table.report.vital(|| build(&table.table("build", || format!("the build of {}", table.name()))?)),
         ..component
     }
 }
@@ -187,11 +166,12 @@ fn inherit_configuration(table: &Table<'_, '_>) -> Option<Located<bool>> {
 }
 
 fn profiles(table: &Table<'_, '_>) -> BTreeMap<String, Profile> {
-    let Some(all) = table.table("profile", || table.field_name("profile")) else {
+    let report = table.report;
+    let Some(all) = report.vital(|| table.table("profile", || table.field_name("profile"))) else {
         return BTreeMap::new();
     };
     let profiles = all.entries().filter_map(|(name, span, _)| {
-        let of_name = all.table(name, || format!("profile {} of {}", quoted(name), table.name()))?;
+        let of_name = report.vital(|| all.table(name, || format!("profile {} of {}", quoted(name), table.name())))?;
         let at = all.report.position(span.start);
         Some((name.to_owned(), Profile { at, ..profile(&of_name) }))
     });
@@ -199,16 +179,18 @@ fn profiles(table: &Table<'_, '_>) -> BTreeMap<String, Profile> {
 }
 
 fn profile(table: &Table<'_, '_>) -> Profile {
-    table.expect_only(PROFILE_KEYS, &[]);
-    let build = table.table("build", || format!("the build of {}", table.name()));
+    let build_command = table.report.vital(|| {
+        // One of the unknown keys may be meant for `build`.
+        table.expect_only(PROFILE_KEYS, &[]);
+        let build = table.table("build", || format!("the build of {}", table.name()))?;
+        build.expect_only(PROFILE_BUILD_KEYS, &[("workdir", ONLY_COMMAND), ("watch", ONLY_COMMAND)]);
+        command(&build)
+    });
     Profile {
         source: table.get("source").and_then(|value| source::of_value(table, value)),
         environment: environment(table),
         dependencies: dependencies(table),
-        build_command: build.and_then(|build| {
-            build.expect_only(PROFILE_BUILD_KEYS, &[("workdir", ONLY_COMMAND), ("watch", ONLY_COMMAND)]);
-            command(&build)
-        }),
+        build_command,
         at: Position::START,
     }
 }

@@ -1,11 +1,12 @@
 //! Reading `[[trigger.TYPE]]`, and giving an id to every trigger that has none and to every component written inside one.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use schemars::JsonSchema;
 use serde_json::Map;
 use toml::Spanned;
-use toml::de::DeValue;
+use toml::de::{DeArray, DeValue};
 
 use super::super::ids::check_kebab;
 use super::super::json;
@@ -47,20 +48,32 @@ pub(super) fn triggers(document: &Table<'_, '_>, is_taken: impl Fn(&str) -> bool
     };
     let mut entries = Vec::new();
     for (name, span, value) in table.entries() {
-        let trigger_type = trigger_type(table.report, name, &span);
-        let DeValue::Array(items) = value.get_ref() else {
-            let message =
-                format!("the triggers of type {} must be a list, not {}", quoted(name), kind(value.get_ref()));
-            let help = format!("write `[[trigger.{name}]]`, with two brackets");
-            table.report.problem_with_help(&span, message, help);
-            continue;
-        };
+        // A component that is written inside a trigger is only found if the trigger can be read.
+        let (trigger_type, items) =
+            table.report.vital(|| (trigger_type(table.report, name, &span), list(&table, name, &span, value)));
+        let Some(items) = items else { continue };
         for item in items.iter() {
             entries.extend(entry(&table, name, trigger_type.as_ref(), item));
         }
     }
     assign_ids(&mut entries);
     name_components(entries, is_taken)
+}
+
+/// The triggers of a type.
+fn list<'d, 't>(
+    all: &Table<'d, 't>,
+    name: &str,
+    span: &Range<usize>,
+    value: &'d Spanned<DeValue<'t>>,
+) -> Option<&'d DeArray<'t>> {
+    let items = value.get_ref().as_array();
+    if items.is_none() {
+        let message = format!("the triggers of type {} must be a list, not {}", quoted(name), kind(value.get_ref()));
+        let help = format!("write `[[trigger.{name}]]`, with two brackets");
+        all.report.problem_with_help(span, message, help);
+    }
+    items
 }
 
 fn entry<'d, 't>(
@@ -100,7 +113,7 @@ fn reference(table: &Table<'_, '_>, value: &Spanned<DeValue<'_>>) -> Option<Refe
         DeValue::Table(_) => {
             let name = format!("the component in {}", table.name());
             let table = Table::of(table.report, value.span(), value, name)?;
-            component::inline(&table).map(|component| Reference::Inline(Box::new(component)))
+            Some(Reference::Inline(Box::new(component::inline(&table))))
         }
         _ => {
             let name = table.field_name("component");
@@ -112,7 +125,8 @@ fn reference(table: &Table<'_, '_>, value: &Spanned<DeValue<'_>>) -> Option<Refe
 
 /// The field `components`: groups of one or several.
 fn components(table: &Table<'_, '_>) -> Vec<(String, Vec<Reference>)> {
-    let Some(groups) = table.table("components", || table.field_name("components")) else {
+    let groups = table.report.vital(|| table.table("components", || table.field_name("components")));
+    let Some(groups) = groups else {
         return Vec::new();
     };
     let groups = groups.entries().map(|(name, _, value)| {

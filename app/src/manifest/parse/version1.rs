@@ -6,8 +6,9 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use serde_json::{Map, Value};
 use toml::Spanned;
-use toml::de::DeValue;
+use toml::de::{DeArray, DeValue};
 
 use super::super::http_hosts;
 use super::super::ids::check_kebab;
@@ -15,7 +16,7 @@ use super::super::schema::{Application, Component, Manifest, Trigger};
 use super::component::{Deprecated, http_hosts, shared_fields};
 use super::source::source;
 use super::{OLD_VERSION_KEY, Parsed, VERSION_KEY, check_variable_key, keys, trigger_type, variables};
-use crate::document::{Located, Report, Table, kind, quoted};
+use crate::document::{Located, Position, Report, Table, kind, quoted};
 use crate::names::{ComponentId, TriggerType};
 
 const DOCUMENT_KEYS: &[&str] =
@@ -67,7 +68,8 @@ pub(super) fn document<'t>(document: &Table<'_, 't>, path: &Path) -> Parsed<'t> 
         ..Application::default()
     };
     let trigger_type = application_trigger(document, &mut application);
-    let Components { components, without_code, triggers, ids } = components(document, trigger_type.as_ref());
+    let Components { components, triggers, ids } = components(document, trigger_type.as_ref());
+    let (components, without_code) = components.into_iter().partition(Component::has_code);
     let manifest = Manifest {
         path: path.to_owned(),
         application,
@@ -104,86 +106,78 @@ fn application_trigger(document: &Table<'_, '_>, application: &mut Application) 
 #[derive(Default)]
 struct Components<'t> {
     components: Vec<Component>,
-    without_code: Vec<Component>,
     triggers: Vec<Trigger>,
     ids: BTreeSet<Cow<'t, str>>,
 }
 
 fn components<'t>(document: &Table<'_, 't>, trigger_type: Option<&TriggerType>) -> Components<'t> {
+    let report = document.report;
     let mut read = Components::default();
-    let Some(value) = document.get("component") else {
-        return read;
-    };
-    let DeValue::Array(items) = value.get_ref() else {
-        let message = format!("the components must be a list, not {}", kind(value.get_ref()));
-        let span = document.key_span("component").unwrap_or_else(|| value.span());
-        let help = "write `[[component]]`, with two brackets; tables with names are version 2".to_owned();
-        document.report.problem_with_help(&span, message, help);
-        return read;
-    };
     let mut seen = BTreeMap::new();
-    for item in items.iter() {
-        let Some(Entry { id, component, has_code, trigger }) = component(document.report, item, trigger_type) else {
-            continue;
-        };
+    for item in report.vital(|| list(document)).into_iter().flatten() {
+        let Some((component, config)) = component(report, item) else { continue };
+        let id = component.id.clone();
         if let Some(first) = seen.insert(id.value.clone(), id.at) {
             let message = format!("two components have the id {}", quoted(id.value.as_str()));
-            document.report.add(id.at, message, Some(format!("the other one is in line {}", first.line)));
+            let help = format!("the other one is in line {}", first.line);
+            report.vital(|| report.add(id.at, message, Some(help)));
             continue;
         }
         read.ids.insert(Cow::Owned(id.value.to_string()));
-        if has_code { &mut read.components } else { &mut read.without_code }.push(component);
-        read.triggers.extend(trigger);
+        read.triggers.extend(trigger_type.zip(config).map(|(trigger_type, config)| Trigger {
+            id: Located { value: format!("trigger-{}", id.value), at: id.at },
+            trigger_type: trigger_type.clone(),
+            component: Some(id),
+            components: BTreeMap::new(),
+            config,
+        }));
+        read.components.push(component);
     }
     read
 }
 
-/// One `[[component]]`.
-struct Entry {
-    id: Located<ComponentId>,
-    component: Component,
-    has_code: bool,
-    trigger: Option<Trigger>,
+fn list<'d, 't>(document: &Table<'d, 't>) -> Option<&'d DeArray<'t>> {
+    let value = document.get("component")?;
+    let items = value.get_ref().as_array();
+    if items.is_none() {
+        let message = format!("the components must be a list, not {}", kind(value.get_ref()));
+        let span = document.key_span("component").unwrap_or_else(|| value.span());
+        let help = "write `[[component]]`, with two brackets; tables with names are version 2".to_owned();
+        document.report.problem_with_help(&span, message, help);
+    }
+    items
 }
 
-/// A component and its trigger; everything is read even if there is no valid id or source.
-fn component(report: &Report<'_>, item: &Spanned<DeValue<'_>>, trigger_type: Option<&TriggerType>) -> Option<Entry> {
-    let table = Table::of(report, item.span(), item, "[[component]]")?;
+/// One `[[component]]` and the table of its trigger. Everything is read even if there is no valid id or source.
+fn component(report: &Report<'_>, item: &Spanned<DeValue<'_>>) -> Option<(Component, Option<Map<String, Value>>)> {
+    let table = report.vital(|| Table::of(report, item.span(), item, "[[component]]"))?;
     let text = table.get("id").and_then(|id| id.get_ref().as_str()).map(quoted);
     let table = match text {
         Some(text) => table.renamed(format!("component {text}")),
         None => table,
     };
     table.expect_only(COMPONENT_KEYS, COMPONENT_ELSEWHERE);
-    if table.get("id").is_none() {
-        table.missing("id", "give the component an id: `id = \"hello\"`");
-    }
-    let id = table.text("id").and_then(|text| id(report, text));
+    let id = report.vital(|| {
+        if table.get("id").is_none() {
+            table.missing("id", "give the component an id: `id = \"hello\"`");
+        }
+        id(report, table.text("id")?)
+    });
     let source = source(&table);
     let config = table.table("trigger", || format!("the trigger of {}", table.name()));
     if table.get("trigger").is_none() {
         table.missing("trigger", "say which events it answers: `[component.trigger]` and below it the route");
     }
     let config = config.and_then(|table| table.to_json());
-    let read = |component| Component {
+    let stand_in = Component::stand_in(Position::START);
+    let component = Component {
         variables: table.text_map("config", |name, span| check_variable_key(report, name, &span)),
         allowed_outbound_hosts: outbound_hosts(&table),
         key_value_stores: table.plain_texts("key_value_stores"),
         sqlite_databases: table.plain_texts("sqlite_databases"),
-        ..shared_fields(&table, component)
+        ..shared_fields(&table, Component::new(stand_in.id, source.unwrap_or(stand_in.source)))
     };
-    let has_code = source.is_some();
-    let stand_in = Component::stand_in();
-    let component = read(Component::new(id.clone().unwrap_or(stand_in.id), source.unwrap_or(stand_in.source)));
-    let id = id?;
-    let trigger = trigger_type.zip(config).map(|(trigger_type, config)| Trigger {
-        id: Located { value: format!("trigger-{}", id.value), at: id.at },
-        trigger_type: trigger_type.clone(),
-        component: Some(id.clone()),
-        components: BTreeMap::new(),
-        config,
-    });
-    Some(Entry { id, component, has_code, trigger })
+    Some((Component { id: id?, ..component }, config))
 }
 
 /// An id as it is if version 2 allows it, else the nearest to it that does.

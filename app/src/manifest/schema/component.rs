@@ -158,10 +158,14 @@ pub struct Profile {
 
 impl Component {
     /// What stands in for the id and the source of a component that has none, so that the rest of it can be read.
-    pub(in super::super) fn stand_in() -> Self {
+    pub(in super::super) fn stand_in(at: Position) -> Self {
         let id = "stand-in".parse().expect("it is made of safe characters");
-        let at = Position::START;
         Self::new(Located { value: id, at }, Located { value: SourceRef::File(PathBuf::new()), at })
+    }
+
+    /// Whether its source is not a stand-in: nobody can write an empty path.
+    pub(in super::super) fn has_code(&self) -> bool {
+        self.source.value != SourceRef::File(PathBuf::new())
     }
 
     /// A component that has code and nothing else.
