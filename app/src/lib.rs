@@ -15,6 +15,7 @@
 //! | [`hosts`] | `allowed_outbound_hosts`: the grammar, and what an entry allows |
 //! | [`lock`] | `spin.lock`: the locked application, versions 0 and 1, canonical bytes |
 //! | [`launch`] | environment variables, control channel, messages, negotiation |
+//! | [`paths`] | paths by text alone |
 //! | [`Template`] | `{{ variable }}` in text |
 //!
 //! # Files on disk
@@ -69,6 +70,7 @@ pub mod launch;
 pub mod lock;
 pub mod manifest;
 mod names;
+pub mod paths;
 
 pub use expression::{Part, Template, TemplateError, check_variable_name};
 pub use lock::{LockError, LockedApp};

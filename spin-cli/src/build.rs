@@ -8,7 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 
-use spin_app_model::manifest::{Build, Component, DependencySource, Draft, SourceRef};
+use spin_app_model::manifest::{Build, Draft};
 use spin_app_model::{ComponentId, Manifest, ManifestError};
 
 use crate::report::Report;
@@ -18,6 +18,7 @@ use crate::ui::Ui;
 use command::Ended;
 
 mod command;
+mod order;
 
 /// What stands for no profile in the file.
 const ANONYMOUS: &str = "<anonymous>";
@@ -60,7 +61,8 @@ impl From<BuildError> for Report {
 pub(crate) async fn build(draft: &Draft, app_dir: &Path, only: &Selection, ui: &Ui) -> Result<(), BuildError> {
     let components = draft.to_build()?;
     only.check(components.iter().copied())?;
-    let components = in_order(components).into_iter().filter(|component| only.has(component.id.value.as_str()));
+    let components =
+        order::in_order(components, app_dir).into_iter().filter(|component| only.has(component.id.value.as_str()));
     let builds = components.filter_map(|component| Some((component, component.build.as_ref()?)));
     let builds: Vec<_> = builds.collect();
     if builds.is_empty() {
@@ -87,34 +89,6 @@ pub(crate) fn other_profile(manifest: &Manifest, app_dir: &Path) -> Option<Strin
     (built != wanted).then(|| {
         format!("the last build was {}, and this run is {}; build again with --build", name(built), name(wanted))
     })
-}
-
-/// The components, each behind those whose code it is composed with; where that goes in circles, in the order of the
-/// manifest.
-fn in_order(mut waiting: Vec<&Component>) -> Vec<&Component> {
-    let mut ordered: Vec<&Component> = Vec::new();
-    while !waiting.is_empty() {
-        let ready = waiting.iter().position(|one| !waiting.iter().any(|other| one.id != other.id && uses(one, other)));
-        ordered.push(waiting.remove(ready.unwrap_or(0)));
-    }
-    ordered
-}
-
-/// Whether the code of `other` is composed into `one`.
-fn uses(one: &Component, other: &Component) -> bool {
-    one.dependencies.iter().any(|dependency| match &dependency.source.value {
-        DependencySource::Component(id) => *id == other.id.value,
-        DependencySource::File(path) => match &other.source.value {
-            SourceRef::File(source) => same(path, source),
-            _ => false,
-        },
-        _ => false,
-    })
-}
-
-/// Whether two paths are one, but for a `./` in front.
-fn same(one: &Path, other: &Path) -> bool {
-    one.strip_prefix(".").unwrap_or(one) == other.strip_prefix(".").unwrap_or(other)
 }
 
 async fn run(id: &ComponentId, build: &Build, app_dir: &Path, ui: &Ui) -> Result<(), BuildError> {

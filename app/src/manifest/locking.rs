@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::{self, Component as PathPart, Path, PathBuf};
+use std::path::{self, Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 use url::Url;
@@ -19,6 +19,7 @@ use crate::lock::{
     LockedFile, LockedSource, LockedTrigger, LockedVariable,
 };
 use crate::names::ComponentId;
+use crate::paths::clean;
 
 /// What locking needs to know besides the manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -255,31 +256,11 @@ fn put_list(metadata: &mut Map<String, Value>, key: &str, list: &[String]) {
 
 /// Where a component's file is, given an absolute base directory or one relative to the current directory.
 pub(super) fn absolute_source(base_dir: &Path, source: &Path) -> PathBuf {
-    without_dots(&base_dir.join(source))
+    clean(&base_dir.join(source))
 }
 
 fn absolute(path: &Path) -> io::Result<PathBuf> {
-    path::absolute(path).map(|path| without_dots(&path))
-}
-
-/// Takes `.` and `..` out by text alone. Symbolic links stay as they are, as in the URLs that Spin writes; and a reader
-/// of a URL takes the dots out in the same way, so that both mean the same file.
-fn without_dots(path: &Path) -> PathBuf {
-    let mut clean = PathBuf::new();
-    for part in path.components() {
-        match part {
-            PathPart::CurDir => {}
-            PathPart::ParentDir if clean.has_root() || ends_in_name(&clean) => {
-                clean.pop();
-            }
-            other => clean.push(other),
-        }
-    }
-    clean
-}
-
-fn ends_in_name(path: &Path) -> bool {
-    matches!(path.components().next_back(), Some(PathPart::Normal(_)))
+    path::absolute(path).map(|path| clean(&path))
 }
 
 fn file_url(path: &Path) -> String {

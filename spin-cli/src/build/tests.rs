@@ -68,22 +68,6 @@ fn a_failure_names_component_and_exit_code_and_ends_the_build() {
 }
 
 #[test]
-fn what_others_are_composed_with_is_built_first() {
-    let build = |id: &str| format!("build.command = \"echo {id} >> log\"\n");
-    let text = format!(
-        "[component.a]\nsource = \"a.wasm\"\n{}dependencies = {{ \"x:y\" = {{ path = \"./c.wasm\" }} }}\n\
-         [component.b]\nsource = \"b.wasm\"\n{}\n[component.c]\nsource = \"c.wasm\"\n{}",
-        build("a"),
-        build("b"),
-        build("c")
-    );
-    let manifest = manifest(&text);
-    let ids: Vec<_> =
-        in_order(manifest.components.iter().collect()).iter().map(|component| component.id.value.to_string()).collect();
-    assert_eq!(ids, ["b", "c", "a"]);
-}
-
-#[test]
 fn a_component_is_built_whatever_else_is_wrong() {
     let dir = tempfile::tempdir().unwrap();
     let text = format!(

@@ -1,6 +1,6 @@
 //! Reading `files` and `exclude_files`, as far as it takes no look at the disk.
 
-use std::path::{Component as PathPart, Path};
+use std::path::Path;
 
 use toml::Spanned;
 use toml::de::DeValue;
@@ -8,6 +8,7 @@ use toml::de::DeValue;
 use super::super::patterns;
 use super::super::schema::FileMount;
 use crate::document::{Located, Table, mismatch, quoted};
+use crate::paths::stays_inside;
 
 pub(super) const PLACED_KEYS: &[&str] = &["source", "destination"];
 
@@ -64,7 +65,7 @@ fn pattern(table: &Table<'_, '_>, pattern: &str, item: &Spanned<DeValue<'_>>) ->
     if matches!(pattern.rsplit('/').next(), Some("." | "..")) {
         return refuse("ends with dots", "name the folder, or write `./**/*` for everything beside the manifest");
     }
-    if leaves(pattern) {
+    if !stays_inside(Path::new(pattern)) {
         return refuse(
             "is outside of the folder of the manifest",
             "write `{ source = \"…\", destination = \"…\" }` to say where the guest sees it",
@@ -93,24 +94,12 @@ fn placed(table: &Table<'_, '_>) -> Option<FileMount> {
         _ => Ok(text.to_owned()),
     };
     let inside = |text: &str| match text {
-        _ if leaves(text.trim_start_matches('/')) => Err("it is outside of what the guest sees".to_owned()),
+        _ if !stays_inside(Path::new(text.trim_start_matches('/'))) => {
+            Err("it is outside of what the guest sees".to_owned())
+        }
         _ => path(text),
     };
     let source = table.parsed("source", "a path", path);
     let destination = table.parsed("destination", "a path", inside);
     Some(FileMount::Placed { source: source?, destination: destination? })
-}
-
-/// Whether a path leads out of where it starts.
-fn leaves(path: &str) -> bool {
-    let mut depth = 0usize;
-    for part in Path::new(path).components() {
-        match part {
-            PathPart::CurDir => {}
-            PathPart::Normal(_) => depth += 1,
-            PathPart::ParentDir if depth > 0 => depth -= 1,
-            _ => return true,
-        }
-    }
-    false
 }
