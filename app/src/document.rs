@@ -23,13 +23,15 @@
 //! );
 //! ```
 
+mod problems;
 mod report;
 mod table;
 
 use toml::de::DeTable;
 
+pub use problems::{Invalid, Located, Position, Problem, Problems};
 pub(crate) use report::nearest;
-pub use report::{Invalid, Located, Position, Problem, Report, did_you_mean, quoted};
+pub use report::{Report, did_you_mean, quoted};
 pub use table::{Table, kind, mismatch, text};
 
 /// The fields of a document; `None` if it is no TOML, which is reported.

@@ -63,7 +63,7 @@ mod schema;
 
 use std::path::Path;
 
-pub use crate::document::{Located, Position, Problem};
+pub use crate::document::{Located, Position, Problem, Problems};
 pub use draft::Draft;
 pub use error::ManifestError;
 pub use json_schema::schema_json;

@@ -18,16 +18,15 @@ fn answer(block: &Block<'_>, folder: &Path) -> String {
     let profile = (block.kind() == "debug").then_some("debug");
     let read = Draft::parse(&block.document(), Path::new("t"), profile).and_then(|mut draft| {
         if block.kind() == "disk" {
-            draft.problems.extend(draft.manifest.missing_files(folder));
+            draft.problems.add_further(draft.manifest.missing_files(folder));
         }
         draft.finished()
     });
     let error = match (block.kind(), read) {
         ("warn", Ok(manifest)) => {
             let mut found = String::new();
-            for warning in manifest.warnings {
-                let help = warning.help.unwrap_or_default();
-                writeln!(found, "t:{}:{}: {}\n  help: {help}", warning.line, warning.column, warning.message).unwrap();
+            for warning in &*manifest.warnings {
+                writeln!(found, "{}", warning.located(Path::new("t"))).unwrap();
             }
             return found;
         }

@@ -4,10 +4,11 @@
 //! been built with a profile at least once: all others have nothing to mix up.
 
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 
+use spin_app_model::document::quoted;
 use spin_app_model::manifest::{Build, Draft};
 use spin_app_model::{ComponentId, Manifest, ManifestError};
 
@@ -79,12 +80,15 @@ pub(crate) async fn build(draft: &Draft, app_dir: &Path, only: &Selection, ui: &
 
 /// Says that what is about to run was built with another profile, if it was.
 pub(crate) fn other_profile(manifest: &Manifest, app_dir: &Path) -> Option<String> {
-    let built = fs::read_to_string(mark_of(app_dir)).ok()?;
+    // Anybody may have written into the folder.
+    const LONGEST: u64 = 1024;
+    let mut built = String::new();
+    fs::File::open(mark_of(app_dir)).ok()?.take(LONGEST).read_to_string(&mut built).ok()?;
     let built = built.trim();
     let wanted = manifest.profile.as_deref().unwrap_or(ANONYMOUS);
     let name = |profile: &str| match profile {
         ANONYMOUS => "without a profile".to_owned(),
-        name => format!("with the profile `{name}`"),
+        name => format!("with the profile {}", quoted(name)),
     };
     (built != wanted).then(|| {
         format!("the last build was {}, and this run is {}; build again with --build", name(built), name(wanted))

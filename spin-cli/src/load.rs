@@ -6,13 +6,14 @@
 
 use std::path::{Path, PathBuf};
 
-use spin_app_model::manifest::{Download, Draft, Located, LockOptions, Resolved, SourceRef};
+use spin_app_model::manifest::{
+    ComponentFiles, Download, Draft, Located, LockOptions, Problem, Problems, Resolved, SourceRef,
+};
 use spin_app_model::{LockError, LockedApp, Manifest, ManifestError, TriggerType};
 use url::Url;
 
 use crate::download::{self, DownloadError};
 use crate::files::{self, FilesError, Placing};
-use crate::mistake::{Mistake, Mistakes};
 use crate::report::Report;
 use crate::selection::{Selection, UnknownComponents};
 use crate::source::Source;
@@ -52,12 +53,11 @@ pub(crate) struct Prepared {
 /// Why an app cannot be loaded.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LoadError {
+    /// Also what is found here: with what the manifest's own check finds it is one list to the reader.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
     #[error("cannot load \"{}\"", path.display())]
     Path { path: PathBuf, source: std::io::Error },
-    #[error("{}", mistakes.listed(path))]
-    Mistakes { path: PathBuf, mistakes: Mistakes },
     #[error(transparent)]
     UnknownComponents(#[from] UnknownComponents),
     #[error("the application in \"{}\" has no triggers", path.display())]
@@ -76,8 +76,6 @@ impl From<LoadError> for Report {
         match error {
             LoadError::Manifest(error) => report.code(error.code()),
             LoadError::Path { .. } => report.code("source::unreadable"),
-            // What the manifest's own check finds and what is found here are one list to the reader.
-            LoadError::Mistakes { .. } => report.code("manifest::invalid"),
             LoadError::UnknownComponents(error) => error.into(),
             LoadError::NoTriggers { selection: Selection::Only(_), .. } => {
                 report.code("app::no-triggers").help("name a component with -c that a trigger runs")
@@ -121,45 +119,91 @@ impl Opened {
         trigger_types(&self.draft.manifest)
     }
 
+    /// Whether nothing is wrong that a build cannot change: with the text, and with what of it is wished for.
+    pub(crate) fn is_worth_building(&self, wishes: &Wishes) -> bool {
+        self.choose(wishes).is_ok_and(|chosen| chosen.refused().is_none())
+    }
+
     /// Compares the app with the disk, and tells of everything that is wrong with it at once. Writes nothing.
     pub(crate) fn prepare(self, wishes: &Wishes) -> Result<Prepared, LoadError> {
-        let Self { draft: Draft { mut manifest, problems, omitted, .. }, options, local_dir } = self;
+        let mut chosen = self.choose(wishes)?;
+        let base_dir = self.options.base_dir();
+        chosen.problems.add_further(chosen.manifest.missing_files(base_dir));
+        let mut warnings = chosen.manifest.warnings.clone();
+        let mut files = Vec::new();
+        for of in &chosen.files {
+            let (plan, findings) = files::plan(of, base_dir, wishes.placing);
+            files.push(plan);
+            chosen.problems.add_further(findings.mistakes);
+            findings.warnings.into_iter().for_each(|warning| warnings.add(warning));
+        }
+        if let Some(error) = chosen.refused() {
+            return Err(error);
+        }
+        let Chosen { manifest, downloads, selection, .. } = chosen;
+        let warnings = listed(&warnings, &manifest.path);
+        Ok(Prepared {
+            manifest,
+            options: self.options,
+            files,
+            downloads,
+            selection,
+            local_dir: self.local_dir,
+            warnings,
+        })
+    }
+
+    /// What of the app is wished for, and what is wrong with that.
+    fn choose(&self, wishes: &Wishes) -> Result<Chosen, LoadError> {
+        let Draft { manifest, problems, .. } = &self.draft;
         if problems.is_empty() {
             wishes.selection.check(&manifest.components)?;
         }
-        let mut mistakes = Mistakes::of_text(&problems, omitted);
-        mistakes.extend(wishes.selection.apply(&mut manifest));
-        let path = &manifest.path;
-        mistakes.extend(manifest.missing_files(options.base_dir()).iter().map(Mistake::from));
+        let (mut manifest, mut problems) = (manifest.clone(), problems.clone());
+        problems.add_further(wishes.selection.apply(&mut manifest));
         let needs = manifest.needs();
-        let mut downloads = Vec::new();
-        for source in &needs.sources {
-            if let SourceRef::Download(download) = &source.value {
-                downloads.push(Located { value: download.clone(), at: source.at });
-                continue;
+        let (mut downloads, mut unsupported) = (Vec::new(), Vec::new());
+        for Located { value, at } in needs.sources {
+            match value {
+                SourceRef::Download(value) => downloads.push(Located { value, at }),
+                other => unsupported.push(
+                    Problem::new(at, format!("not supported by this version of spin: {other}"))
+                        .help("put the code beside the manifest and name its file"),
+                ),
             }
-            let message = format!("not supported by this version of spin: {}", source.value);
-            mistakes
-                .extend([Mistake::new(source.at, message).help("put the code beside the manifest and name its file")]);
         }
-        let mut warnings: Vec<_> = manifest.warnings.iter().map(Mistake::from).collect();
-        let mut files = Vec::new();
-        for of in &needs.files {
-            let (plan, findings) = files::plan(of, options.base_dir(), wishes.placing);
-            files.push(plan);
-            mistakes.extend(findings.mistakes);
-            warnings.extend(findings.warnings);
-        }
-        if !mistakes.is_empty() {
-            return Err(LoadError::Mistakes { path: path.clone(), mistakes });
-        }
-        if manifest.triggers.is_empty() {
-            return Err(LoadError::NoTriggers { path: path.clone(), selection: wishes.selection.clone() });
-        }
-        let warnings = warnings.iter().map(|warning| warning.located(path)).collect();
-        let selection = wishes.selection.clone();
-        Ok(Prepared { manifest, options, files, downloads, selection, local_dir, warnings })
+        problems.add_further(unsupported);
+        Ok(Chosen { manifest, problems, files: needs.files, downloads, selection: wishes.selection.clone() })
     }
+}
+
+/// What of an app is wished for.
+struct Chosen {
+    manifest: Manifest,
+    /// What is known to be wrong with it.
+    problems: Problems,
+    files: Vec<ComponentFiles>,
+    downloads: Vec<Located<Download>>,
+    selection: Selection,
+}
+
+impl Chosen {
+    /// Why it cannot run, as far as is known.
+    fn refused(&self) -> Option<LoadError> {
+        let path = &self.manifest.path;
+        if let Some(invalid) = self.problems.clone().into_error(path) {
+            return Some(ManifestError::from(invalid).into());
+        }
+        let no_triggers = || LoadError::NoTriggers { path: path.clone(), selection: self.selection.clone() };
+        self.manifest.triggers.is_empty().then(no_triggers)
+    }
+}
+
+/// Warnings as they are printed, the last of them saying how many more there are.
+fn listed(warnings: &Problems, path: &Path) -> Vec<String> {
+    let omitted = warnings.omitted();
+    let more = (omitted > 0).then(|| format!("{}: and {omitted} more warnings", path.display()));
+    warnings.clone().sorted().iter().map(|warning| warning.located(path)).chain(more).collect()
 }
 
 impl Prepared {

@@ -4,11 +4,10 @@
 //! Only what the chosen ones are composed with stays until the app is locked.
 
 use spin_app_model::hosts::AllowedHost;
-use spin_app_model::manifest::{Component, DependencySource, Located, Trigger};
+use spin_app_model::manifest::{Component, DependencySource, Located, Problem, Trigger};
 use spin_app_model::{LockedApp, Manifest};
 use spin_catalogue::nearest::nearest;
 
-use crate::mistake::Mistake;
 use crate::report::Report;
 
 /// The end of the names by which components reach each other.
@@ -73,7 +72,7 @@ impl Selection {
 
     /// Takes out of a manifest what is not selected: components, unless a selected one is composed with them, and
     /// triggers that run others. A selected component that no trigger runs goes too. Gives what then cannot work.
-    pub(crate) fn apply(&self, manifest: &mut Manifest) -> Vec<Mistake> {
+    pub(crate) fn apply(&self, manifest: &mut Manifest) -> Vec<Problem> {
         let Self::Only(_) = self else { return Vec::new() };
         manifest.triggers.retain(|trigger| runs(trigger).next().is_some() && runs(trigger).all(|id| self.has(id)));
         let run: Vec<_> = manifest.triggers.iter().flat_map(runs).map(str::to_owned).collect();
@@ -105,7 +104,7 @@ fn is_composed_with(component: &Component, other: &Component) -> bool {
 }
 
 /// The hosts that a component may connect to and that are components that are not run. Templates are not known yet.
-fn unreachable(component: &Component, kept: &[Component]) -> Vec<Mistake> {
+fn unreachable(component: &Component, kept: &[Component]) -> Vec<Problem> {
     let literal = component.allowed_outbound_hosts.iter().filter(|host| !host.value.contains("{{"));
     let mistake = |host: &Located<String>| {
         let target = internal(&host.value)?;
@@ -115,7 +114,7 @@ fn unreachable(component: &Component, kept: &[Component]) -> Vec<Mistake> {
             Some(name) => format!("component `{id}` connects to component `{name}`, which -c leaves out"),
             None => format!("component `{id}` may connect to any other component, and -c leaves some out"),
         };
-        Some(Mistake::new(host.at, message).help("name both with -c, or leave -c out"))
+        Some(Problem::new(host.at, message).help("name both with -c, or leave -c out"))
     };
     literal.filter_map(mistake).collect()
 }

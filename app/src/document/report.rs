@@ -1,108 +1,10 @@
-//! What is wrong with a text, and where.
+//! What is found to be wrong with a text while it is read.
 
 use std::cell::{Cell, RefCell};
-use std::fmt;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
-use std::string::FromUtf8Error;
+use std::path::Path;
 
-/// Most problems that one error lists; a file of another format would produce thousands.
-const MAX_PROBLEMS: usize = 100;
-
-/// A place in a text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Position {
-    /// The line, from 1.
-    pub line: usize,
-    /// The character in the line, from 1.
-    pub column: usize,
-}
-
-impl Position {
-    /// The beginning of a text.
-    pub const START: Self = Self { line: 1, column: 1 };
-}
-
-impl Default for Position {
-    fn default() -> Self {
-        Self::START
-    }
-}
-
-/// A value and where it was written, so that later checks can point at it.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Located<T> {
-    /// The value.
-    pub value: T,
-    /// Where it stands; [`Position::START`] for what nobody wrote.
-    pub at: Position,
-}
-
-/// One thing that is wrong.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Problem {
-    /// The line, from 1.
-    pub line: usize,
-    /// The character in the line, from 1.
-    pub column: usize,
-    /// What is wrong.
-    pub message: String,
-    /// What to do about it.
-    pub help: Option<String>,
-}
-
-/// Why a document can be read and is not valid.
-///
-/// Printed, it is one line `PATH:LINE:COLUMN: MESSAGE` for each problem, in the order of the text, each followed by a
-/// line of help where there is any.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Invalid {
-    /// The file.
-    pub path: PathBuf,
-    /// What is wrong, in the order of the text: everything, or the first hundred things found.
-    pub problems: Vec<Problem>,
-    /// How many more there are.
-    pub omitted: usize,
-}
-
-impl Invalid {
-    /// An error of these problems and some that were only counted, if there are any.
-    pub(crate) fn of(path: &Path, problems: Vec<Problem>, omitted: usize) -> Option<Self> {
-        (!problems.is_empty()).then(|| Self { path: path.to_owned(), problems, omitted })
-    }
-
-    /// The error for a file that is not UTF-8.
-    #[must_use]
-    pub fn not_utf8(path: &Path, error: &FromUtf8Error) -> Self {
-        let valid = error.utf8_error().valid_up_to();
-        let readable = String::from_utf8_lossy(&error.as_bytes()[..valid]);
-        let report = Report::new(&readable);
-        report.problem(&(valid..valid), "the file is not valid UTF-8 from here on");
-        report.into_error(path).expect("a problem was just added")
-    }
-}
-
-impl fmt::Display for Invalid {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { path, problems, omitted } = self;
-        for (index, problem) in problems.iter().enumerate() {
-            let separator = if index == 0 { "" } else { "\n" };
-            let Problem { line, column, message, help } = problem;
-            write!(f, "{separator}{}:{line}:{column}: {message}", path.display())?;
-            if let Some(help) = help {
-                write!(f, "\n  help: {help}")?;
-            }
-        }
-        if *omitted > 0 {
-            write!(f, "\n{}: and {omitted} more problems", path.display())?;
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for Invalid {}
+use super::problems::{Invalid, Position, Problem, Problems};
 
 /// Collects problems while a text is read.
 #[derive(Debug)]
@@ -113,11 +15,10 @@ pub struct Report<'t> {
     /// The last offset that was asked for, and its place: a text is mostly asked about from its beginning to its end,
     /// and counting the characters of a long line anew for each of its values would take time beyond all measure.
     last: Cell<(usize, Position)>,
-    problems: RefCell<Vec<Problem>>,
-    omitted: Cell<usize>,
+    problems: RefCell<Problems>,
     /// Whether nothing was wrong with the parts read by [`Report::vital`].
     vital_is_right: Cell<bool>,
-    warnings: RefCell<Vec<Problem>>,
+    warnings: RefCell<Problems>,
 }
 
 impl<'t> Report<'t> {
@@ -129,7 +30,6 @@ impl<'t> Report<'t> {
             lines: std::iter::once(0).chain(starts).collect(),
             last: Cell::new((0, Position::START)),
             problems: RefCell::default(),
-            omitted: Cell::new(0),
             vital_is_right: Cell::new(true),
             warnings: RefCell::default(),
         }
@@ -165,11 +65,7 @@ impl<'t> Report<'t> {
 
     /// Notes a problem at a place that is known already.
     pub fn add(&self, at: Position, message: String, help: Option<String>) {
-        if self.is_full() {
-            self.omitted.set(self.omitted.get() + 1);
-        } else {
-            self.problems.borrow_mut().push(Problem { line: at.line, column: at.column, message, help });
-        }
+        self.problems.borrow_mut().add(Problem { at, message, help });
     }
 
     /// Reads a part that somebody may act on although there are problems elsewhere, and remembers if it has one.
@@ -187,48 +83,34 @@ impl<'t> Report<'t> {
 
     /// How many problems there are so far.
     pub(crate) fn count(&self) -> usize {
-        self.problems.borrow().len() + self.omitted.get()
+        let problems = self.problems.borrow();
+        problems.len() + problems.omitted()
     }
 
     /// Notes something that is not wrong but should be changed.
     pub fn warn(&self, at: Position, message: String, help: String) {
-        if self.warnings.borrow().len() < MAX_PROBLEMS {
-            let warning = Problem { line: at.line, column: at.column, message, help: Some(help) };
-            self.warnings.borrow_mut().push(warning);
-        }
+        self.warnings.borrow_mut().add(Problem::new(at, message).help(help));
     }
 
     /// All warnings so far, in the order of the text.
-    pub fn take_warnings(&self) -> Vec<Problem> {
-        let mut warnings = self.warnings.take();
-        warnings.sort_by_key(|warning| (warning.line, warning.column));
-        warnings
+    pub fn take_warnings(&self) -> Problems {
+        self.warnings.take().sorted()
     }
 
     /// Help for a problem that is about to be noted: the known name that could be meant, if there is one. Nobody thinks
     /// about what would help where problems are only counted any more.
     pub fn suggest<'k>(&self, name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<String> {
-        if self.is_full() { None } else { did_you_mean(name, known) }
+        if self.problems.borrow().is_full() { None } else { did_you_mean(name, known) }
     }
 
-    /// Whether further problems are only counted.
-    fn is_full(&self) -> bool {
-        self.problems.borrow().len() >= MAX_PROBLEMS
-    }
-
-    /// The problems in the order of the text, and how many were only counted.
-    pub(crate) fn into_problems(self) -> (Vec<Problem>, usize) {
-        let mut problems = self.problems.into_inner();
-        problems.sort_by_key(|problem| (problem.line, problem.column));
-        // The TOML parser sometimes says the same of one place twice.
-        problems.dedup();
-        (problems, self.omitted.get())
+    /// All problems, in the order of the text.
+    pub(crate) fn into_problems(self) -> Problems {
+        self.problems.into_inner().sorted()
     }
 
     /// The error, if there is any problem.
     pub fn into_error(self, path: &Path) -> Option<Invalid> {
-        let (problems, omitted) = self.into_problems();
-        Invalid::of(path, problems, omitted)
+        self.into_problems().into_error(path)
     }
 }
 
@@ -276,6 +158,7 @@ pub fn did_you_mean<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) ->
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+    use super::super::problems::MAX_PROBLEMS;
     use super::*;
 
     #[test]

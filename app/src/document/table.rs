@@ -6,7 +6,8 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::report::{Located, Report, quoted};
+use super::problems::Located;
+use super::report::{Report, quoted};
 
 /// A table of the document, a name for it in messages, and the report that problems go to.
 ///

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::parse::assign_id;
 use super::schema::{Application, Component, Manifest, SourceRef, Trigger};
-use crate::document::{Located, Position};
+use crate::document::{Located, Position, Problems};
 use crate::names::TriggerType;
 
 impl Manifest {
@@ -45,7 +45,7 @@ impl Manifest {
             }],
             components: vec![Component::new(component, source)],
             profile: None,
-            warnings: Vec::new(),
+            warnings: Problems::default(),
         }
     }
 }

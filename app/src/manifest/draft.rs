@@ -11,7 +11,7 @@ use super::check;
 use super::error::ManifestError;
 use super::parse::{self, Parsed};
 use super::schema::{Component, Manifest};
-use crate::document::{Invalid, Position, Problem, Report, quoted};
+use crate::document::{Invalid, Position, Problems, Report, quoted};
 
 /// What could be read of a manifest, and what is wrong with it.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,10 +22,8 @@ pub struct Draft {
     /// Components that have an id and a table, but nothing in it that says where their code is. Their source is a
     /// stand-in.
     pub without_code: Vec<Component>,
-    /// What is wrong, in the order of the text: everything, or the first hundred things found.
-    pub problems: Vec<Problem>,
-    /// How many more problems there are.
-    pub omitted: usize,
+    /// What is wrong, in the order of the text.
+    pub problems: Problems,
     /// Whether no problem makes it doubtful what is built, and how.
     builds_are_right: bool,
 }
@@ -33,7 +31,7 @@ pub struct Draft {
 impl From<Manifest> for Draft {
     /// The draft of a manifest that has no problem.
     fn from(manifest: Manifest) -> Self {
-        Self { manifest, without_code: Vec::new(), problems: Vec::new(), omitted: 0, builds_are_right: true }
+        Self { manifest, without_code: Vec::new(), problems: Problems::default(), builds_are_right: true }
     }
 }
 
@@ -91,8 +89,7 @@ impl Draft {
         parsed.manifest.warnings = report.take_warnings();
         let Parsed { manifest, without_code, .. } = parsed;
         let builds_are_right = report.vital_is_right();
-        let (problems, omitted) = report.into_problems();
-        Ok(Self { manifest, without_code, problems, omitted, builds_are_right })
+        Ok(Self { manifest, without_code, problems: report.into_problems(), builds_are_right })
     }
 
     /// The manifest, if nothing is wrong with it.
@@ -101,7 +98,7 @@ impl Draft {
     ///
     /// [`ManifestError::Invalid`] with everything that is wrong.
     pub fn finished(self) -> Result<Manifest, ManifestError> {
-        match Invalid::of(&self.manifest.path, self.problems, self.omitted) {
+        match self.problems.into_error(&self.manifest.path) {
             None => Ok(self.manifest),
             Some(invalid) => Err(invalid.into()),
         }
@@ -116,7 +113,7 @@ impl Draft {
     /// a profile. Commands other than those that are written would be run, or too few.
     pub fn to_build(&self) -> Result<Vec<&Component>, ManifestError> {
         if !self.builds_are_right
-            && let Some(invalid) = Invalid::of(&self.manifest.path, self.problems.clone(), self.omitted)
+            && let Some(invalid) = self.problems.clone().into_error(&self.manifest.path)
         {
             return Err(invalid.into());
         }

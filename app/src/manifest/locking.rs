@@ -12,7 +12,7 @@ use super::error::ManifestError;
 use super::http_hosts;
 use super::needs::{Needs, Resolved};
 use super::schema::{Build, BuildCommand, Component, Manifest, SourceRef, Trigger, Variable};
-use crate::document::{Invalid, Located, Problem};
+use crate::document::{Located, Problem, Problems};
 use crate::hosts::AllowedHost;
 use crate::lock::{
     COMPONENT_HOST_REQUIREMENTS, ContentRef, LOCAL_SERVICE_CHAINING, LockedApp, LockedComponent, LockedDependency,
@@ -196,11 +196,11 @@ impl Locking<'_> {
     }
 
     fn dependencies(&self, component: &Component) -> Result<BTreeMap<String, LockedDependency>, ManifestError> {
-        let mut problems = Vec::new();
+        let mut problems = Problems::default();
         let resolved = self.resolver.resolve(component, &mut |at, message, help| {
-            problems.push(Problem { line: at.line, column: at.column, message, help });
+            problems.add(Problem { at, message, help });
         });
-        if let Some(invalid) = Invalid::of(&self.manifest.path, problems, 0) {
+        if let Some(invalid) = problems.into_error(&self.manifest.path) {
             return Err(invalid.into());
         }
         let locked = resolved.into_iter().map(|dependency| {

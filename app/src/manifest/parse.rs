@@ -22,7 +22,7 @@ use toml::de::DeValue;
 
 use super::ids::check_snake;
 use super::schema::{Application, Component, Manifest, Variable};
-use crate::document::{self, Report, Table, quoted};
+use crate::document::{self, Problems, Report, Table, quoted};
 use crate::names::TriggerType;
 
 pub(super) use trigger::{Reference, assign_id};
@@ -83,7 +83,7 @@ fn version_2<'t>(document: &Table<'_, 't>, path: &Path) -> Parsed<'t> {
         triggers,
         components,
         profile: None,
-        warnings: Vec::new(),
+        warnings: Problems::default(),
     };
     Parsed { manifest, without_code, components: declared, variables: keys(document, "variables") }
 }

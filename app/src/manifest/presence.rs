@@ -6,7 +6,7 @@ use super::dependencies::Resolver;
 use super::locking::absolute_source;
 use super::patterns::is_glob;
 use super::schema::{Component, FileMount, Manifest, SourceRef};
-use crate::document::{Located, Position, Problem, quoted};
+use crate::document::{Located, Problem, quoted};
 
 impl Manifest {
     /// Looks for the files that the manifest names: the code of components and of their dependencies, and what `files`
@@ -43,7 +43,7 @@ fn missing_code(component: &Component, base_dir: &Path) -> Option<Problem> {
         Some(_) => "build it first: `spin build`, or `spin up --build`",
         None => "correct the path, which is relative to the manifest",
     };
-    Some(problem(component.source.at, message, help))
+    Some(Problem::new(component.source.at, message).help(help))
 }
 
 fn missing_dependency(name: &str, source: &Located<SourceRef>, base_dir: &Path) -> Option<Problem> {
@@ -55,7 +55,7 @@ fn missing_dependency(name: &str, source: &Located<SourceRef>, base_dir: &Path) 
     }
     let path = quoted(&path.to_string_lossy());
     let message = format!("the wasm file of dependency {} does not exist: {path}", quoted(name));
-    Some(problem(source.at, message, "correct the path, which is relative to the manifest"))
+    Some(Problem::new(source.at, message).help("correct the path, which is relative to the manifest"))
 }
 
 fn missing_mount(file: &Located<FileMount>, base_dir: &Path) -> Option<Problem> {
@@ -65,24 +65,22 @@ fn missing_mount(file: &Located<FileMount>, base_dir: &Path) -> Option<Problem> 
                 return None;
             }
             let message = format!("{} in `files` does not exist and is not a glob", quoted(pattern));
-            Some(problem(file.at, message, "correct the path, which is relative to the manifest"))
+            Some(Problem::new(file.at, message).help("correct the path, which is relative to the manifest"))
         }
         FileMount::Placed { source, destination } => {
             let path = absolute_source(base_dir, Path::new(source));
             if !path.exists() {
                 let message = format!("the file or directory {} in `files` does not exist", quoted(source));
-                return Some(problem(file.at, message, "correct the path, which is relative to the manifest"));
+                return Some(
+                    Problem::new(file.at, message).help("correct the path, which is relative to the manifest"),
+                );
             }
             let name = destination.rsplit('/').next().unwrap_or_default();
             if path.is_file() && matches!(name, "" | "." | "..") {
                 let message = format!("{} in `files` is not a valid destination file name", quoted(destination));
-                return Some(problem(file.at, message, "end it with the name of the file"));
+                return Some(Problem::new(file.at, message).help("end it with the name of the file"));
             }
             None
         }
     }
-}
-
-fn problem(at: Position, message: String, help: &str) -> Problem {
-    Problem { line: at.line, column: at.column, message, help: Some(help.to_owned()) }
 }

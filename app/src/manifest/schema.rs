@@ -18,7 +18,7 @@ use url::Url;
 
 use super::json_schema::{self, TargetName, VariableName, WebAddress, Workdir};
 use super::parse::Reference;
-use crate::document::{Located, Position, Problem};
+use crate::document::{Located, Position, Problems};
 use crate::names::{ComponentId, TriggerType};
 
 pub use component::{Component, Download, FileMount, Package, Profile, SourceRef};
@@ -53,7 +53,7 @@ pub struct Manifest {
     pub profile: Option<String>,
     /// What is not wrong but should be changed, in the order of the text.
     #[schemars(skip)]
-    pub warnings: Vec<Problem>,
+    pub warnings: Problems,
 }
 
 /// The table `[application]`.

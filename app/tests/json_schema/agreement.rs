@@ -87,7 +87,7 @@ impl Judge {
             Err(error) => error.problems().to_vec(),
         };
         let unmarked = |problem: &Problem| {
-            let mut places = document.at(problem.line, problem.column);
+            let mut places = document.at(problem.at.line, problem.at.column);
             !places.any(|place| refused.iter().any(|mark| mark.is_about(place)))
         };
         let unseen: Vec<_> = problems.into_iter().filter(unmarked).map(|problem| problem.message).collect();

@@ -159,4 +159,7 @@ fn the_profile_of_the_last_build_is_noted_and_compared() {
     build(&anonymous, dir.path(), &[]).0.unwrap();
     assert_eq!(fs::read_to_string(&mark).unwrap(), "<anonymous>");
     assert!(other_profile(&debug, dir.path()).unwrap().contains("without a profile"));
+    fs::write(&mark, format!("x\nError: y{}", "z".repeat(100_000))).unwrap();
+    let warning = other_profile(&debug, dir.path()).unwrap();
+    assert!(warning.len() < 300 && !warning.contains('\n'), "{warning}");
 }

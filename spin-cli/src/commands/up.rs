@@ -109,13 +109,14 @@ async fn find_and_prepare(
     let found = source::find(flags.source(), &ctx.current_dir, stray)?;
     source::announce(&found, &ctx.ui);
     let opened = load::open(&found.source, flags.profile.as_deref(), &ctx.current_dir)?;
-    // With problems, nothing is started, and so nothing is built.
-    if opened.local_dir.is_some() && !built && opened.draft.problems.is_empty() {
+    let wishes = load::Wishes { placing: flags.placing(), selection: flags.selection() };
+    // Where nothing can be started, nothing is built.
+    if opened.local_dir.is_some() && !built && opened.is_worth_building(&wishes) {
         if flags.build || ctx.always_build()? {
             build::build(&opened.draft, opened.app_dir(), &Selection::All, &ctx.ui).await?;
         } else if let Some(warning) = build::other_profile(&opened.draft.manifest, opened.app_dir()) {
             ctx.ui.warning(&warning);
         }
     }
-    Ok(opened.prepare(&load::Wishes { placing: flags.placing(), selection: flags.selection() })?)
+    Ok(opened.prepare(&wishes)?)
 }

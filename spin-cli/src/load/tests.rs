@@ -105,6 +105,37 @@ fn an_app_that_cannot_run_is_refused_with_all_that_is_wrong() {
 }
 
 #[test]
+fn only_an_app_that_a_build_can_make_run_is_worth_building() {
+    let worth = |text: &str, ids: &[&str]| {
+        let (dir, source) = app(text);
+        fs::remove_file(dir.path().join("a.wasm")).unwrap();
+        let ids: Vec<_> = ids.iter().map(|&id| id.to_owned()).collect();
+        let wishes = Wishes { selection: Selection::of(&ids), ..Wishes::default() };
+        open(&source, None, Path::new("/")).unwrap().is_worth_building(&wishes)
+    };
+    assert!(worth(&format!("{MANIFEST}files = [\"built/later\"]\n"), &["a"]), "a build may make what is missing");
+    assert!(!worth(&format!("{MANIFEST}nonsense = 1\n"), &[]));
+    assert!(!worth(MANIFEST, &["b"]));
+    assert!(!worth(&MANIFEST.replace("[[trigger.zzz]]\ncomponent = \"a\"", "[trigger]"), &[]));
+    assert!(!worth(THREE, &["idle"]), "nothing runs it");
+    assert!(!worth(&THREE.replace("http://c.d", "http://b.spin.internal"), &["a"]));
+    let package = "{ package = \"a:b\", version = \"1.0.0\" }";
+    assert!(!worth(&MANIFEST.replace("\"a.wasm\"", package), &[]), "nothing gets it");
+}
+
+#[test]
+fn the_list_of_what_is_wrong_has_an_end() {
+    let files = |name: &str| (0..300).map(|number| format!("\"{name}{number}\"")).collect::<Vec<_>>().join(",\n");
+    let (_dir, source) = app(&format!("{MANIFEST}files = [{}]\n", files("gone")));
+    let report = Report::from(prepare(&source).unwrap_err());
+    assert!(report.message().ends_with("spin.toml: and 200 more problems"), "{report:?}");
+    let (_dir, source) = app(&format!("{MANIFEST}files = [{}]\n", files("*.none")));
+    let warnings = prepare(&source).unwrap().warnings;
+    assert_eq!(warnings.len(), 101);
+    assert!(warnings[100].ends_with("spin.toml: and 200 more warnings"), "{warnings:?}");
+}
+
+#[test]
 fn a_profile_is_applied_and_noted_and_must_exist() {
     let profile = "[component.a.profile.debug]\nenvironment = { K2 = \"debug\" }\n";
     let (dir, source) = app(&format!("{MANIFEST}{profile}"));
@@ -139,7 +170,7 @@ fn only_what_was_chosen_is_locked_and_looked_at() {
     assert_eq!(app.components[0].dependencies.len(), 1, "the code of b is there");
     let app = select(THREE, &["b", "a", "idle"]).unwrap();
     assert_eq!((ids(&app), app.triggers.len()), (vec!["a".to_owned(), "b".to_owned()], 2), "nothing runs idle");
-    assert!(matches!(select(THREE, &["gone"]), Err(LoadError::Mistakes { .. })), "its code is not there");
+    assert!(matches!(select(THREE, &["gone"]), Err(LoadError::Manifest(_))), "its code is not there");
     assert!(matches!(select(THREE, &["idle"]), Err(LoadError::NoTriggers { .. })));
     let report = Report::from(select(THREE, &["ide"]).unwrap_err());
     assert_eq!(report.advice(), ["did you mean `idle`?"]);

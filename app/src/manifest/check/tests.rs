@@ -54,7 +54,7 @@ fn many_mistakes_are_found_in_a_moment() {
     }
     let begin = Instant::now();
     let draft = Draft::parse(&text, Path::new("t"), None).unwrap();
-    assert!(draft.omitted > 10_000 && draft.manifest.missing_files(Path::new("/none")).len() == 6000);
+    assert!(draft.problems.omitted() > 10_000 && draft.manifest.missing_files(Path::new("/none")).len() == 6000);
     assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
 }
 
@@ -93,7 +93,7 @@ fn missing_wasm_files_are_reported_where_they_are_named() {
     fs::write(folder.path().join("here.wasm"), "").unwrap();
     let mut draft = Draft::parse(&text, Path::new("t"), None).unwrap();
     let manifest = draft.manifest.clone();
-    draft.problems = manifest.missing_files(folder.path());
+    draft.problems.add_further(manifest.missing_files(folder.path()));
     assert_eq!(
         draft.finished().unwrap_err().to_string(),
         "\

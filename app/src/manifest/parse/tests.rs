@@ -22,8 +22,8 @@ fn problems(rest: &str) -> String {
     let error = parse(&format!("{HEAD}{rest}")).unwrap_err();
     let mut text = String::new();
     for problem in error.problems() {
-        let line = problem.line - HEAD.lines().count();
-        writeln!(text, "{line}:{}: {}", problem.column, problem.message).unwrap();
+        let line = problem.at.line - HEAD.lines().count();
+        writeln!(text, "{line}:{}: {}", problem.at.column, problem.message).unwrap();
         if let Some(help) = &problem.help {
             writeln!(text, "  {help}").unwrap();
         }
@@ -34,7 +34,7 @@ fn problems(rest: &str) -> String {
 /// The problems of a whole document, without help.
 fn messages(text: &str) -> Vec<String> {
     let error = parse(text).unwrap_err();
-    error.problems().iter().map(|p| format!("{}:{}: {}", p.line, p.column, p.message)).collect()
+    error.problems().iter().map(|p| format!("{}:{}: {}", p.at.line, p.at.column, p.message)).collect()
 }
 
 #[test]
@@ -103,7 +103,7 @@ component = "cart"
     let build = cart.build.as_ref().unwrap();
     assert_eq!(build.command, BuildCommand::Several(vec!["cargo build".into(), "wasm-opt".into()]));
     assert_eq!(build.workdir.as_deref(), Some("cart"));
-    assert_eq!(manifest.warnings, []);
+    assert!(manifest.warnings.is_empty());
 }
 
 #[test]
@@ -260,7 +260,7 @@ fn deprecated_hosts_are_a_warning_with_the_replacement() {
     let manifest =
         parse(&format!("{HEAD}[component.a]\nsource='a'\nallowed_http_hosts = ['x.org', 'self']\n")).unwrap();
     let warning = &manifest.warnings[0];
-    assert_eq!((warning.line, warning.column), (7, 23));
+    assert_eq!((warning.at.line, warning.at.column), (7, 23));
     assert_eq!(warning.message, "`allowed_http_hosts` in component `a` is deprecated");
     let help = r#"add to `allowed_outbound_hosts`: "http://x.org", "https://x.org", "http://self""#;
     assert_eq!(warning.help.as_deref(), Some(help));
@@ -387,7 +387,7 @@ proptest! {
         if let Err(error) = parse(&text) {
             prop_assert!(!error.problems().is_empty());
             for problem in error.problems() {
-                prop_assert!((5..=6).contains(&problem.line), "{}", error);
+                prop_assert!((5..=6).contains(&problem.at.line), "{}", error);
             }
         }
     }

@@ -16,7 +16,7 @@ use super::super::schema::{Application, Component, Manifest, Trigger};
 use super::component::{Deprecated, http_hosts, shared_fields};
 use super::source::source;
 use super::{OLD_VERSION_KEY, Parsed, VERSION_KEY, check_variable_key, keys, trigger_type, variables};
-use crate::document::{Located, Position, Report, Table, kind, quoted};
+use crate::document::{Located, Position, Problems, Report, Table, kind, quoted};
 use crate::names::{ComponentId, TriggerType};
 
 const DOCUMENT_KEYS: &[&str] =
@@ -77,7 +77,7 @@ pub(super) fn document<'t>(document: &Table<'_, 't>, path: &Path) -> Parsed<'t> 
         triggers,
         components,
         profile: None,
-        warnings: Vec::new(),
+        warnings: Problems::default(),
     };
     Parsed { manifest, without_code, components: ids, variables: keys(document, "variables") }
 }
