@@ -88,6 +88,15 @@ enum PortPattern {
     In(Range<u32>),
 }
 
+/// Components of the same application, as an entry names them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Internal<'a> {
+    /// All of them: `*.spin.internal`.
+    All,
+    /// The one whose id is, but for upper and lower case, what stands in front of `.spin.internal`.
+    One(&'a str),
+}
+
 /// All entries of a component.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AllowedHosts(Vec<AllowedHost>);
@@ -113,13 +122,17 @@ impl AllowedHost {
         scheme && self.host.matches(destination) && (destination.is_own() || self.port.matches(destination.port()))
     }
 
-    /// Whether it names components of the same application, which takes a host that can pass requests on to them.
+    /// Which components of the same application it names, if it does, which takes a host that can pass requests on to
+    /// them.
     #[must_use]
-    pub fn is_internal(&self) -> bool {
+    pub fn internal(&self) -> Option<Internal<'_>> {
         match &self.host {
-            HostPattern::Name(name) => is_below(name, INTERNAL),
-            HostPattern::Below(name) => name == INTERNAL,
-            _ => false,
+            HostPattern::Name(name) => {
+                let word = name.strip_suffix(INTERNAL)?.strip_suffix('.')?;
+                (!word.is_empty()).then_some(Internal::One(word))
+            }
+            HostPattern::Below(name) => (name == INTERNAL).then_some(Internal::All),
+            _ => None,
         }
     }
 

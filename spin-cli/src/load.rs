@@ -234,7 +234,7 @@ impl Prepared {
         self.place_files(&workdir::assets(generation), &mut resolved, ui)?;
         let options = self.options.with_env(env.iter().cloned());
         let mut app = self.manifest.lock(&options, &resolved)?;
-        self.selection.finish(&mut app);
+        self.selection.finish(&self.manifest, &mut app);
         Ok(app)
     }
 

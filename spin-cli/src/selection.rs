@@ -3,15 +3,15 @@
 //! The others are taken out before anything is done for them: their code need not be there, their files are not copied.
 //! Only what the chosen ones are composed with stays until the app is locked.
 
-use spin_app_model::hosts::AllowedHost;
+use std::collections::HashSet;
+
+use spin_app_model::document::quoted;
+use spin_app_model::hosts::{AllowedHost, Internal};
 use spin_app_model::manifest::{Component, DependencySource, Located, Problem, Trigger};
-use spin_app_model::{LockedApp, Manifest};
+use spin_app_model::{ComponentId, LockedApp, Manifest};
 use spin_catalogue::nearest::nearest;
 
 use crate::report::Report;
-
-/// The end of the names by which components reach each other.
-const INTERNAL: &str = "spin.internal";
 
 /// Which components of an app are run.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -23,7 +23,7 @@ pub(crate) enum Selection {
 
 /// There are no components of these ids.
 #[derive(Debug, thiserror::Error)]
-#[error("there is no component {}", unknown.iter().map(|id| format!("`{id}`")).collect::<Vec<_>>().join(", "))]
+#[error("there is no component {}", unknown.iter().map(|id| quoted(id)).collect::<Vec<_>>().join(", "))]
 pub(crate) struct UnknownComponents {
     pub(crate) unknown: Vec<String>,
     /// A component that the first of them could have meant.
@@ -74,58 +74,61 @@ impl Selection {
     /// triggers that run others. A selected component that no trigger runs goes too. Gives what then cannot work.
     pub(crate) fn apply(&self, manifest: &mut Manifest) -> Vec<Problem> {
         let Self::Only(_) = self else { return Vec::new() };
-        manifest.triggers.retain(|trigger| runs(trigger).next().is_some() && runs(trigger).all(|id| self.has(id)));
-        let run: Vec<_> = manifest.triggers.iter().flat_map(runs).map(str::to_owned).collect();
+        let runs_selected =
+            |trigger: &Trigger| runs(trigger).next().is_some() && runs(trigger).all(|id| self.has(id.as_str()));
+        manifest.triggers.retain(runs_selected);
+        let run = run_by(&manifest.triggers);
         let (kept, others): (Vec<_>, Vec<_>) = std::mem::take(&mut manifest.components)
             .into_iter()
-            .partition(|component| run.iter().any(|id| *id == component.id.value.as_str()));
-        let mistakes = kept.iter().flat_map(|component| unreachable(component, &kept)).collect();
-        let needed = |other: &Component| kept.iter().any(|component| is_composed_with(component, other));
-        let needed: Vec<_> = others.into_iter().filter(needed).collect();
+            .partition(|component| run.contains(&component.id.value));
+        let names: HashSet<_> = run.iter().map(|id| id.as_str().to_ascii_lowercase()).collect();
+        let problems = kept.iter().flat_map(|component| unreachable(component, &names)).collect();
+        let needed: HashSet<_> = kept.iter().flat_map(is_composed_with).cloned().collect();
         manifest.components = kept;
-        manifest.components.extend(needed);
-        mistakes
+        manifest.components.extend(others.into_iter().filter(|other| needed.contains(&other.id.value)));
+        problems
     }
 
-    /// Takes out of a locked app the components that only stayed for their code.
-    pub(crate) fn finish(&self, app: &mut LockedApp) {
-        app.components.retain(|component| self.has(component.id.as_str()));
+    /// Takes out of a locked app the components that only stayed in its manifest for their code.
+    pub(crate) fn finish(&self, manifest: &Manifest, app: &mut LockedApp) {
+        if let Self::Only(_) = self {
+            let run = run_by(&manifest.triggers);
+            app.components.retain(|component| run.contains(&component.id));
+        }
     }
 }
 
 /// The components that a trigger names.
-fn runs(trigger: &Trigger) -> impl Iterator<Item = &str> {
-    trigger.component.iter().chain(trigger.components.values().flatten()).map(|id| id.value.as_str())
+fn runs(trigger: &Trigger) -> impl Iterator<Item = &ComponentId> {
+    trigger.component.iter().chain(trigger.components.values().flatten()).map(|id| &id.value)
 }
 
-fn is_composed_with(component: &Component, other: &Component) -> bool {
-    let mut sources = component.dependencies.iter().map(|dependency| &dependency.source.value);
-    sources.any(|source| matches!(source, DependencySource::Component(id) if *id == other.id.value))
+fn run_by(triggers: &[Trigger]) -> HashSet<ComponentId> {
+    triggers.iter().flat_map(runs).cloned().collect()
+}
+
+/// The components whose code is composed into one.
+fn is_composed_with(component: &Component) -> impl Iterator<Item = &ComponentId> {
+    component.dependencies.iter().filter_map(|dependency| match &dependency.source.value {
+        DependencySource::Component(id) => Some(id),
+        _ => None,
+    })
 }
 
 /// The hosts that a component may connect to and that are components that are not run. Templates are not known yet.
-fn unreachable(component: &Component, kept: &[Component]) -> Vec<Problem> {
-    let literal = component.allowed_outbound_hosts.iter().filter(|host| !host.value.contains("{{"));
-    let mistake = |host: &Located<String>| {
-        let target = internal(&host.value)?;
-        let id = &component.id.value;
-        let message = match target {
-            Some(name) if kept.iter().any(|one| one.id.value.as_str().eq_ignore_ascii_case(&name)) => return None,
-            Some(name) => format!("component `{id}` connects to component `{name}`, which -c leaves out"),
-            None => format!("component `{id}` may connect to any other component, and -c leaves some out"),
+/// `kept` has the names of those that are run, in lower case.
+fn unreachable(component: &Component, kept: &HashSet<String>) -> Vec<Problem> {
+    let id = &component.id.value;
+    let problem = |host: Located<String>| {
+        let allowed = AllowedHost::parse(&host.value).ok()?;
+        let message = match allowed.internal()? {
+            Internal::One(name) if kept.contains(name) => return None,
+            Internal::One(name) => {
+                format!("component `{id}` connects to component {}, which -c leaves out", quoted(name))
+            }
+            Internal::All => format!("component `{id}` may connect to any other component, and -c leaves some out"),
         };
         Some(Problem::new(host.at, message).help("name both with -c, or leave -c out"))
     };
-    literal.filter_map(mistake).collect()
-}
-
-/// The component that an allowed host names; `Some(None)` for any component.
-fn internal(host: &str) -> Option<Option<String>> {
-    if !AllowedHost::parse(host).is_ok_and(|host| host.is_internal()) {
-        return None;
-    }
-    let (_, rest) = host.trim().split_once("://")?;
-    let name = rest.split(['/', ':']).next()?.trim_end_matches('.').to_ascii_lowercase();
-    let component = name.strip_suffix(INTERNAL)?.strip_suffix('.')?;
-    Some((component != "*").then(|| component.to_owned()))
+    component.outbound_hosts().into_iter().filter_map(problem).collect()
 }

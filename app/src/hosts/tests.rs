@@ -149,7 +149,7 @@ fn sockets_are_matched_by_address() {
 
 #[test]
 fn internal_names_are_spotted_and_spelled_out() {
-    let internal = |text: &str| AllowedHost::parse(text).unwrap().is_internal();
+    let internal = |text: &str| AllowedHost::parse(text).unwrap().internal().is_some();
     assert!(
         internal("http://back.spin.internal")
             && internal("*://*.spin.internal:*")

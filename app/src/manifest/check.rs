@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::dependencies::{self, Resolver};
 use super::parse::Parsed;
-use super::schema::{DependencySource, Manifest, Trigger};
+use super::schema::{Component, DependencySource, Manifest, Trigger};
 use crate::document::{Located, Position, Report, quoted};
 use crate::expression::{Template, TemplateError};
-use crate::hosts::{AllowedHost, HostError};
+use crate::hosts::{AllowedHost, HostError, Internal};
 use crate::names::ComponentId;
 
 /// Reports references that lead nowhere, names that are given twice, and values that can never be right.
@@ -26,6 +26,7 @@ pub(super) fn cross_check(parsed: &Parsed<'_>, report: &Report<'_>) {
             }
         }
     }
+    warn_of_unknown_components(parsed, report);
     check_dependencies(parsed, report);
 }
 
@@ -95,6 +96,21 @@ fn check_host(parsed: &Parsed<'_>, text: &Located<String>, template: &Template, 
     let entry = quoted(&text.value);
     let value = if template.is_literal() { String::new() } else { format!(", by default {},", quoted(&host)) };
     report.add(text.at, format!("{entry}{value} cannot be an allowed outbound host: {error}"), Some(error.help()));
+}
+
+/// Warns of hosts that are components which are not declared. They can't be reached, which does no harm.
+fn warn_of_unknown_components(parsed: &Parsed<'_>, report: &Report<'_>) {
+    let declared: BTreeSet<_> = parsed.components.iter().map(|id| id.to_ascii_lowercase()).collect();
+    for host in parsed.manifest.components.iter().flat_map(Component::outbound_hosts) {
+        let Ok(allowed) = AllowedHost::parse(&host.value) else { continue };
+        if let Some(Internal::One(name)) = allowed.internal()
+            && !declared.contains(name)
+        {
+            let help = "name a component of this application, or remove it".to_owned();
+            let message = format!("{} leads nowhere: no component {} is declared", quoted(&host.value), quoted(name));
+            report.warn(host.at, message, help);
+        }
+    }
 }
 
 /// Reports what is wrong with dependencies, once if it is found twice.

@@ -1,7 +1,17 @@
 //! The deprecated list `allowed_http_hosts`, and what its entries mean in `allowed_outbound_hosts`.
 
+use super::schema::Component;
 use crate::document::Located;
 use crate::hosts::{ALLOW_ALL, AllowedHost};
+
+impl Component {
+    /// Everywhere that it may connect to, as in `allowed_outbound_hosts`; what is written in the deprecated form comes last.
+    #[must_use]
+    pub fn outbound_hosts(&self) -> Vec<Located<String>> {
+        let converted = modern_list(&self.allowed_http_hosts);
+        self.allowed_outbound_hosts.iter().cloned().chain(converted).collect()
+    }
+}
 
 /// The modern form of a list; entries that have none are left out. One that allows everything makes the others moot.
 pub(super) fn modern_list(entries: &[Located<String>]) -> Vec<Located<String>> {

@@ -9,7 +9,6 @@ use url::Url;
 
 use super::dependencies::Resolver;
 use super::error::ManifestError;
-use super::http_hosts;
 use super::needs::{Needs, Resolved};
 use super::schema::{Build, BuildCommand, Component, Manifest, SourceRef, Trigger, Variable};
 use crate::document::{Located, Problem, Problems};
@@ -160,13 +159,14 @@ struct Locking<'a> {
 
 impl Locking<'_> {
     fn component(&self, component: &Component) -> Result<LockedComponent, ManifestError> {
-        let hosts = outbound_hosts(component);
+        let hosts = component.outbound_hosts();
         let mut locked = LockedComponent::new(component.id.value.clone(), self.source(&component.source)?);
-        if hosts.iter().any(|host| is_internal(host)) {
+        if hosts.iter().any(|host| is_internal(&host.value)) {
             locked.host_requirements.insert(LOCAL_SERVICE_CHAINING.to_owned(), "required".to_owned());
         }
         let metadata = &mut locked.metadata;
         put_text(metadata, "description", &component.description);
+        let hosts: Vec<_> = hosts.into_iter().map(|host| host.value).collect();
         put_list(metadata, "allowed_outbound_hosts", &hosts);
         put_list(metadata, "key_value_stores", &component.key_value_stores);
         put_list(metadata, "databases", &component.sqlite_databases);
@@ -216,17 +216,10 @@ impl Locking<'_> {
     }
 }
 
-/// The allowed hosts in the modern form, the deprecated ones last.
-fn outbound_hosts(component: &Component) -> Vec<String> {
-    let modern = component.allowed_outbound_hosts.iter().map(|host| host.value.clone());
-    let converted = http_hosts::modern_list(&component.allowed_http_hosts).into_iter().map(|host| host.value);
-    modern.chain(converted).collect()
-}
-
 /// Whether an entry names components of the same application. A template does not count: what it will name is not known
 /// yet.
 fn is_internal(host: &str) -> bool {
-    !host.contains("{{") && AllowedHost::parse(host).is_ok_and(|host| host.is_internal())
+    !host.contains("{{") && AllowedHost::parse(host).is_ok_and(|host| host.internal().is_some())
 }
 
 fn build_metadata(build: &Build) -> Map<String, Value> {

@@ -168,6 +168,9 @@ fn only_what_was_chosen_is_locked_and_looked_at() {
     let app = select(THREE, &["a"]).unwrap();
     assert_eq!((ids(&app), app.triggers.len()), (vec!["a".to_owned()], 1));
     assert_eq!(app.components[0].dependencies.len(), 1, "the code of b is there");
+    let untriggered = THREE.replace("[[trigger.y]]\ncomponent = \"b\"\n", "");
+    let app = select(&untriggered, &["a", "b"]).unwrap();
+    assert_eq!(ids(&app), ["a"], "nothing runs b, but its code is in a");
     let app = select(THREE, &["b", "a", "idle"]).unwrap();
     assert_eq!((ids(&app), app.triggers.len()), (vec!["a".to_owned(), "b".to_owned()], 2), "nothing runs idle");
     assert!(matches!(select(THREE, &["gone"]), Err(LoadError::Manifest(_))), "its code is not there");
@@ -185,4 +188,11 @@ fn a_component_cannot_connect_to_one_that_is_left_out() {
     assert!(refused("http://b.spin.internal", &["a"]).contains("component `a` connects to component `b`, which -c"));
     assert_eq!(refused("http://b.spin.internal", &["a", "b"]), "");
     assert!(refused("http://*.spin.internal", &["a", "b"]).contains("may connect to any other component"));
+    let deprecated = THREE.replace(
+        "allowed_outbound_hosts = [\"http://c.d\", \"{{ v }}\"]",
+        "allowed_http_hosts = [\"b.spin.internal\"]",
+    );
+    let error = select(&deprecated, &["a"]).unwrap_err().to_string();
+    assert!(error.contains("component `a` connects to component `b`, which -c"), "{error}");
+    select(&deprecated, &["a", "b"]).unwrap();
 }
