@@ -30,8 +30,8 @@ mod table;
 use toml::de::DeTable;
 
 pub use problems::{Invalid, Located, Position, Problem, Problems};
-pub(crate) use report::nearest;
 pub use report::{Report, did_you_mean, quoted};
+pub(crate) use report::{bare_or_quoted, nearest};
 pub use table::{Table, kind, mismatch, text};
 
 /// The fields of a document; `None` if it is no TOML, which is reported.

@@ -135,7 +135,7 @@ impl Opened {
             let (plan, findings) = files::plan(of, base_dir, wishes.placing);
             files.push(plan);
             chosen.problems.add_further(findings.mistakes);
-            findings.warnings.into_iter().for_each(|warning| warnings.add(warning));
+            warnings.add_further(findings.warnings);
         }
         if let Some(error) = chosen.refused() {
             return Err(error);

@@ -128,6 +128,13 @@ pub fn quoted(name: &str) -> String {
     shown + more
 }
 
+/// A key as it is written in TOML, harmless to print and not absurdly long.
+pub(crate) fn bare_or_quoted(key: &str) -> String {
+    let is_bare = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    let mark = if !key.is_empty() && key.chars().all(is_bare) { "" } else { "\"" };
+    quoted(key).replace('`', mark)
+}
+
 /// The known name that is most like this one, if any is like it.
 ///
 /// Comparing takes time, and there may be as many names as a hostile file has room for: only so many are considered.
@@ -253,6 +260,8 @@ mod tests {
     #[test]
     fn hostile_names_are_harmless_to_print() {
         assert_eq!(quoted("a\u{1b}[2J"), r"`a\u{1b}[2J`");
+        assert_eq!(bare_or_quoted("a-b_1"), "a-b_1");
+        assert_eq!(bare_or_quoted("a\nb"), r#""a\nb""#);
         assert!(quoted(&"x".repeat(10_000)).len() < 100);
     }
 }

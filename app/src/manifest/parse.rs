@@ -22,7 +22,7 @@ use toml::de::DeValue;
 
 use super::ids::check_snake;
 use super::schema::{Application, Component, Manifest, Variable};
-use crate::document::{self, Problems, Report, Table, quoted};
+use crate::document::{self, Problems, Report, Table, bare_or_quoted, quoted};
 use crate::names::TriggerType;
 
 pub(super) use trigger::{Reference, assign_id};
@@ -121,7 +121,7 @@ fn version(document: &Table<'_, '_>) -> Option<Version> {
     };
     match value.get_ref() {
         // The old name went out of use before version 2.
-        DeValue::Integer(version) if version.as_str() == "2" && key == VERSION_KEY => Some(Version::Two),
+        DeValue::Integer(_) if report.quote(&value.span()) == "2" && key == VERSION_KEY => Some(Version::Two),
         DeValue::String(version) if version == "1" => Some(Version::One),
         _ => {
             let message = format!("invalid manifest version: {}", quoted(report.quote(&value.span())));
@@ -161,7 +161,7 @@ fn trigger_settings(application: &Table<'_, '_>) -> BTreeMap<TriggerType, Map<St
     };
     let settings = table.entries().filter_map(|(name, span, _)| {
         let trigger_type = trigger_type(table.report, name, &span);
-        let of_type = table.table(name, || format!("[application.trigger.{name}]"))?;
+        let of_type = table.table(name, || format!("[application.trigger.{}]", bare_or_quoted(name)))?;
         Some((trigger_type?, of_type.to_json()?))
     });
     settings.collect()

@@ -1,8 +1,9 @@
 //! Checks that need the file system: whether what a manifest names is there.
 
-use std::path::Path;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 
-use super::dependencies::Resolver;
+use super::dependencies::{Resolved, Resolver};
 use super::locking::absolute_source;
 use super::patterns::is_glob;
 use super::schema::{Component, FileMount, Manifest, SourceRef};
@@ -18,10 +19,12 @@ impl Manifest {
     pub fn missing_files(&self, base_dir: &Path) -> Vec<Problem> {
         let mut problems = Vec::new();
         let resolver = Resolver::new(self);
+        let built: HashSet<_> =
+            self.components.iter().filter_map(|component| built_file(component, base_dir)).collect();
         for component in &self.components {
             problems.extend(missing_code(component, base_dir));
             for dependency in resolver.resolvable(component) {
-                let missing = missing_dependency(&dependency.name.to_string(), &dependency.source, base_dir);
+                let missing = missing_dependency(&dependency, base_dir, &built);
                 problems.extend(missing);
             }
             problems.extend(component.files.iter().filter_map(|file| missing_mount(file, base_dir)));
@@ -30,32 +33,47 @@ impl Manifest {
     }
 }
 
-fn missing_code(component: &Component, base_dir: &Path) -> Option<Problem> {
-    let SourceRef::File(path) = &component.source.value else {
-        return None;
-    };
-    if absolute_source(base_dir, path).is_file() {
-        return None;
+/// The file that the build of a component makes, if it has a build.
+fn built_file(component: &Component, base_dir: &Path) -> Option<PathBuf> {
+    match (&component.source.value, &component.build) {
+        (SourceRef::File(path), Some(_)) => Some(absolute_source(base_dir, path)),
+        _ => None,
     }
-    let id = &component.id.value;
-    let message = format!("the wasm file of component `{id}` does not exist: {}", quoted(&path.to_string_lossy()));
-    let help = match &component.build {
-        Some(_) => "build it first: `spin build`, or `spin up --build`",
-        None => "correct the path, which is relative to the manifest",
-    };
-    Some(Problem::new(component.source.at, message).help(help))
 }
 
-fn missing_dependency(name: &str, source: &Located<SourceRef>, base_dir: &Path) -> Option<Problem> {
+fn missing_code(component: &Component, base_dir: &Path) -> Option<Problem> {
+    let whose = format!("component `{}`", component.id.value);
+    missing_file(&whose, &component.source, base_dir, |_| component.build.is_some())
+}
+
+fn missing_dependency(dependency: &Resolved, base_dir: &Path, built: &HashSet<PathBuf>) -> Option<Problem> {
+    let whose = format!("dependency {}", quoted(&dependency.name.to_string()));
+    missing_file(&whose, &dependency.source, base_dir, |file| built.contains(file))
+}
+
+fn missing_file(
+    whose: &str,
+    source: &Located<SourceRef>,
+    base_dir: &Path,
+    is_built: impl FnOnce(&Path) -> bool,
+) -> Option<Problem> {
     let SourceRef::File(path) = &source.value else {
         return None;
     };
-    if absolute_source(base_dir, path).is_file() {
+    let file = absolute_source(base_dir, path);
+    if file.is_file() {
         return None;
     }
     let path = quoted(&path.to_string_lossy());
-    let message = format!("the wasm file of dependency {} does not exist: {path}", quoted(name));
-    Some(Problem::new(source.at, message).help("correct the path, which is relative to the manifest"))
+    if file.is_dir() {
+        let message = format!("the wasm file of {whose} is a folder: {path}");
+        return Some(Problem::new(source.at, message).help("name a file in it"));
+    }
+    let help = match is_built(&file) {
+        true => "build it first: `spin build`, or `spin up --build`",
+        false => "correct the path, which is relative to the manifest",
+    };
+    Some(Problem::new(source.at, format!("the wasm file of {whose} does not exist: {path}")).help(help))
 }
 
 fn missing_mount(file: &Located<FileMount>, base_dir: &Path) -> Option<Problem> {

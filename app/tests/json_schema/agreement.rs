@@ -22,10 +22,14 @@ pub(crate) const UNSEEN: &[&str] = &[
     "date or time",
     "the float in",
     "invalid manifest version: `2.0`",
+    "invalid manifest version: `+2`",
+    "invalid manifest version: `0b10`",
     // Read templates and hosts.
     "unmatched '{{' in template",
     "is not a variable name: it must start with a lower-case letter",
     "cannot be an allowed outbound host",
+    // Measure keys.
+    "it is longer than 128 characters",
     // Count parts of a path, and pair brackets.
     "a `[` is not closed",
 ];

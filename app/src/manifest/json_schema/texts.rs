@@ -87,6 +87,11 @@ text!(
     matching(r"^[^=\x00]+$")
 );
 text!(
+    /// The value of an environment variable.
+    EnvironmentValue,
+    matching(r"^[^\x00]*$")
+);
+text!(
     /// The label of a store.
     Label,
     matching(format!("^{WORD}((-{WORD})*|(_{WORD})*)$"))

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use toml::de::DeValue;
+
 use super::super::http_hosts;
 use super::super::ids::{check_kebab, is_label, kebab_of};
 use super::super::schema::{Component, Profile};
@@ -47,7 +49,7 @@ pub(super) const PROFILE_BUILD_KEYS: &[&str] = &["command"];
 /// All components that have an id, in the order of the text.
 pub(super) fn components(document: &Table<'_, '_>) -> Vec<Component> {
     let report = document.report;
-    let Some(table) = report.vital(|| document.table("component", || "[component]".to_owned())) else {
+    let Some(table) = report.vital(|| table_of_components(document)) else {
         return Vec::new();
     };
     let components = table.entries().filter_map(|(name, span, _)| {
@@ -61,6 +63,17 @@ pub(super) fn components(document: &Table<'_, '_>) -> Vec<Component> {
     components.collect()
 }
 
+fn table_of_components<'d, 't>(document: &Table<'d, 't>) -> Option<Table<'d, 't>> {
+    let value = document.get("component")?;
+    if let (DeValue::Array(_), Some(span)) = (value.get_ref(), document.key_span("component")) {
+        let message = "the components must be tables with names, not a list";
+        let help = "write `[component.ID]`, with one bracket; `[[component]]` is version 1".to_owned();
+        document.report.problem_with_help(&span, message, help);
+        return None;
+    }
+    document.table("component", || "[component]".to_owned())
+}
+
 /// A component without an id of its own; it has a stand-in until it gets one.
 pub(super) fn inline(table: &Table<'_, '_>) -> Component {
     component(table, table.report.position(table.header().start))
@@ -68,12 +81,11 @@ pub(super) fn inline(table: &Table<'_, '_>) -> Component {
 
 /// A name that is a component id and may be written in a manifest.
 pub(super) fn id(report: &Report<'_>, name: &str, span: &Range<usize>) -> Option<ComponentId> {
-    let reason = match (check_kebab(name), name.parse::<ComponentId>()) {
+    let (reason, help) = match (check_kebab(name), name.parse::<ComponentId>()) {
         (Ok(()), Ok(id)) => return Some(id),
-        (Err(reason), _) => reason,
-        (_, Err(error)) => error.reason,
+        (Err(reason), _) => (reason, kebab_of(name).map(|kebab| format!("write {}", quoted(&kebab)))),
+        (_, Err(error)) => (error.reason, Some("give it a shorter one".to_owned())),
     };
-    let help = kebab_of(name).map(|kebab| format!("write {}", quoted(&kebab)));
     report.problem_with_help(span, format!("{} is not a component id: {reason}", quoted(name)), help);
     None
 }
@@ -118,7 +130,13 @@ fn environment(table: &Table<'_, '_>) -> BTreeMap<String, String> {
             table.report.problem(&span, message);
         }
     };
-    table.text_map("environment", check).into_iter().map(|(name, located)| (name, located.value)).collect()
+    let environment = table.text_map("environment", check);
+    for (name, value) in environment.iter().filter(|(_, value)| value.value.contains('\0')) {
+        let message =
+            format!("the value of the environment variable {} has a character that none can have", quoted(name));
+        table.report.add(value.at, message, Some("leave the character of number 0 out".to_owned()));
+    }
+    environment.into_iter().map(|(name, located)| (name, located.value)).collect()
 }
 
 /// Whether a list should not be used any more.

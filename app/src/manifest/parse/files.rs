@@ -74,6 +74,12 @@ fn pattern(table: &Table<'_, '_>, pattern: &str, item: &Spanned<DeValue<'_>>) ->
     if let Err(reason) = patterns::check(pattern) {
         return refuse(&format!("is not a glob: {reason}"), "put what is not meant as a glob in `[` and `]`");
     }
+    if pattern == "**" {
+        let message =
+            format!("{} in {} names folders, and none of their files", quoted(pattern), table.field_name("files"));
+        let help = "write `./**/*` for everything beside the manifest".to_owned();
+        table.report.warn(table.report.position(item.span().start), message, help);
+    }
     if matches!(pattern, "*" | "**/*") {
         let message =
             format!("{} in {} also takes what should not be seen", quoted(pattern), table.field_name("files"));

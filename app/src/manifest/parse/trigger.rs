@@ -12,7 +12,7 @@ use super::super::ids::check_kebab;
 use super::super::json;
 use super::super::schema::{Component, Trigger};
 use super::{component, trigger_type};
-use crate::document::{Located, Table, kind, mismatch, quoted};
+use crate::document::{Located, Table, bare_or_quoted, kind, mismatch, quoted};
 use crate::names::{ComponentId, TriggerType};
 
 /// Keys of a trigger that are not only the trigger's business.
@@ -70,7 +70,12 @@ fn list<'d, 't>(
     let items = value.get_ref().as_array();
     if items.is_none() {
         let message = format!("the triggers of type {} must be a list, not {}", quoted(name), kind(value.get_ref()));
-        let help = format!("write `[[trigger.{name}]]`, with two brackets");
+        let help = match value.get_ref().as_str().and_then(|text| text.parse::<TriggerType>().ok()) {
+            Some(trigger_type) if name == "type" => {
+                format!("in version 2 the type is in the name of the table: `[[trigger.{trigger_type}]]`")
+            }
+            _ => format!("write `[[trigger.{}]]`, with two brackets", bare_or_quoted(name)),
+        };
         all.report.problem_with_help(span, message, help);
     }
     items
@@ -82,7 +87,7 @@ fn entry<'d, 't>(
     trigger_type: Option<&TriggerType>,
     item: &'d Spanned<DeValue<'t>>,
 ) -> Option<Entry> {
-    let table = Table::of(all.report, item.span(), item, format!("[[trigger.{name}]]"))?;
+    let table = Table::of(all.report, item.span(), item, format!("[[trigger.{}]]", bare_or_quoted(name)))?;
     let mut config = Map::new();
     for (key, _, value) in table.entries().filter(|(key, ..)| !OWN_KEYS.contains(key)) {
         if let Some(value) = json::value(table.report, key, value) {

@@ -113,9 +113,11 @@ struct Components<'t> {
 fn components<'t>(document: &Table<'_, 't>, trigger_type: Option<&TriggerType>) -> Components<'t> {
     let report = document.report;
     let mut read = Components::default();
+    let mut named = Vec::new();
     let mut seen = BTreeMap::new();
     for item in report.vital(|| list(document)).into_iter().flatten() {
-        let Some((component, config)) = component(report, item) else { continue };
+        let Some(Entry { component, config, names }) = component(report, item) else { continue };
+        named.extend(names);
         let id = component.id.clone();
         if let Some(first) = seen.insert(id.value.clone(), id.at) {
             let message = format!("two components have the id {}", quoted(id.value.as_str()));
@@ -133,6 +135,13 @@ fn components<'t>(document: &Table<'_, 't>, trigger_type: Option<&TriggerType>) 
         }));
         read.components.push(component);
     }
+    for name in named {
+        // As an id is read, so is what refers to it.
+        if !read.ids.contains(&*name.value) && !read.ids.contains(&*modern_id(&name.value)) {
+            let help = report.suggest(&name.value, read.ids.iter().map(|id| &**id));
+            report.add(name.at, format!("no component {} is declared", quoted(&name.value)), help);
+        }
+    }
     read
 }
 
@@ -148,8 +157,17 @@ fn list<'d, 't>(document: &Table<'d, 't>) -> Option<&'d DeArray<'t>> {
     items
 }
 
-/// One `[[component]]` and the table of its trigger. Everything is read even if there is no valid id or source.
-fn component(report: &Report<'_>, item: &Spanned<DeValue<'_>>) -> Option<(Component, Option<Map<String, Value>>)> {
+/// One `[[component]]`.
+struct Entry {
+    component: Component,
+    /// The table of its trigger.
+    config: Option<Map<String, Value>>,
+    /// The components that the trigger names besides this one.
+    names: Vec<Located<String>>,
+}
+
+/// A component and its trigger. Everything is read even if there is no valid id or source.
+fn component(report: &Report<'_>, item: &Spanned<DeValue<'_>>) -> Option<Entry> {
     let table = report.vital(|| Table::of(report, item.span(), item, "[[component]]"))?;
     let text = table.get("id").and_then(|id| id.get_ref().as_str()).map(quoted);
     let table = match text {
@@ -168,6 +186,7 @@ fn component(report: &Report<'_>, item: &Spanned<DeValue<'_>>) -> Option<(Compon
     if table.get("trigger").is_none() {
         table.missing("trigger", "say which events it answers: `[component.trigger]` and below it the route");
     }
+    let names = config.as_ref().map(names).unwrap_or_default();
     let config = config.and_then(|table| table.to_json());
     let stand_in = Component::stand_in(Position::START);
     let component = Component {
@@ -177,14 +196,34 @@ fn component(report: &Report<'_>, item: &Spanned<DeValue<'_>>) -> Option<(Compon
         sqlite_databases: table.plain_texts("sqlite_databases"),
         ..shared_fields(&table, Component::new(stand_in.id, source.unwrap_or(stand_in.source)))
     };
-    Some((Component { id: id?, ..component }, config))
+    Some(Entry { component: Component { id: id?, ..component }, config, names })
+}
+
+/// The components in the groups `components` of a trigger. The table is the trigger's business, but what it names must be
+/// there.
+fn names(trigger: &Table<'_, '_>) -> Vec<Located<String>> {
+    let groups = trigger.get("components").and_then(|value| value.get_ref().as_table());
+    let members = groups.into_iter().flat_map(|groups| groups.values()).flat_map(|group| match group.get_ref() {
+        DeValue::Array(items) => items.iter().collect(),
+        _ => vec![group],
+    });
+    let name = |member: &Spanned<DeValue<'_>>| {
+        let value = member.get_ref().as_str()?.to_owned();
+        Some(Located { value, at: trigger.report.position(member.span().start) })
+    };
+    members.filter_map(name).collect()
+}
+
+/// An id that version 2 does not allow, in a form that it may allow.
+fn modern_id(id: &str) -> String {
+    id.replace('_', "-").to_ascii_lowercase()
 }
 
 /// An id as it is if version 2 allows it, else the nearest to it that does.
 fn id(report: &Report<'_>, text: Located<String>) -> Option<Located<ComponentId>> {
     let name = match check_kebab(&text.value) {
         Ok(()) => text.value.clone(),
-        Err(_) => text.value.replace('_', "-").to_ascii_lowercase(),
+        Err(_) => modern_id(&text.value),
     };
     let checked = check_kebab(&name).and_then(|()| name.parse::<ComponentId>().map_err(|error| error.reason));
     match checked {

@@ -9,8 +9,8 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::super::json_schema::{
-    self, Destination, EnvironmentName, ExactVersion, FilePath, FilePattern, Glob, HostTemplate, HttpHost, Label,
-    Registry, SourcePath, VariableName, WebAddress,
+    self, Destination, EnvironmentName, EnvironmentValue, ExactVersion, FilePath, FilePattern, Glob, HostTemplate,
+    HttpHost, Label, Registry, SourcePath, VariableName, WebAddress,
 };
 use super::super::names::{Digest, PackageName};
 use super::{Build, BuildCommand, Dependency, DependencyName, Target};
@@ -31,7 +31,7 @@ pub struct Component {
     #[schemars(default)]
     pub description: String,
     /// Environment variables of the guest. Not templates.
-    #[schemars(default, with = "BTreeMap<EnvironmentName, String>")]
+    #[schemars(default, with = "BTreeMap<EnvironmentName, EnvironmentValue>")]
     pub environment: BTreeMap<String, String>,
     /// The component's own variables: name to template.
     #[schemars(default, with = "BTreeMap<VariableName, String>")]
@@ -143,7 +143,7 @@ pub struct Profile {
     /// Other code.
     pub source: Option<Located<SourceRef>>,
     /// More environment variables, stronger than those of the component.
-    #[schemars(with = "BTreeMap<EnvironmentName, String>")]
+    #[schemars(with = "BTreeMap<EnvironmentName, EnvironmentValue>")]
     pub environment: BTreeMap<String, String>,
     /// More dependencies, stronger than those of the component.
     #[schemars(with = "BTreeMap<DependencyName, Dependency>")]

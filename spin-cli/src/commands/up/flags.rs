@@ -107,6 +107,9 @@ impl From<NotYet> for Report {
 
 fn variable(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or("there is no `=` in it; write KEY=VALUE")?;
+    if key.is_empty() {
+        return Err("there is no name in front of the `=`; write KEY=VALUE".to_owned());
+    }
     Ok((key.to_owned(), value.to_owned()))
 }
 
@@ -151,7 +154,7 @@ mod tests {
         assert!(flags.is_err(), "one source only");
         assert_eq!(parse("-f a -f b").0.unwrap().source(), Some(Path::new("b")));
         assert_eq!(parse("--file=c").0.unwrap().source(), Some(Path::new("c")));
-        for bad in ["-eK", "--plugin-path ../x=y", "--plugin-path x", "-f", "--yes=no"] {
+        for bad in ["-eK", "-e=v", "--env==v", "--plugin-path ../x=y", "--plugin-path x", "-f", "--yes=no"] {
             assert!(parse(bad).0.is_err(), "{bad}");
         }
     }
