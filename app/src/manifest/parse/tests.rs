@@ -287,6 +287,16 @@ source = 'a'
 }
 
 #[test]
+fn targets_of_a_component_are_in_the_place_of_those_of_the_application() {
+    let text = "[application]\nname = 'a'\ntargets = ['spin-up:3.2', 'x@1']\n[trigger]\n[component.a]\nsource = 'a'\n\
+        targets = []\n[component.b]\nsource = 'b'\n";
+    let manifest = parse(&format!("spin_manifest_version = 2\n{text}")).unwrap();
+    assert_eq!(manifest.application.targets.len(), 2);
+    assert_eq!(manifest.components[0].targets, Some(Vec::new()), "that is none, and not those of the application");
+    assert_eq!(manifest.components[1].targets, None);
+}
+
+#[test]
 fn a_file_that_is_not_text_is_refused_where_it_stops_being_text() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("spin.toml");
