@@ -56,6 +56,45 @@ fn a_broken_manifest_can_be_built_and_says_what_is_wrong() {
 }
 
 #[test]
+fn nothing_is_built_that_is_not_what_the_manifest_says() {
+    let echo = Echo::new();
+    for (line, flags) in [
+        ("build.workdir = \"/tmp\"", &[][..]),
+        ("build.comand = \"true\"", &[]),
+        ("profile.debug.build.command = 1", &[]),
+        // The profile is misspelled, and something else is wrong.
+        ("nonsense = 1", &["--profile", "debgu"]),
+    ] {
+        let manifest =
+            BROKEN.replace("build.command = \"touch built\"", &format!("build.command = \"touch built\"\n{line}"));
+        let app = echo.app(&manifest, &[]);
+        let build = echo.world.spin(["build"]).args(flags).in_dir(app.dir()).run();
+        assert_eq!(build.code, Some(1), "{line}: {}", build.snapshot());
+        assert!(build.stderr.contains("spin.toml:2:31: "), "all that is wrong is told: {}", build.snapshot());
+        assert!(!app.dir().join("built").exists(), "{line}: {}", build.snapshot());
+    }
+}
+
+#[test]
+fn nothing_is_built_for_an_app_that_cannot_run_afterwards() {
+    let echo = Echo::new();
+    let manifest = "spin_manifest_version = 2\napplication.name = \"app\"\n[[trigger.echo]]\ncomponent = \"a\"\n\
+        [component.a]\nsource = \"a.wasm\"\nbuild.command = \"touch built\"\n[component.idle]\nsource = \"a.wasm\"\n";
+    let app = echo.app(manifest, &[]);
+    for flags in [["--build", "-c", "b"], ["--build", "-c", "idle"]] {
+        let up = echo.up(&flags).in_dir(app.dir()).run();
+        assert_eq!(up.code, Some(1), "{}", up.snapshot());
+        assert!(!app.dir().join("built").exists(), "{flags:?}: {}", up.snapshot());
+    }
+    let up = echo.up(&["--build"]).in_dir(app.dir()).run();
+    assert!(
+        app.dir().join("built").exists() && up.stderr.contains("a.wasm"),
+        "what a build may make: {}",
+        up.snapshot()
+    );
+}
+
+#[test]
 fn what_cannot_be_read_at_all_is_told_with_its_place() {
     let echo = Echo::new();
     for (manifest, place) in [
