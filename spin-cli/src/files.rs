@@ -12,12 +12,11 @@
 //! Files on disk: `<working directory>/gen-1/assets/<component>/…`.
 
 use std::io;
-use std::path::{Component as PathPart, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use spin_app_model::ComponentId;
-use spin_app_model::manifest::{ComponentFiles, Resolved};
+use spin_app_model::manifest::{ComponentFiles, Problem, Resolved};
 
-use crate::mistake::Mistake;
 use crate::report::Report;
 
 mod copy;
@@ -50,8 +49,8 @@ enum Work {
 /// What planning has to say about the manifest.
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
-    pub(crate) mistakes: Vec<Mistake>,
-    pub(crate) warnings: Vec<Mistake>,
+    pub(crate) problems: Vec<Problem>,
+    pub(crate) warnings: Vec<Problem>,
 }
 
 /// Why a plan could not be carried out.
@@ -129,26 +128,6 @@ impl Plan {
         }
         Ok(())
     }
-}
-
-/// A path without `.` and, as far as it has names to take back, without `..`; by text alone.
-fn clean(path: &Path) -> PathBuf {
-    let mut clean = PathBuf::new();
-    for part in path.components() {
-        match part {
-            PathPart::CurDir => {}
-            PathPart::ParentDir if matches!(clean.components().next_back(), Some(PathPart::Normal(_))) => {
-                clean.pop();
-            }
-            other => clean.push(other),
-        }
-    }
-    clean
-}
-
-/// Whether a cleaned path stays below where it starts.
-fn stays_inside(path: &Path) -> bool {
-    path.components().all(|part| matches!(part, PathPart::Normal(_)))
 }
 
 #[cfg(test)]

@@ -134,7 +134,7 @@ impl Opened {
         for of in &chosen.files {
             let (plan, findings) = files::plan(of, base_dir, wishes.placing);
             files.push(plan);
-            chosen.problems.add_further(findings.mistakes);
+            chosen.problems.add_further(findings.problems);
             warnings.add_further(findings.warnings);
         }
         if let Some(error) = chosen.refused() {

@@ -5,7 +5,7 @@
 //! | [`cli`], [`commands`] | which word is which command, and what each does |
 //! | [`arguments`] | whose flag is this: ours or the trigger's? |
 //! | [`source`], [`load`] | what to run, and from a manifest to a locked app |
-//! | [`files`], [`mistake`] | the files that components see, and what is wrong with a manifest |
+//! | [`files`] | the files that components see |
 //! | [`selection`] | some components of an app and not the others |
 //! | [`build`](mod@build) | running build commands |
 //! | [`download`] | code that a manifest names by address and digest |
@@ -31,7 +31,6 @@ mod download;
 mod environment;
 mod files;
 mod load;
-mod mistake;
 mod obtain;
 mod report;
 mod selection;

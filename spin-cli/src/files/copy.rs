@@ -7,11 +7,12 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use spin_app_model::ComponentId;
-use spin_app_model::manifest::{ComponentFiles, FileMount, Position};
+use spin_app_model::document::quoted;
+use spin_app_model::manifest::{ComponentFiles, FileMount, Position, Problem};
+use spin_app_model::paths::{clean, stays_inside};
 
 use super::expand::{Excluded, ExpandError, Glob, below, check};
-use super::{FilesError, Findings, clean, stays_inside};
-use crate::mistake::Mistake;
+use super::{FilesError, Findings};
 
 /// One file.
 #[derive(Debug, PartialEq, Eq)]
@@ -29,7 +30,7 @@ pub(super) fn plan(of: &ComponentFiles, base: &Path, findings: &mut Findings) ->
     let mut excluded = Excluded::default();
     for glob in &of.exclude {
         if let Err(error) = excluded.add(&glob.value) {
-            findings.mistakes.push(Mistake::new(glob.at, format!("`{}` is not a glob: {error}", glob.value)));
+            findings.problems.push(Problem::new(glob.at, format!("{} is not a glob: {error}", quoted(&glob.value))));
         }
     }
     let mut targets = Targets::new();
@@ -43,22 +44,22 @@ pub(super) fn plan(of: &ComponentFiles, base: &Path, findings: &mut Findings) ->
         match found {
             Ok(found) => targets.extend(found.into_iter().map(|(to, from)| (to, (from, entry.at)))),
             Err(error) => {
-                let message = format!("the files of `{source}` can't be listed: {error}");
-                findings.mistakes.push(Mistake::new(entry.at, message).help(error.help()));
+                let message = format!("the files of {} can't be listed: {error}", quoted(source));
+                findings.problems.push(Problem::new(entry.at, message).help(error.help()));
             }
         }
     }
     for (from, at) in targets.values() {
         if !from.is_file() {
             let message = format!("\"{}\" is neither a file nor a folder, and can't be copied", from.display());
-            findings.mistakes.push(Mistake::new(*at, message).help("leave it out with `exclude_files`"));
+            findings.problems.push(Problem::new(*at, message).help("leave it out with `exclude_files`"));
         }
     }
     for (to, (_, at)) in &targets {
         let file = to.ancestors().skip(1).find(|above| targets.contains_key(*above));
         if let Some(file) = file {
             let message = format!("the guest would see \"{}\" both as a file and as a folder", file.display());
-            findings.mistakes.push(Mistake::new(*at, message).help("give one of them another destination"));
+            findings.problems.push(Problem::new(*at, message).help("give one of them another destination"));
         }
     }
     targets.into_iter().map(|(to, (from, _))| Copy { from, to }).collect()
@@ -71,8 +72,8 @@ fn pattern(text: &str, base: &Path, excluded: &Excluded, at: Position, findings:
     let path = clean(Path::new(text));
     let full = base.join(&path);
     if !stays_inside(&path) {
-        let message = format!("`{text}` is outside of the folder of the manifest");
-        findings.mistakes.push(Mistake::new(at, message));
+        let message = format!("{} is outside of the folder of the manifest", quoted(text));
+        findings.problems.push(Problem::new(at, message));
         return Ok(Vec::new());
     }
     if full.exists() && !full.is_dir() {
@@ -92,7 +93,7 @@ fn pattern(text: &str, base: &Path, excluded: &Excluded, at: Position, findings:
                 files
             }
             Err(error) => {
-                findings.mistakes.push(Mistake::new(at, format!("`{text}` is not a glob: {error}")));
+                findings.problems.push(Problem::new(at, format!("{} is not a glob: {error}", quoted(text))));
                 return Ok(Vec::new());
             }
         }
@@ -101,9 +102,13 @@ fn pattern(text: &str, base: &Path, excluded: &Excluded, at: Position, findings:
     Ok(files.map(|file| (file.clone(), base.join(file))).collect())
 }
 
-fn nothing_found(text: &str, glob: &Glob, at: Position) -> Mistake {
-    let warning = Mistake::new(at, format!("no file matches `{text}`"));
-    if glob.only_folders() { warning.help(format!("write `{text}/*` for the files of all folders")) } else { warning }
+fn nothing_found(text: &str, glob: &Glob, at: Position) -> Problem {
+    let warning = Problem::new(at, format!("no file matches {}", quoted(text)));
+    if glob.only_folders() {
+        warning.help(format!("write {} for the files of all folders", quoted(&format!("{text}/*"))))
+    } else {
+        warning
+    }
 }
 
 fn placed(source: &str, destination: &str, base: &Path, excluded: &Excluded) -> Found {

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use spin_app_model::manifest::{ComponentFiles, FileMount, Position};
+use spin_app_model::document::quoted;
+use spin_app_model::manifest::{ComponentFiles, FileMount, Position, Problem};
+use spin_app_model::paths::{clean, stays_inside};
 
-use super::{Findings, clean, stays_inside};
-use crate::mistake::Mistake;
+use super::Findings;
 use crate::workdir;
 
 /// One folder.
@@ -24,7 +25,7 @@ pub(super) fn plan(of: &ComponentFiles, base: &Path, findings: &mut Findings) ->
     const HELP: &str = "leave --direct-mounts out to copy files";
     if let Some(first) = of.exclude.first() {
         let message = "with --direct-mounts nothing can be excluded from what a component sees";
-        findings.mistakes.push(Mistake::new(first.at, message).help(HELP));
+        findings.problems.push(Problem::new(first.at, message).help(HELP));
     }
     let mut mounts = Vec::new();
     let mut taken: BTreeMap<PathBuf, Position> = BTreeMap::new();
@@ -47,11 +48,12 @@ pub(super) fn plan(of: &ComponentFiles, base: &Path, findings: &mut Findings) ->
             match taken.get(&at) {
                 Some(Position { line, column }) => {
                     let message = format!(
-                        "`{source}` would be seen at \"/{}\", as is what line {line}, column {column} names",
+                        "{} would be seen at \"/{}\", as is what line {line}, column {column} names",
+                        quoted(source),
                         at.display()
                     );
                     let help = "give one of them another destination, or leave --direct-mounts out to have both";
-                    findings.mistakes.push(Mistake::new(entry.at, message).help(help));
+                    findings.problems.push(Problem::new(entry.at, message).help(help));
                 }
                 None => {
                     taken.insert(at, entry.at);
@@ -60,8 +62,9 @@ pub(super) fn plan(of: &ComponentFiles, base: &Path, findings: &mut Findings) ->
             }
             continue;
         };
-        let message = format!("`{source}` {problem}; with --direct-mounts every entry of `files` must be a folder");
-        findings.mistakes.push(Mistake::new(entry.at, message).help(HELP));
+        let message =
+            format!("{} {problem}; with --direct-mounts every entry of `files` must be a folder", quoted(source));
+        findings.problems.push(Problem::new(entry.at, message).help(HELP));
     }
     mounts
 }

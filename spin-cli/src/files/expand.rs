@@ -12,8 +12,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use glob::{MatchOptions, Pattern};
+use spin_app_model::paths::clean;
 
-use super::clean;
 use crate::workdir;
 
 const WITHIN_A_PART: MatchOptions =

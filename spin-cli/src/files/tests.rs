@@ -51,7 +51,7 @@ impl App {
     /// The tree that the entries come to, as `path=content` where the content is not the path.
     fn copies(&self, entries: &str) -> Vec<String> {
         let (plan, findings) = self.plan(entries, Placing::Copies);
-        assert!(findings.mistakes.is_empty(), "{findings:?}");
+        assert!(findings.problems.is_empty(), "{findings:?}");
         let target = tempfile::tempdir().unwrap();
         let (mut resolved, mut count) = (Resolved::default(), 0);
         plan.carry_out(target.path(), &mut resolved, &mut || count += 1).unwrap();
@@ -67,9 +67,9 @@ impl App {
         files.into_iter().map(show).collect()
     }
 
-    fn mistake(&self, entries: &str, placing: Placing) -> String {
+    fn problem(&self, entries: &str, placing: Placing) -> String {
         let (_, findings) = self.plan(entries, placing);
-        findings.mistakes.first().map(|mistake| mistake.message.clone()).unwrap_or_default()
+        findings.problems.first().map(|problem| problem.message.clone()).unwrap_or_default()
     }
 }
 
@@ -175,18 +175,18 @@ fn copies_can_be_changed_and_belong_to_us_alone() {
 fn one_path_is_not_both_a_file_and_a_folder() {
     let app = App::new();
     let entries = r#"files = ["static/one.css", { source = "a.txt", destination = "static/one.css/x" }]"#;
-    assert!(app.mistake(entries, Placing::Copies).contains("both as a file and as a folder"));
+    assert!(app.problem(entries, Placing::Copies).contains("both as a file and as a folder"));
 }
 
 #[test]
 fn direct_mounts_are_folders_of_the_app_and_nothing_else() {
     let app = App::new();
-    let mistake = |entries: &str| app.mistake(entries, Placing::DirectMounts);
-    assert_eq!(mistake(r#"files = ["static", { source = "./static/deep", destination = "/x" }]"#), "");
-    assert!(mistake(r#"files = ["a.txt"]"#).starts_with("`a.txt` is not a folder"));
-    assert!(mistake(r#"files = ["static/*"]"#).starts_with("`static/*` is not a folder"));
-    assert!(mistake("files = [\"static\"]\nexclude_files = [\"x\"]").contains("nothing can be excluded"));
-    assert!(mistake(r#"files = [{ source = "..", destination = "/x" }]"#).starts_with("`..` is outside"));
+    let problem = |entries: &str| app.problem(entries, Placing::DirectMounts);
+    assert_eq!(problem(r#"files = ["static", { source = "./static/deep", destination = "/x" }]"#), "");
+    assert!(problem(r#"files = ["a.txt"]"#).starts_with("`a.txt` is not a folder"));
+    assert!(problem(r#"files = ["static/*"]"#).starts_with("`static/*` is not a folder"));
+    assert!(problem("files = [\"static\"]\nexclude_files = [\"x\"]").contains("nothing can be excluded"));
+    assert!(problem(r#"files = [{ source = "..", destination = "/x" }]"#).starts_with("`..` is outside"));
 }
 
 #[test]
@@ -208,10 +208,10 @@ fn links_that_multiply_end_with_what_to_do() {
         }
     }
     let (_, findings) = app.plan(r#"files = ["./f*/**/*"]"#, Placing::Copies);
-    let mistake = &findings.mistakes[0];
-    assert!(mistake.message.contains("`./f*/**/*`"), "{mistake:?}");
-    assert!(mistake.message.contains("more than 100000 files and folders"), "{mistake:?}");
-    assert!(mistake.help.as_deref().unwrap().contains("one by one"), "{mistake:?}");
+    let problem = &findings.problems[0];
+    assert!(problem.message.contains("`./f*/**/*`"), "{problem:?}");
+    assert!(problem.message.contains("more than 100000 files and folders"), "{problem:?}");
+    assert!(problem.help.as_deref().unwrap().contains("one by one"), "{problem:?}");
 }
 
 #[test]
@@ -235,9 +235,9 @@ fn what_is_neither_a_file_nor_a_folder_is_named() {
     for entry in
         ["\"static\"", "\"static/p*\"", "\"static/pipe\"", "{ source = \"static/pipe\", destination = \"/x\" }"]
     {
-        assert_eq!(app.mistake(&format!("files = [{entry}]"), Placing::Copies), expected, "{entry}");
+        assert_eq!(app.problem(&format!("files = [{entry}]"), Placing::Copies), expected, "{entry}");
     }
-    assert_eq!(app.mistake("files = [\"static\"]\nexclude_files = [\"*/pipe\"]", Placing::Copies), "");
+    assert_eq!(app.problem("files = [\"static\"]\nexclude_files = [\"*/pipe\"]", Placing::Copies), "");
 }
 
 #[test]
@@ -251,12 +251,12 @@ fn a_working_directory_in_the_app_is_none_of_its_files() {
     let expected: Vec<_> = STATIC.iter().map(|&file| file.to_owned()).chain(["static/work/mine".to_owned()]).collect();
     assert_eq!(app.copies("files = [\"static/**/*\"]"), expected);
     for named in ["static/work/gen-1", "static/link", "static/work/spin.lock", "static/work/gen-1/*"] {
-        let mistake = app.mistake(&format!("files = [\"{named}\"]"), Placing::Copies);
-        assert!(mistake.ends_with("it is part of a working directory of spin"), "{named}: {mistake}");
+        let problem = app.problem(&format!("files = [\"{named}\"]"), Placing::Copies);
+        assert!(problem.ends_with("it is part of a working directory of spin"), "{named}: {problem}");
     }
 
     let (plan, findings) = app.plan("files = [\"static\"]", Placing::DirectMounts);
-    assert!(findings.mistakes.is_empty(), "{findings:?}");
+    assert!(findings.problems.is_empty(), "{findings:?}");
     let assets = generation.canonicalize().unwrap().join("assets");
     let error = plan.carry_out(&assets, &mut Resolved::default(), &mut || {}).unwrap_err();
     assert_eq!(Report::from(error).stable_code(), Some("files::working-directory"));
@@ -269,7 +269,7 @@ fn direct_mounts_are_at_places_that_guests_find_and_each_at_its_own() {
         let entry = format!("files = [{{ source = \"static\", destination = \"{destination}\" }}]");
         let (plan, findings) = app.plan(&entry, Placing::DirectMounts);
         let Work::Mount(mounts) = plan.work else { panic!("{plan:?}") };
-        assert!(findings.mistakes.is_empty(), "{findings:?}");
+        assert!(findings.problems.is_empty(), "{findings:?}");
         mounts.into_iter().map(|mount| mount.guest).collect::<Vec<_>>()
     };
     for (written, seen) in
@@ -278,6 +278,6 @@ fn direct_mounts_are_at_places_that_guests_find_and_each_at_its_own() {
         assert_eq!(guests(written), [seen], "{written}");
     }
     let twice = "files = [\"static\",\n{ source = \"odd[1]\", destination = \"/./static/\" }]";
-    let mistake = app.mistake(twice, Placing::DirectMounts);
-    assert_eq!(mistake, "`odd[1]` would be seen at \"/static\", as is what line 7, column 10 names");
+    let problem = app.problem(twice, Placing::DirectMounts);
+    assert_eq!(problem, "`odd[1]` would be seen at \"/static\", as is what line 7, column 10 names");
 }
