@@ -41,6 +41,22 @@ pub fn target_dir() -> Result<PathBuf> {
     Ok(cache.join("spin-build"))
 }
 
+/// Makes what the target folder holds for a profile this checkout's.
+///
+/// Several may share one, and cargo takes a file for built if it is older than what was built last, whichever checkout
+/// that was from: what another one has built of these packages goes. What they depend on stays.
+fn claim(profile: &str) -> Result<()> {
+    let (target, here) = (target_dir()?, workspace().as_os_str().as_encoded_bytes());
+    let mark = target.join(format!("checkout-{profile}"));
+    if std::fs::read(&mark).is_ok_and(|last| last == here) {
+        return Ok(());
+    }
+    if target.is_dir() {
+        run(cargo()?.args(["clean", "--quiet", "--locked", "--workspace", "--profile", profile]))?;
+    }
+    std::fs::create_dir_all(&target).and_then(|()| std::fs::write(&mark, here)).context("can't mark the target folder")
+}
+
 /// Cargo, as it is to be run for every chore.
 pub fn cargo() -> Result<Command> {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
@@ -72,6 +88,7 @@ pub struct Built {
 
 /// Builds all programs with a profile.
 pub fn binaries(profile: &str) -> Result<Built> {
+    claim(profile)?;
     let mut cargo = cargo()?;
     cargo.args(["build", "--locked", "--profile", profile]);
     for package in PACKAGES {
