@@ -65,8 +65,10 @@ fn a_background_program_is_heard_and_signalled() {
 #[test]
 fn a_process_in_another_session_is_found_and_ended() {
     let world = World::bare();
-    let script = "setsid sleep 601 >/dev/null 2>&1 </dev/null & echo $!";
-    let run = world.command("/bin/sh").args(["-c", script]).run().success();
+    // It is stopped, and no other program, when it lets go of the pipe: it has its name by then, and never ends.
+    let left = "echo $$ >&3; exec 3>&-; kill -STOP $$";
+    let script = format!("setsid /bin/sh -c '{left}' 'sleep 601' 3>&1 >/dev/null 2>&1 </dev/null &");
+    let run = world.command("/bin/sh").args(["-c", &script]).run().success();
     let root = world.path("");
     let outcome = catch_unwind(AssertUnwindSafe(|| drop(world)));
     let text = message(outcome.unwrap_err());
