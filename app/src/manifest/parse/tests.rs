@@ -365,6 +365,17 @@ fn ten_megabytes_are_read_in_good_time() {
     assert_eq!((manifest.components.len(), manifest.triggers.len()), (150_000, 100_000));
 }
 
+#[test]
+fn many_dependencies_are_not_compared_each_with_each() {
+    let mut text = format!("{HEAD}[component.a]\nsource = 'a'\n[component.a.dependencies]\n");
+    for number in 1..=200_000 {
+        writeln!(text, "\"x:y@{number}.0.0\" = {{ path = 'y' }}").unwrap();
+    }
+    let begin = std::time::Instant::now();
+    assert_eq!(parse(&text).unwrap().components[0].dependencies.len(), 200_000);
+    assert!(begin.elapsed() < std::time::Duration::from_secs(30), "{:?}", begin.elapsed());
+}
+
 proptest! {
     #[test]
     fn no_text_makes_the_reader_panic(text in "(\\PC|\n){0,80}") {
