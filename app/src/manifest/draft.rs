@@ -1,8 +1,8 @@
 //! A manifest that may have problems, as far as it could be read.
 //!
 //! Who only runs applications asks for a [`Manifest`] and gets all of it or an error. But an application can be built
-//! although its manifest has a problem elsewhere, if no problem concerns what is built; and who checks one wants to know at once what is wrong with the text
-//! and what is missing on the disk.
+//! although its manifest has a problem elsewhere, if no problem concerns what is built; and who checks one wants to know
+//! at once what is wrong with the text and what is missing on the disk.
 
 use std::fs;
 use std::path::Path;
