@@ -23,8 +23,8 @@ use crate::lock::Inherit;
 use crate::lock::canonical::Node;
 
 pub(super) use texts::{
-    Destination, EnvironmentName, EnvironmentValue, ExactVersion, FilePath, FilePattern, Glob, HostTemplate, HttpHost,
-    Label, Registry, Requirement, SourcePath, TargetName, VariableName, WebAddress, Workdir,
+    CommandLine, Destination, EnvironmentName, EnvironmentValue, ExactVersion, FilePath, FilePattern, Glob,
+    HostTemplate, HttpHost, Label, Registry, Requirement, SourcePath, TargetName, VariableName, WebAddress, Workdir,
 };
 
 /// The JSON schema of version 2 of the manifest, as text: the same bytes with every build.

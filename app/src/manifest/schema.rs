@@ -16,7 +16,7 @@ use schemars::JsonSchema;
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::json_schema::{self, TargetName, VariableName, WebAddress, Workdir};
+use super::json_schema::{self, CommandLine, TargetName, VariableName, WebAddress, Workdir};
 use super::parse::Reference;
 use crate::document::{Located, Position, Problems};
 use crate::names::{ComponentId, TriggerType};
@@ -142,9 +142,9 @@ pub struct Build {
 #[schemars(untagged)]
 pub enum BuildCommand {
     /// A text.
-    One(#[schemars(length(min = 1))] String),
+    One(#[schemars(with = "CommandLine")] String),
     /// A list, run one after another.
-    Several(#[schemars(length(min = 1), inner(length(min = 1)))] Vec<String>),
+    Several(#[schemars(length(min = 1), with = "Vec<CommandLine>")] Vec<String>),
 }
 
 /// An environment that a component is meant to run in.

@@ -142,9 +142,14 @@ text!(
     without(r"^/*\.\.(/|$)")
 );
 text!(
+    /// What a shell runs.
+    CommandLine,
+    matching(r"^[^\x00]+$")
+);
+text!(
     /// A folder relative to the manifest.
     Workdir,
-    json_schema!({ "type": "string", "not": { "pattern": "^/" } })
+    json_schema!({ "type": "string", "pattern": r"^[^\x00]*$", "not": { "pattern": "^/" } })
 );
 text!(
     /// An entry of `allowed_outbound_hosts`: with a scheme, or with a variable that may bring one.

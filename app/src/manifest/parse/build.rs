@@ -22,9 +22,10 @@ pub(super) fn build(table: &Table<'_, '_>) -> Option<Build> {
         table.missing("command", "write what builds the component: `command = \"cargo build …\"`");
     }
     let command = command(table);
-    let workdir = table.parsed("workdir", "a folder to build in", |text| match text.starts_with('/') {
-        true => Err("it must be relative to the manifest".to_owned()),
-        false => Ok(text.to_owned()),
+    let workdir = table.parsed("workdir", "a folder to build in", |text| match text {
+        _ if text.starts_with('/') => Err("it must be relative to the manifest".to_owned()),
+        _ if text.contains('\0') => Err("it has a character that no path has".to_owned()),
+        _ => Ok(text.to_owned()),
     });
     let watch = table.plain_texts("watch");
     Some(Build { command: command?, workdir, watch })
@@ -45,6 +46,12 @@ pub(super) fn command(table: &Table<'_, '_>) -> Option<BuildCommand> {
     if is_empty || command.commands().iter().any(String::is_empty) {
         let message = format!("{} is empty", table.field_name("command"));
         let help = "write what builds the component, or leave `build` out".to_owned();
+        table.report.problem_with_help(&value.span(), message, help);
+        return None;
+    }
+    if command.commands().iter().any(|command| command.contains('\0')) {
+        let message = format!("{} has a character that no command can have", table.field_name("command"));
+        let help = "leave the character of number 0 out".to_owned();
         table.report.problem_with_help(&value.span(), message, help);
         return None;
     }
