@@ -14,7 +14,7 @@ use spin_app_model::{ComponentId, Manifest, ManifestError};
 
 use crate::report::Report;
 use crate::selection::{Selection, UnknownComponents};
-use crate::supervise::signal::Stop;
+use crate::supervise::signal::{Stop, StopSignals};
 use crate::ui::Ui;
 use command::Ended;
 
@@ -37,6 +37,8 @@ pub(crate) enum BuildError {
     Stopped { component: ComponentId, stop: Stop },
     #[error("cannot run the build command of component `{component}` in \"{}\"", workdir.display())]
     Start { component: ComponentId, workdir: PathBuf, source: io::Error },
+    #[error("cannot listen to signals")]
+    Signals(#[source] io::Error),
     #[error("cannot note in \"{}\" which profile was built", path.display())]
     Mark { path: PathBuf, source: io::Error },
 }
@@ -52,6 +54,7 @@ impl From<BuildError> for Report {
             }
             BuildError::Stopped { stop, .. } => report.code("build::stopped").exit(stop.exit()),
             BuildError::Start { .. } => report.code("build::start").help("check `workdir` in the build table"),
+            BuildError::Signals(_) => report.code("environment::signals"),
             BuildError::Mark { .. } => report.code("build::mark"),
         }
     }
@@ -70,8 +73,10 @@ pub(crate) async fn build(draft: &Draft, app_dir: &Path, only: &Selection, ui: &
         ui.remark("None of the components has a build command: there is nothing to build");
         return Ok(());
     }
+    // One listener for all: a signal between two commands must not be lost.
+    let mut signals = StopSignals::listen().map_err(BuildError::Signals)?;
     for (component, build) in builds {
-        run(&component.id.value, build, app_dir, ui).await?;
+        run(&component.id.value, build, app_dir, &mut signals, ui).await?;
     }
     mark(&draft.manifest, app_dir)?;
     ui.remark("Finished building all Spin components");
@@ -95,7 +100,13 @@ pub(crate) fn other_profile(manifest: &Manifest, app_dir: &Path) -> Option<Strin
     })
 }
 
-async fn run(id: &ComponentId, build: &Build, app_dir: &Path, ui: &Ui) -> Result<(), BuildError> {
+async fn run(
+    id: &ComponentId,
+    build: &Build,
+    app_dir: &Path,
+    signals: &mut StopSignals,
+    ui: &Ui,
+) -> Result<(), BuildError> {
     let commands = build.command.commands();
     match commands {
         [command] => ui.remark(&format!("Building component {id} with `{command}`")),
@@ -115,7 +126,7 @@ async fn run(id: &ComponentId, build: &Build, app_dir: &Path, ui: &Ui) -> Result
             ui.remark(&format!("Running build step {step}/{of} for component {id} with '{command}'"));
         }
         let failed = |source| BuildError::Start { component: id.clone(), workdir: workdir.clone(), source };
-        match command::run(command, &workdir).await.map_err(failed)? {
+        match command::run(command, &workdir, signals).await.map_err(failed)? {
             Ended::ByItself(status) if status.success() => {}
             Ended::ByItself(status) => {
                 return Err(BuildError::Failed { component: id.clone(), command: command.clone(), status });

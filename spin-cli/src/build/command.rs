@@ -18,6 +18,9 @@ const SHELL: &str = "/bin/sh";
 /// How long a command that was asked to end may take.
 const GRACE: Duration = Duration::from_secs(10);
 
+/// How long after a failure a signal still counts as its reason: Ctrl-C reaches the command and us, in no certain order.
+const LATE: Duration = Duration::from_millis(250);
+
 /// How a command came to its end.
 #[derive(Debug)]
 pub(super) enum Ended {
@@ -26,20 +29,27 @@ pub(super) enum Ended {
     Stopped(Stop),
 }
 
-/// Runs a command in a folder.
-pub(super) async fn run(command: &str, folder: &Path) -> io::Result<Ended> {
-    let mut signals = StopSignals::listen()?;
+/// Runs a command in a folder, unless a signal asks to stop.
+pub(super) async fn run(command: &str, folder: &Path, signals: &mut StopSignals) -> io::Result<Ended> {
     let started = Orphans::adopt();
     let mut shell = Command::new(SHELL).arg("-c").arg(command).current_dir(folder).spawn()?;
-    tokio::select! {
+    let ended = tokio::select! {
         biased;
-        stop = signals.next() => {
-            end(started, &mut signals).await;
-            Ok(Ended::Stopped(stop))
+        stop = signals.next() => Ended::Stopped(stop),
+        status = shell.wait() => Ended::ByItself(status?),
+    };
+    let ended = match ended {
+        Ended::ByItself(status) if !status.success() => {
+            let stop = tokio::time::timeout(LATE, signals.next()).await;
+            stop.map_or(Ended::ByItself(status), Ended::Stopped)
         }
         // What runs on in the background, such as the server of a build tool, is the command's business.
-        status = shell.wait() => Ok(Ended::ByItself(status?)),
+        other => other,
+    };
+    if let Ended::Stopped(_) = ended {
+        end(started, signals).await;
     }
+    Ok(ended)
 }
 
 /// Asks the shell to end, and what it leaves behind, and kills what does not.

@@ -67,6 +67,19 @@ fn ctrl_c_ends_a_build_on_a_terminal() {
 }
 
 #[test]
+fn a_command_that_hears_of_ctrl_c_before_us_has_not_failed() {
+    let echo = Echo::new();
+    // We are told as soon as we have taken note of its end.
+    let first = "(while kill -0 $$ 2>/dev/null; do :; done; kill -INT $PPID; exec sleep 600) & exit 1";
+    let app = echo.app(&manifest(first), &["a.wasm"]);
+    for build in builds(&echo, app.dir()) {
+        let ended = build.start().finish_within(SOON);
+        assert_eq!(ended.code, Some(130), "{}", ended.snapshot());
+        assert!(ended.stderr.contains("build::stopped"), "{}", ended.snapshot());
+    }
+}
+
+#[test]
 fn what_a_finished_build_leaves_running_is_not_ours_to_end() {
     let echo = Echo::new();
     // It ends when this test has looked.
