@@ -104,7 +104,7 @@ impl Plan {
 
     /// Puts the files where the plan wants them, below the folder `assets` if they are copied, and notes where that is.
     /// `copied` is told of every file.
-    pub(crate) fn carry_out(
+    pub(crate) async fn carry_out(
         &self,
         assets: &Path,
         resolved: &mut Resolved,
@@ -113,7 +113,7 @@ impl Plan {
         match &self.work {
             Work::Copy(copies) => {
                 let folder = assets.join(self.component.as_str());
-                copy::carry_out(&self.component, copies, &folder, copied)?;
+                copy::carry_out(&self.component, copies, &folder, copied).await?;
                 resolved.mount(self.component.clone(), folder, "/");
             }
             Work::Mount(mounts) => {

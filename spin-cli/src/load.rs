@@ -224,28 +224,31 @@ impl Prepared {
 
     /// Puts the files of the app into the folder of a generation and locks the app. `resolved` is what was fetched,
     /// and `env` goes to every component.
-    pub(crate) fn lock(
+    pub(crate) async fn lock(
         self,
         mut resolved: Resolved,
         env: &[(String, String)],
         generation: &Path,
         ui: &Ui,
     ) -> Result<LockedApp, LoadError> {
-        self.place_files(&workdir::assets(generation), &mut resolved, ui)?;
+        self.place_files(&workdir::assets(generation), &mut resolved, ui).await?;
         let options = self.options.with_env(env.iter().cloned());
         let mut app = self.manifest.lock(&options, &resolved)?;
         self.selection.finish(&self.manifest, &mut app);
         Ok(app)
     }
 
-    fn place_files(&self, assets: &Path, resolved: &mut Resolved, ui: &Ui) -> Result<(), FilesError> {
+    async fn place_files(&self, assets: &Path, resolved: &mut Resolved, ui: &Ui) -> Result<(), FilesError> {
         let all = self.files.iter().map(files::Plan::copies).sum::<usize>() as u64;
         let mut done = 0;
         let mut copied = || {
             done += 1;
             ui.show_steps("Copying files", done, all);
         };
-        self.files.iter().try_for_each(|plan| plan.carry_out(assets, resolved, &mut copied))
+        for plan in &self.files {
+            plan.carry_out(assets, resolved, &mut copied).await?;
+        }
+        Ok(())
     }
 }
 

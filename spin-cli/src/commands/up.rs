@@ -79,7 +79,11 @@ pub(crate) async fn run(args: Args, ctx: &Context) -> Result<Exit, Report> {
         None => PrivateDir::create(&ctx.temp_dir)?,
     };
     let sockets = SocketDir::create(&ctx.runtime_dirs)?;
-    let environment = start::environment(prepared, code, &flags, &workdir, ctx)?;
+    let environment = tokio::select! {
+        biased;
+        stop = signals.next() => return Ok(stop.exit()),
+        environment = start::environment(prepared, code, &flags, &workdir, ctx) => environment?,
+    };
     let launches = start::launches(resolved, &split.trigger, &environment);
     supervise::run(launches, &sockets, &mut signals, ctx.timing, &ctx.ui).await
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -131,8 +131,9 @@ fn placed(source: &str, destination: &str, base: &Path, excluded: &Excluded) -> 
     Ok(moved.collect())
 }
 
-/// Makes the copies in `folder`, which is empty afterwards but for them.
-pub(super) fn carry_out(
+/// Makes the copies in `folder`, which is empty afterwards but for them. Who asks it to end by dropping it waits for a
+/// small part of one file at most.
+pub(super) async fn carry_out(
     component: &ComponentId,
     copies: &[Copy],
     folder: &Path,
@@ -148,7 +149,7 @@ pub(super) fn carry_out(
     for Copy { from, to } in copies {
         let to = folder.join(to);
         make(to.parent().unwrap_or(folder))?;
-        copy(from, &to).map_err(|source| FilesError::Copy {
+        copy(from, &to).await.map_err(|source| FilesError::Copy {
             component: component.clone(),
             path: from.clone(),
             source,
@@ -164,8 +165,17 @@ fn make(folder: &Path) -> Result<(), FilesError> {
 }
 
 /// A copy is a file of its own, even of a file that may not be written: the guest may be allowed to change it.
-fn copy(from: &Path, to: &Path) -> io::Result<()> {
+async fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    /// How many bytes are copied at a time.
+    const PART: u64 = 16 << 20;
     let mut target = OpenOptions::new().write(true).create_new(true).mode(0o600).open(to)?;
-    io::copy(&mut File::open(from)?, &mut target)?;
-    Ok(())
+    let source = File::open(from)?;
+    loop {
+        let copied = io::copy(&mut (&source).take(PART), &mut target)?;
+        // This thread is the only one: without a pause nobody would hear of a signal.
+        tokio::task::yield_now().await;
+        if copied < PART {
+            return Ok(());
+        }
+    }
 }

@@ -8,6 +8,11 @@ use spin_app_model::Manifest;
 
 use super::*;
 
+/// What a future comes to.
+fn done<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+}
+
 /// A folder with an app that has these entries.
 struct App(tempfile::TempDir);
 
@@ -54,7 +59,7 @@ impl App {
         assert!(findings.problems.is_empty(), "{findings:?}");
         let target = tempfile::tempdir().unwrap();
         let (mut resolved, mut count) = (Resolved::default(), 0);
-        plan.carry_out(target.path(), &mut resolved, &mut || count += 1).unwrap();
+        done(plan.carry_out(target.path(), &mut resolved, &mut || count += 1)).unwrap();
         assert_eq!(count, plan.copies());
         let root = target.path().join("c");
         let files = expand::below(&root, Path::new("")).unwrap();
@@ -163,12 +168,36 @@ fn copies_can_be_changed_and_belong_to_us_alone() {
     let (plan, _) = app.plan(r#"files = ["a.txt"]"#, Placing::Copies);
     let target = tempfile::tempdir().unwrap();
     fs::create_dir_all(target.path().join("c/left")).unwrap();
-    plan.carry_out(target.path(), &mut Resolved::default(), &mut || {}).unwrap();
+    done(plan.carry_out(target.path(), &mut Resolved::default(), &mut || {})).unwrap();
     assert_eq!(fs::metadata(target.path().join("c/a.txt")).unwrap().permissions().mode() & 0o777, 0o600);
     assert!(!target.path().join("c/left").exists(), "what an earlier run left is gone");
     fs::remove_file(app.path().join("a.txt")).unwrap();
-    let error = plan.carry_out(target.path(), &mut Resolved::default(), &mut || {}).unwrap_err();
+    let error = done(plan.carry_out(target.path(), &mut Resolved::default(), &mut || {})).unwrap_err();
     assert_eq!(Report::from(error).stable_code(), Some("files::copy"));
+}
+
+#[test]
+fn a_large_file_is_copied_in_parts_and_whole() {
+    let app = App::new();
+    let file = fs::File::create(app.path().join("large")).unwrap();
+    // Three parts, of which the last is small; and exactly two.
+    for (length, parts) in [((32 << 20) + 1, 3), (32 << 20, 3)] {
+        file.set_len(length).unwrap();
+        let (plan, _) = app.plan(r#"files = ["large"]"#, Placing::Copies);
+        let target = tempfile::tempdir().unwrap();
+        let (mut resolved, mut tick) = (Resolved::default(), || {});
+        let copying = plan.carry_out(target.path(), &mut resolved, &mut tick);
+        let mut copying = std::pin::pin!(copying);
+        let mut pauses = 0;
+        done(std::future::poll_fn(|context| {
+            let polled = copying.as_mut().poll(context);
+            pauses += usize::from(polled.is_pending());
+            polled
+        }))
+        .unwrap();
+        assert_eq!(pauses, parts);
+        assert_eq!(fs::metadata(target.path().join("c/large")).unwrap().len(), length);
+    }
 }
 
 #[test]
@@ -258,7 +287,7 @@ fn a_working_directory_in_the_app_is_none_of_its_files() {
     let (plan, findings) = app.plan("files = [\"static\"]", Placing::DirectMounts);
     assert!(findings.problems.is_empty(), "{findings:?}");
     let assets = generation.canonicalize().unwrap().join("assets");
-    let error = plan.carry_out(&assets, &mut Resolved::default(), &mut || {}).unwrap_err();
+    let error = done(plan.carry_out(&assets, &mut Resolved::default(), &mut || {})).unwrap_err();
     assert_eq!(Report::from(error).stable_code(), Some("files::working-directory"));
 }
 

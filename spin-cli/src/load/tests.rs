@@ -22,7 +22,9 @@ fn prepare(source: &Source) -> Result<Prepared, LoadError> {
 }
 
 fn lock(prepared: Prepared, generation: &Path) -> LockedApp {
-    prepared.lock(Resolved::default(), &[("K".to_owned(), "V".to_owned())], generation, &Ui::remembering()).unwrap()
+    let (env, ui) = ([("K".to_owned(), "V".to_owned())], Ui::remembering());
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(prepared.lock(Resolved::default(), &env, generation, &ui)).unwrap()
 }
 
 #[test]

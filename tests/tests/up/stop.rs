@@ -1,4 +1,4 @@
-//! A request to stop before the app runs: while it is built, and while its code is fetched.
+//! A request to stop before the app runs: while it is built, while its code is fetched, and while files are copied.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -119,5 +119,29 @@ fn a_download_that_is_given_up_leaves_nothing() {
         up.signal(signal);
         assert_eq!(up.finish_within(SOON).code, Some(code));
         assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0, "{signal:?}");
+    }
+}
+
+#[test]
+fn a_signal_ends_the_copying_of_files() {
+    let echo = Echo::new();
+    let app = echo.app(&format!("{}files = [\"large\"]\n", manifest("true")), &["a.wasm", "large"]);
+    // So large that it is not copied in time.
+    std::fs::File::options().write(true).open(app.dir().join("large")).unwrap().set_len(64 << 30).unwrap();
+    let temp = echo.world.path("tmp");
+    let is_copying = || {
+        let mut folders = std::fs::read_dir(&temp).unwrap().map(|entry| entry.unwrap().path());
+        folders.any(|folder| folder.join("gen-1/assets/a/large").exists())
+    };
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+        let up = echo.up(&[]).in_dir(app.dir()).start();
+        let deadline = std::time::Instant::now() + SOON;
+        while !is_copying() {
+            assert!(std::time::Instant::now() < deadline, "nothing is copied");
+            std::thread::yield_now();
+        }
+        up.signal(signal);
+        assert_eq!(up.finish_within(SOON).code, Some(code));
+        assert_eq!(std::fs::read_dir(&temp).unwrap().count(), 0, "{signal:?}");
     }
 }

@@ -16,7 +16,7 @@ use crate::triggers::Resolved;
 use crate::workdir::PrivateDir;
 
 /// Puts files and lock file into the working directory, and says what every trigger of the app is told about it.
-pub(super) fn environment(
+pub(super) async fn environment(
     prepared: Prepared,
     code: Code,
     flags: &Flags,
@@ -25,7 +25,7 @@ pub(super) fn environment(
 ) -> Result<ChildEnvironment, Report> {
     let generation = workdir.generation()?;
     let local_dir = prepared.local_dir.clone();
-    let app = prepared.lock(code, &flags.env, &generation, &ctx.ui)?;
+    let app = prepared.lock(code, &flags.env, &generation, &ctx.ui).await?;
     let url = load::write(&app, &generation)?;
     let mut environment = ChildEnvironment::trigger(&ctx.executable);
     environment.set(env::LOCKED_URL, url.as_str());
