@@ -70,7 +70,8 @@ pub(crate) async fn build(draft: &Draft, app_dir: &Path, only: &Selection, ui: &
     let builds = components.filter_map(|component| Some((component, component.build.as_ref()?)));
     let builds: Vec<_> = builds.collect();
     if builds.is_empty() {
-        ui.remark("None of the components has a build command: there is nothing to build");
+        let whose = if *only == Selection::All { "the components" } else { "the chosen components" };
+        ui.remark(&format!("None of {whose} has a build command: there is nothing to build"));
         return Ok(());
     }
     // One listener for all: a signal between two commands must not be lost.

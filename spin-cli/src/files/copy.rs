@@ -52,7 +52,10 @@ pub(super) fn plan(of: &ComponentFiles, base: &Path, findings: &mut Findings) ->
     for (from, at) in targets.values() {
         if !from.is_file() {
             let message = format!("\"{}\" is neither a file nor a folder, and can't be copied", from.display());
-            findings.problems.push(Problem::new(*at, message).help("leave it out with `exclude_files`"));
+            findings.problems.push(
+                Problem::new(*at, message)
+                    .help("don't name it, or leave it out of a folder or glob with `exclude_files`"),
+            );
         }
     }
     for (to, (_, at)) in &targets {
@@ -105,7 +108,10 @@ fn pattern(text: &str, base: &Path, excluded: &Excluded, at: Position, findings:
 fn nothing_found(text: &str, glob: &Glob, at: Position) -> Problem {
     let warning = Problem::new(at, format!("no file matches {}", quoted(text)));
     if glob.only_folders() {
-        warning.help(format!("write {} for the files of all folders", quoted(&format!("{text}/*"))))
+        warning.help(format!(
+            "write {} for the files of all folders",
+            quoted(&format!("{}/*", text.trim_end_matches('/')))
+        ))
     } else {
         warning
     }
