@@ -42,6 +42,28 @@ fn every_kind_of_key_and_both_protocols_are_served() {
 }
 
 #[test]
+fn the_address_and_the_files_can_be_named_by_variables() {
+    let world = World::new();
+    world.install("trigger-http");
+    let app = probes::app(&world, BOTH);
+    let authority = Certificates::new(world.path("certificates"));
+    let issued = authority.issue("server", Key::Pkcs8);
+    let up = world.spin(["up"]).env("SPIN_HTTP_LISTEN_ADDR", "localhost:0").in_dir(app.dir());
+    let alone = up.clone().env("SPIN_TLS_CERT", &issued.certificate).run();
+    assert_eq!(alone.code, Some(2), "a certificate needs its key: {}", alone.snapshot());
+    let up = up.env("SPIN_TLS_CERT", &issued.certificate).env("SPIN_TLS_KEY", &issued.key);
+    let served = up.clone().start();
+    assert_ne!(served.serving().port(), 3000);
+    assert!(served.stdout().text().contains("Serving https://"), "{}", served.stdout().text());
+    served.stop().success();
+    // The flag wins.
+    let address = format!("127.0.0.1:{}", spin_tests::free_port());
+    let served = up.args(["--listen", &address]).start();
+    assert_eq!(served.serving().to_string(), address);
+    served.stop().success();
+}
+
+#[test]
 fn what_is_no_tls_disturbs_nobody() {
     let world = World::new();
     let authority = Certificates::new(world.path("certificates"));
