@@ -86,10 +86,12 @@ pub(crate) async fn build(draft: &Draft, app_dir: &Path, only: &Selection, ui: &
 
 /// Says that what is about to run was built with another profile, if it was.
 pub(crate) fn other_profile(manifest: &Manifest, app_dir: &Path) -> Option<String> {
-    // Anybody may have written into the folder.
+    // Anybody may have written into the folder; a pipe there would never be opened.
     const LONGEST: u64 = 1024;
     let mut built = String::new();
-    fs::File::open(mark_of(app_dir)).ok()?.take(LONGEST).read_to_string(&mut built).ok()?;
+    let mark = mark_of(app_dir);
+    fs::metadata(&mark).ok().filter(fs::Metadata::is_file)?;
+    fs::File::open(mark).ok()?.take(LONGEST).read_to_string(&mut built).ok()?;
     let built = built.trim();
     let wanted = manifest.profile.as_deref().unwrap_or(ANONYMOUS);
     let name = |profile: &str| match profile {

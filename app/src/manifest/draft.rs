@@ -5,6 +5,7 @@
 //! at once what is wrong with the text and what is missing on the disk.
 
 use std::fs;
+use std::io::{self, Read};
 use std::path::Path;
 
 use super::check;
@@ -35,6 +36,18 @@ impl From<Manifest> for Draft {
     }
 }
 
+/// The largest manifest that is read, in bytes.
+const MAX_BYTES: u64 = 64 << 20;
+
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    fs::File::open(path)?.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(io::Error::other("it has more than 64 MiB, so it is no manifest"));
+    }
+    Ok(bytes)
+}
+
 impl Draft {
     /// Reads a manifest file as far as it can be read, as it is in a profile.
     ///
@@ -42,7 +55,7 @@ impl Draft {
     ///
     /// [`ManifestError::Read`] when the file cannot be read, else as [`parse`](Self::parse).
     pub fn read(path: &Path, profile: Option<&str>) -> Result<Self, ManifestError> {
-        let bytes = fs::read(path).map_err(|source| ManifestError::Read { path: path.to_owned(), source })?;
+        let bytes = read(path).map_err(|source| ManifestError::Read { path: path.to_owned(), source })?;
         match String::from_utf8(bytes) {
             Ok(text) => Self::parse(&text, path, profile),
             Err(error) => Err(Invalid::not_utf8(path, &error).into()),

@@ -71,4 +71,13 @@ mod tests {
         let path = manifest.display();
         assert_eq!(written, format!("Warning: {path}:8:15: no file matches `*.c`\n{path} is valid\n"));
     }
+
+    #[test]
+    fn a_file_that_is_too_large_for_a_manifest_is_not_read_to_its_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let manifest = std::fs::File::create(dir.path().join(source::MANIFEST)).unwrap();
+        manifest.set_len(1 << 40).unwrap();
+        let report = check(dir.path()).0.unwrap_err();
+        assert!(report.causes().iter().any(|cause| cause.contains("more than 64 MiB")), "{report:?}");
+    }
 }
