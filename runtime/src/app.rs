@@ -17,7 +17,7 @@ use crate::engine::{EngineOptions, RunningEngine};
 use crate::host;
 use crate::host::egress::{Egress, EgressOptions, Gate};
 use crate::host::files::{MountOptions, Mounts};
-use crate::host::http::{ComponentHttp, HttpNetwork};
+use crate::host::http::{ComponentHttp, HttpNetwork, HttpOptions};
 use crate::http::Loopback;
 use crate::instance::HostState;
 use crate::limits::Limits;
@@ -40,6 +40,8 @@ pub struct AppOptions {
     pub mounts: MountOptions,
     /// Connections that components open.
     pub egress: EgressOptions,
+    /// Requests that components send.
+    pub outbound_http: HttpOptions,
 }
 
 impl AppOptions {
@@ -52,6 +54,7 @@ impl AppOptions {
             output,
             mounts: MountOptions::default(),
             egress: EgressOptions::default(),
+            outbound_http: HttpOptions::default(),
         }
     }
 }
@@ -82,7 +85,7 @@ impl App {
     ) -> Result<Self, PrepareError> {
         let running = RunningEngine::new(&options.engine).map_err(PrepareError::Engine)?;
         let engine = running.engine();
-        let http = Arc::new(HttpNetwork::new(Arc::new(Egress::new(&options.egress))));
+        let http = Arc::new(HttpNetwork::new(Arc::new(Egress::new(&options.egress)), &options.outbound_http));
         let compiler = Compiler {
             app: locked,
             engine,

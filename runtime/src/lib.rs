@@ -36,6 +36,7 @@ pub use app::{App, AppOptions};
 pub use component::{Component, InvokeError, PrepareError};
 pub use host::egress::{Blocked, EgressOptions};
 pub use host::files::{MountError, MountOptions};
+pub use host::http::HttpOptions;
 pub use instance::{EventInstance, HostState};
 pub use output::{Output, OutputKind, OutputSink};
 pub use {wasmtime, wasmtime_wasi, wasmtime_wasi_http};

@@ -6,6 +6,7 @@
 //! The public rule for relative paths differs from key to key. Here all are seen from the file's own folder, so that what
 //! a file means depends on nothing but the file.
 
+mod outbound_http;
 mod outbound_networking;
 mod variables_provider;
 
@@ -15,8 +16,8 @@ mod tests;
 use std::path::Path;
 
 use spin_app_model::document::{self, Invalid, Report, Table, did_you_mean, quoted};
-use spin_component_runtime::EgressOptions;
 use spin_component_runtime::variables::Provider;
+use spin_component_runtime::{EgressOptions, HttpOptions};
 
 use self::variables_provider::VariablesProvider;
 use crate::error::Error;
@@ -27,9 +28,10 @@ const PROVIDERS: &str = "variables_provider";
 const PROVIDERS_BEFORE: &str = "config_provider";
 
 const OUTBOUND_NETWORKING: &str = "outbound_networking";
+const OUTBOUND_HTTP: &str = "outbound_http";
 
 const KEYS: &[&str] =
-    &["state_dir", "log_dir", "max_instance_memory", PROVIDERS, PROVIDERS_BEFORE, OUTBOUND_NETWORKING];
+    &["state_dir", "log_dir", "max_instance_memory", PROVIDERS, PROVIDERS_BEFORE, OUTBOUND_NETWORKING, OUTBOUND_HTTP];
 
 /// Keys of the public ecosystem that have no effect here yet.
 const LATER: &[&str] = &[
@@ -37,7 +39,6 @@ const LATER: &[&str] = &[
     "sqlite_database",
     "llm_compute",
     "client_tls",
-    "outbound_http",
     "outbound_redis",
     "outbound_pg",
     "outbound_mysql",
@@ -52,6 +53,7 @@ pub(crate) struct RuntimeConfig {
     /// Bytes.
     pub(crate) max_instance_memory: Option<usize>,
     pub(crate) egress: EgressOptions,
+    pub(crate) outbound_http: HttpOptions,
     variables_providers: Vec<VariablesProvider>,
 }
 
@@ -84,15 +86,14 @@ impl RuntimeConfig {
     fn of(document: &Table<'_, '_>, folder: &Path) -> Self {
         refuse_other_keys(document);
         let named = |key| document.plain_text(key).map(|name| Folder::named(&name, folder));
+        let table = |key| document.table(key, || format!("[{key}]"));
         Self {
             state_dir: named("state_dir"),
             log_dir: named("log_dir"),
             // More than can be addressed is no limit.
             max_instance_memory: document.count("max_instance_memory").map(|n| n.try_into().unwrap_or(usize::MAX)),
-            egress: document
-                .table(OUTBOUND_NETWORKING, || format!("[{OUTBOUND_NETWORKING}]"))
-                .map(|table| outbound_networking::read(&table))
-                .unwrap_or_default(),
+            egress: table(OUTBOUND_NETWORKING).map(|table| outbound_networking::read(&table)).unwrap_or_default(),
+            outbound_http: table(OUTBOUND_HTTP).map(|table| outbound_http::read(&table)).unwrap_or_default(),
             variables_providers: variables_providers(document, folder),
         }
     }

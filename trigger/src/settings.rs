@@ -56,6 +56,7 @@ pub(crate) fn app_options(
     options.engine = flags.engine();
     options.limits = flags.limits(config.max_instance_memory);
     options.egress = config.egress.clone();
+    options.outbound_http = config.outbound_http.clone();
     // What lies there is run as this user: compiled code, of this start or another one, and plugins.
     let protected = [spin_component_runtime::app::cache_folder(), cache.clone(), data_folder()];
     options.mounts = MountOptions {

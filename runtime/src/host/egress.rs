@@ -1,27 +1,28 @@
 //! The one gate for everything that components send out of the process.
 //!
 //! A client asks [`Gate::check`] whether the component may reach a destination at all, then lets [`Egress::connect`]
-//! make the connection: it looks the name up, drops addresses in blocked networks, waits for a permit, and connects to
+//! make the connection: it looks the name up, drops addresses in blocked networks, waits for a place, and connects to
 //! an address that it has checked. There is no second look-up in between that could have another answer.
 
 mod blocked;
 mod gate;
+mod places;
 mod resolve;
 
 use std::collections::HashSet;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use spin_app_model::hosts::Destination;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub use blocked::Blocked;
 pub(crate) use gate::{Gate, Refused};
+pub(crate) use places::{Place, Places};
 use resolve::{Resolve, SystemResolver};
 
 /// What can be chosen about connections out of the process.
@@ -36,7 +37,7 @@ pub struct EgressOptions {
 /// Makes connections for all components of an app.
 pub(crate) struct Egress {
     blocked: Vec<Blocked>,
-    permits: Option<Arc<Semaphore>>,
+    places: Places,
     resolver: Box<dyn Resolve>,
     told: Told,
 }
@@ -60,7 +61,7 @@ impl Egress {
     fn with_resolver(options: &EgressOptions, resolver: Box<dyn Resolve>) -> Self {
         Self {
             blocked: options.blocked.clone(),
-            permits: options.max_connections.map(|places| Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS)))),
+            places: Places::new(options.max_connections),
             resolver,
             told: Told::default(),
         }
@@ -68,23 +69,20 @@ impl Egress {
 
     /// Whether the number of connections is bounded, so that idle ones may keep others from getting one.
     pub(crate) fn is_bounded(&self) -> bool {
-        self.permits.is_some()
+        self.places.are_bounded()
     }
 
-    /// A connection to a destination that a [`Gate`] has let through. It keeps its permit while it is open.
+    /// A connection to a destination that a [`Gate`] has let through. It keeps its place while it is open.
     pub(crate) async fn connect(&self, destination: &Destination) -> Result<Connection, ConnectError> {
         let addresses = self.addresses(destination).await?;
-        let permit = match &self.permits {
-            Some(places) => Some(Arc::clone(places).acquire_owned().await.expect("the semaphore is never closed")),
-            None => None,
-        };
+        let place = self.places.take().await;
         let mut failure = io::Error::from(io::ErrorKind::AddrNotAvailable);
         for address in addresses {
             match TcpStream::connect(address).await {
                 Ok(stream) => {
                     // Requests are written whole; waiting for more to send would only add delay.
                     let _ = stream.set_nodelay(true);
-                    return Ok(Connection { stream, _permit: permit });
+                    return Ok(Connection { stream, _place: place });
                 }
                 Err(error) => failure = error,
             }
@@ -120,11 +118,11 @@ impl Egress {
     }
 }
 
-/// An open connection, with its permit.
+/// An open connection, with its place.
 #[derive(Debug)]
 pub(crate) struct Connection {
     stream: TcpStream,
-    _permit: Option<OwnedSemaphorePermit>,
+    _place: Place,
 }
 
 impl AsyncRead for Connection {

@@ -31,6 +31,22 @@ impl WasiHttpView for HostState {
     }
 }
 
+/// What can be chosen about requests out of the process.
+#[derive(Clone, Debug)]
+pub struct HttpOptions {
+    /// Whether a connection is kept for the next request to its server. Default: yes.
+    pub connection_pooling: bool,
+    /// How many connections all components have open for HTTP at once; whoever wants one more waits. Default: no limit but
+    /// that of [`EgressOptions`](crate::EgressOptions).
+    pub max_connections: Option<usize>,
+}
+
+impl Default for HttpOptions {
+    fn default() -> Self {
+        Self { connection_pooling: true, max_connections: None }
+    }
+}
+
 /// What all components of an app send requests with.
 pub(crate) struct HttpNetwork {
     client: HttpClient,
@@ -39,8 +55,8 @@ pub(crate) struct HttpNetwork {
 }
 
 impl HttpNetwork {
-    pub(crate) fn new(egress: Arc<Egress>) -> Self {
-        Self { client: HttpClient::new(egress), loopback: OnceLock::new() }
+    pub(crate) fn new(egress: Arc<Egress>, options: &HttpOptions) -> Self {
+        Self { client: HttpClient::new(egress, options), loopback: OnceLock::new() }
     }
 
     /// Only the first is taken: an app is served by one trigger in a process.
@@ -77,7 +93,7 @@ impl OutboundHttp {
 /// How long a request may take.
 #[derive(Clone, Copy, Debug)]
 struct Timeouts {
-    /// To a connection, the wait for a permit included.
+    /// To a connection, the wait for a place included.
     connect: Duration,
     /// To the head of the response, from the beginning.
     first_byte: Duration,

@@ -14,17 +14,17 @@ pub(super) fn read(table: &Table<'_, '_>) -> EgressOptions {
             .iter()
             .filter_map(|entry| blocked(table, &entry.value, entry.at))
             .collect(),
-        max_connections: max_connections(table),
+        max_connections: connections(table, "max_total_connections"),
     }
 }
 
-fn max_connections(table: &Table<'_, '_>) -> Option<usize> {
-    const KEY: &str = "max_total_connections";
-    match table.count(KEY)? {
+/// A number of connections.
+pub(super) fn connections(table: &Table<'_, '_>, key: &str) -> Option<usize> {
+    match table.count(key)? {
         0 => {
-            let span = table.get(KEY)?.span();
+            let span = table.get(key)?.span();
             let help = "write 1 or more; to allow no connections at all, leave allowed_outbound_hosts empty".to_owned();
-            table.report.problem_with_help(&span, format!("{} must not be 0", table.field_name(KEY)), help);
+            table.report.problem_with_help(&span, format!("{} must not be 0", table.field_name(key)), help);
             None
         }
         // More than can be counted is no limit.

@@ -66,6 +66,20 @@ fn connections_are_limited_as_the_file_says() {
 }
 
 #[test]
+fn requests_are_sent_as_the_file_says() {
+    for (text, pooling, most) in [
+        ("", true, None),
+        ("[outbound_http]", true, None),
+        ("[outbound_http]\nconnection_pooling = false", false, None),
+        ("[outbound_http]\nmax_connections = 7", true, Some(7)),
+        ("[outbound_http]\nmax_concurrent_requests = 7", true, Some(7)),
+    ] {
+        let options = valid(text).outbound_http;
+        assert_eq!((options.connection_pooling, options.max_connections), (pooling, most), "{text}");
+    }
+}
+
+#[test]
 fn every_mistake_is_named_with_its_place_and_no_value() {
     let text = r#"state_dir = 5
 log_dri = "s3cret"
@@ -82,6 +96,11 @@ block_networks = ["private", "10.0.0.0/99", 5]
 max_total_connections = 0
 max_socket_connections = 5
 [outbound_http]
+connection_pooling = "yes"
+max_connections = 0
+max_concurrent_requests = 5
+max_requests = 5
+[outbound_redis]
 [[variables_provider]]
 values = { a = "s3cret" }
 [[variables_provider]]

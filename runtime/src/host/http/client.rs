@@ -12,13 +12,13 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use spin_app_model::launch::env::OUTBOUND_H2C;
 use wasmtime_wasi_http::{Error, WasiBody};
 
-use super::Timeouts;
 use super::connector::{Connector, Failure};
-use crate::host::egress::{ConnectError, Egress};
+use super::{HttpOptions, Timeouts};
+use crate::host::egress::{ConnectError, Egress, Places};
 use crate::http::{Progressing, Request, Response};
 
 /// How long a connection is kept for the next request. With a bounded number of connections not long: somebody else may
-/// wait for its permit.
+/// wait for its place.
 const IDLE: Duration = Duration::from_secs(90);
 const IDLE_WHERE_BOUNDED: Duration = Duration::from_millis(200);
 
@@ -34,13 +34,16 @@ pub(super) struct HttpClient {
 }
 
 impl HttpClient {
-    pub(super) fn new(egress: Arc<Egress>) -> Self {
-        let idle = if egress.is_bounded() { IDLE_WHERE_BOUNDED } else { IDLE };
-        let connector = Connector::new(egress);
+    pub(super) fn new(egress: Arc<Egress>, options: &HttpOptions) -> Self {
+        let places = Places::new(options.max_connections);
+        let idle = if egress.is_bounded() || places.are_bounded() { IDLE_WHERE_BOUNDED } else { IDLE };
+        let kept = if options.connection_pooling { usize::MAX } else { 0 };
+        let connector = Connector::new(egress, places);
         let client = |http2_only| {
             Client::builder(TokioExecutor::new())
                 .pool_timer(TokioTimer::new())
                 .pool_idle_timeout(idle)
+                .pool_max_idle_per_host(kept)
                 .http2_only(http2_only)
                 .build(connector.clone())
         };

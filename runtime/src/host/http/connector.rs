@@ -15,12 +15,14 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tower_service::Service;
 
 use super::tls::{Tls, TlsError};
-use crate::host::egress::{ConnectError, Egress};
+use crate::host::egress::{ConnectError, Egress, Place, Places};
 
 /// Connects to the scheme and authority of a URI that was made from a checked destination.
 #[derive(Clone)]
 pub(super) struct Connector {
     egress: Arc<Egress>,
+    /// For HTTP alone; every connection takes one of all clients' as well.
+    places: Places,
     tls: Arc<Tls>,
 }
 
@@ -36,8 +38,8 @@ pub(super) enum Failure {
 }
 
 impl Connector {
-    pub(super) fn new(egress: Arc<Egress>) -> Self {
-        Self { egress, tls: Arc::default() }
+    pub(super) fn new(egress: Arc<Egress>, places: Places) -> Self {
+        Self { egress, places, tls: Arc::default() }
     }
 
     async fn connect(self, uri: Uri) -> Result<Stream, Failure> {
@@ -45,16 +47,17 @@ impl Connector {
         let authority = uri.authority().map(|authority| authority.as_str()).unwrap_or_default();
         let destination = Destination::parse(&format!("{scheme}://{authority}"), scheme)
             .map_err(|error| ConnectError::Dns { destination: authority.to_owned(), reason: error.to_string() })?;
+        let place = self.places.take().await;
         let connection = self.egress.connect(&destination).await?;
         if scheme != "https" {
-            return Ok(Stream::new(connection, false));
+            return Ok(Stream::new(connection, place, false));
         }
         let stream = self.tls.connect(&destination, connection).await.map_err(|error| match error {
             TlsError::ServerName => Failure::ServerName,
             TlsError::Handshake(reason) => Failure::Tls(format!("{authority}: {reason}")),
         })?;
         let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-        Ok(Stream::new(stream, http2))
+        Ok(Stream::new(stream, place, http2))
     }
 }
 
@@ -79,11 +82,12 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Transport for T {}
 pub(super) struct Stream {
     transport: TokioIo<Box<dyn Transport>>,
     http2: bool,
+    _place: Place,
 }
 
 impl Stream {
-    fn new(transport: impl Transport + 'static, http2: bool) -> Self {
-        Self { transport: TokioIo::new(Box::new(transport)), http2 }
+    fn new(transport: impl Transport + 'static, place: Place, http2: bool) -> Self {
+        Self { transport: TokioIo::new(Box::new(transport)), http2, _place: place }
     }
 }
 

@@ -22,7 +22,7 @@ fn component(egress: &EgressOptions) -> ComponentHttp {
     ComponentHttp {
         component: one.id.clone(),
         gate: Gate::new(&app, one, &variables),
-        network: Arc::new(HttpNetwork::new(Arc::new(Egress::new(egress)))),
+        network: Arc::new(HttpNetwork::new(Arc::new(Egress::new(egress)), &HttpOptions::default())),
     }
 }
 
