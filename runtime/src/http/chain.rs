@@ -5,6 +5,7 @@
 
 use std::pin::Pin;
 
+use http::header::Entry;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::{Request, Response};
@@ -32,6 +33,8 @@ pub(crate) struct EventContext {
     pub(crate) depth: u8,
     /// The trace that it is part of.
     pub(crate) trace: TraceContext,
+    /// What the request is called that came from outside.
+    pub(crate) request_id: Option<HeaderValue>,
 }
 
 /// Marks a request as one from the app itself, and says how deep it is nested. An extension of the request.
@@ -44,7 +47,16 @@ impl EventContext {
     /// The context of a request as it comes to its handler.
     pub(crate) fn of(request: &Request) -> Self {
         let depth = request.extensions().get::<Chained>().map_or(0, |chained| chained.depth);
-        Self { depth, trace: TraceContext::of(request.headers()) }
+        let headers = request.headers();
+        Self { depth, trace: TraceContext::of(headers), request_id: headers.get(REQUEST_ID).cloned() }
+    }
+
+    /// Gives a request to the app itself the name of the one that caused it, unless its guest has named it. Requests that
+    /// leave the app don't get it: it is a name among the app's own.
+    pub(crate) fn name(&self, headers: &mut HeaderMap) {
+        if let (Some(id), Entry::Vacant(place)) = (&self.request_id, headers.entry(REQUEST_ID)) {
+            place.insert(id.clone());
+        }
     }
 
     /// Whether another event of this app waits for this one.
@@ -52,6 +64,8 @@ impl EventContext {
         self.depth > 0
     }
 }
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The place of an event in a distributed trace: the headers of W3C Trace Context, as they came.
 ///
@@ -89,6 +103,19 @@ mod tests {
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
         pairs.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
+    }
+
+    #[test]
+    fn a_request_to_the_app_is_called_as_the_one_that_caused_it() {
+        let event = EventContext { request_id: Some(HeaderValue::from_static("outer")), ..EventContext::default() };
+        for (sent, named) in [(&[][..], "outer"), (&[("x-request-id", "own")], "own")] {
+            let mut sent = headers(sent);
+            event.name(&mut sent);
+            assert_eq!(sent, headers(&[("x-request-id", named)]));
+        }
+        let mut sent = HeaderMap::new();
+        EventContext::default().name(&mut sent);
+        assert!(sent.is_empty());
     }
 
     #[test]

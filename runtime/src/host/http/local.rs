@@ -56,6 +56,7 @@ impl ComponentHttp {
             );
             return Err(Error::LoopDetected);
         }
+        event.name(request.headers_mut());
         request.extensions_mut().insert(Chained { depth: event.depth + 1 });
         Ok(())
     }
