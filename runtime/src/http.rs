@@ -8,6 +8,7 @@
 //!
 //! What holds for all of them is here: the event's place, the time to the head of the response, and who pays for both.
 
+mod body;
 mod chain;
 mod error;
 mod inbound;
@@ -17,14 +18,11 @@ mod wagi;
 mod whole;
 mod worker;
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::HOST;
-use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt, Full};
 use wasmtime_wasi_http::WasiBody;
 use wasmtime_wasi_http::handler::{ProxyHandler, ProxyPre};
@@ -33,7 +31,8 @@ use wasmtime_wasi_http::p3::bindings::ServicePre as Pre3;
 
 use crate::component::Component;
 use crate::limits::EventRecord;
-use crate::permits::{Full as NoPlace, Permit, Permits};
+use crate::permits::{Full as NoPlace, Permits};
+use body::EventBody;
 use inbound::Inbound;
 use kind::Kind;
 use wagi::Wagi;
@@ -151,13 +150,13 @@ impl Handler {
 
     /// Handles one request. The response's body keeps the event's place until it is read or dropped.
     ///
-    /// Dropping the future before it is ready cancels the event: an instance that serves no other is ended, and one that
-    /// does takes no more.
+    /// Dropping the future before it is ready, or the response's body before its end, cancels the event: an instance that
+    /// serves no other is ended.
     ///
     /// # Errors
     /// See [`EventError`]; none of them leaves anything behind.
     pub async fn handle(&self, request: Request) -> Result<Response, EventError> {
-        let context = EventContext::of(&request);
+        let (context, method) = (EventContext::of(&request), request.method().clone());
         // Whoever sent a chained request holds a place until it is answered: to wait for one might be for ever.
         let permit = match context.is_chained() {
             true => None,
@@ -187,7 +186,7 @@ impl Handler {
             return Err(EventError::BadResponse(message));
         }
         record.responded();
-        Ok(response.map(|body| EventBody { body, record, broken: false, _permit: permit }.boxed_unsync()))
+        Ok(EventBody::of(response, &method, record, permit).map(BodyExt::boxed_unsync))
     }
 
     /// The request with all of its body. Its time is the client's, not the guest's.
@@ -221,42 +220,4 @@ async fn stream(
 
 fn whole_body(response: http::Response<Bytes>) -> Response {
     response.map(|body| Full::new(body).map_err(|never| match never {}).boxed_unsync())
-}
-
-/// A response's body that keeps the event's place and its record alive, and that doesn't take the end of a
-/// trapped guest for the end of what it had to say.
-struct EventBody {
-    body: WasiBody,
-    record: Arc<EventRecord>,
-    broken: bool,
-    _permit: Option<Permit>,
-}
-
-impl Body for EventBody {
-    type Data = Bytes;
-    type Error = wasmtime_wasi_http::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        let frame = std::task::ready!(Pin::new(&mut self.body).poll_frame(context));
-        if frame.is_none() && self.record.instance_is_broken() {
-            // A server forgets what it hasn't sent when a body fails: it gets a turn to send it first.
-            if !std::mem::replace(&mut self.broken, true) {
-                context.waker().wake_by_ref();
-                return Poll::Pending;
-            }
-            return Poll::Ready(Some(Err(wasmtime_wasi_http::Error::HttpResponseIncomplete)));
-        }
-        Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
 }

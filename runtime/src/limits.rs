@@ -40,6 +40,8 @@ impl Default for Limits {
 pub(crate) struct Fate {
     how: AtomicU8,
     ended: Notify,
+    /// Told when somebody who waited for one of its events goes away.
+    left: Arc<Notify>,
 }
 
 impl Fate {
@@ -126,7 +128,15 @@ impl EventRecord {
         self.abandoned.clone().drop_guard()
     }
 
-    /// Cancelled when nobody waits for the response any more.
+    /// Nobody waits for the rest of the response any more.
+    pub(crate) fn abandon(&self) {
+        self.abandoned.cancel();
+        if let Some(fate) = self.fate.get() {
+            fate.left.notify_one();
+        }
+    }
+
+    /// Cancelled when nobody waits for the response any more, or for the rest of it.
     pub(crate) fn abandoned(&self) -> CancellationToken {
         self.abandoned.clone()
     }

@@ -91,6 +91,7 @@ impl HandlerState for Workers {
             status: WorkerStatus::Idle,
             instances: Arc::clone(&component.instances),
             wanted: None,
+            left: None,
         };
         let state = Policy { component: Arc::clone(component), meter, policy, _permit: permit };
         Ok(Instance { store, proxy, view: HostState::http, expiration, state })
@@ -171,6 +172,8 @@ pub(super) struct Expiration {
     instances: Arc<Permits>,
     // While the instance is idle: somebody else needs its place.
     wanted: Option<Pin<Box<OwnedNotified>>>,
+    // While it is not: somebody it serves goes away.
+    left: Option<Pin<Box<OwnedNotified>>>,
 }
 
 impl Expiration {
@@ -182,6 +185,16 @@ impl Expiration {
                 WorkerStatus::Requests => self.meter.longest_head_timeout() + OVERDUE,
                 WorkerStatus::PostReturn => AFTERWARDS,
             }
+    }
+
+    /// Ready when there is nobody left whom the instance serves.
+    fn poll_abandoned(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        while !self.meter.is_abandoned() {
+            let left = self.left.get_or_insert_with(|| Box::pin(self.meter.left()));
+            ready!(left.as_mut().poll(context));
+            self.left = None;
+        }
+        Poll::Ready(())
     }
 }
 
@@ -199,7 +212,7 @@ impl WorkerExpiration for Expiration {
             }
         } else {
             this.wanted = None;
-            if this.meter.is_abandoned() {
+            if this.poll_abandoned(context).is_ready() {
                 return Poll::Ready(());
             }
         }

@@ -10,6 +10,7 @@ use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
+use tokio::sync::futures::OwnedNotified;
 use wasmtime::UpdateDeadline;
 use wasmtime::component::GuestTaskId;
 
@@ -183,7 +184,12 @@ impl MeterState {
         tasks.events.values().any(|(record, _)| record.has_responded() && Arc::strong_count(record) > 1)
     }
 
-    /// Whoever waited for the instance's events went away before there was a response, and nobody else is served.
+    /// Ready when somebody went away who waited for one of the instance's events, or for the rest of its response.
+    pub(crate) fn left(&self) -> OwnedNotified {
+        Arc::clone(&self.fate.left).notified_owned()
+    }
+
+    /// Whoever waited for the instance's events went away before they had the whole response, and nobody else is served.
     pub(crate) fn is_abandoned(&self) -> bool {
         let tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         !tasks.events.is_empty() && tasks.events.values().all(|(record, _)| record.abandoned.is_cancelled())

@@ -1,0 +1,170 @@
+//! The body of an event's response, as whoever waits for it has it.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::{Buf, Bytes};
+use http::header::CONTENT_LENGTH;
+use http::{HeaderMap, Method, StatusCode};
+use http_body::{Body, Frame, SizeHint};
+use wasmtime_wasi_http::{Error, WasiBody};
+
+use crate::limits::EventRecord;
+use crate::permits::Permit;
+
+/// Keeps the event's place and its record alive. It takes neither the end of a trapped guest for the end of what it had to
+/// say, nor less than was announced for all; and dropped before its end, it says that nobody waits for the rest.
+pub(super) struct EventBody {
+    body: WasiBody,
+    record: Arc<EventRecord>,
+    expected: Expected,
+    /// Why it ends before its end.
+    failure: Option<Error>,
+    _permit: Option<Permit>,
+}
+
+/// What has to come until the reader has all.
+#[derive(Debug, PartialEq, Eq)]
+enum Expected {
+    /// So many bytes: readers ask for no more.
+    Bytes(u64),
+    /// What the guest sends until it says that it was all.
+    UntilEnd,
+    /// Nothing, or nothing more.
+    Nothing,
+}
+
+impl Expected {
+    /// Of a response to a request of this method. The parts without a body are dropped by whoever sends the response.
+    fn of(method: &Method, status: StatusCode, headers: &HeaderMap) -> Self {
+        let bodiless = [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&status);
+        if method == Method::HEAD || bodiless {
+            return Self::Nothing;
+        }
+        let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+        length.map_or(Self::UntilEnd, Self::Bytes)
+    }
+
+    fn came(&mut self, bytes: u64) {
+        if let Self::Bytes(rest) = self {
+            *rest = rest.saturating_sub(bytes);
+        }
+    }
+
+    /// Whether the end would come too early.
+    fn is_more(&self) -> bool {
+        matches!(self, Self::Bytes(1..))
+    }
+
+    fn is_all(&self) -> bool {
+        matches!(self, Self::Nothing | Self::Bytes(0))
+    }
+}
+
+impl EventBody {
+    pub(super) fn of(
+        response: super::Response,
+        method: &Method,
+        record: Arc<EventRecord>,
+        permit: Option<Permit>,
+    ) -> http::Response<Self> {
+        let expected = Expected::of(method, response.status(), response.headers());
+        response.map(|body| Self { body, record, expected, failure: None, _permit: permit })
+    }
+}
+
+impl Body for EventBody {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        if let Some(failure) = self.failure.take() {
+            return Poll::Ready(Some(Err(failure)));
+        }
+        let frame = std::task::ready!(Pin::new(&mut self.body).poll_frame(context));
+        let failure = match frame {
+            Some(Ok(frame)) => {
+                let length = frame.data_ref().map_or(0, Buf::remaining);
+                self.expected.came(u64::try_from(length).unwrap_or(u64::MAX));
+                return Poll::Ready(Some(Ok(frame)));
+            }
+            Some(Err(error)) => error,
+            None if self.record.instance_is_broken() || self.expected.is_more() => Error::HttpResponseIncomplete,
+            None => {
+                self.expected = Expected::Nothing;
+                return Poll::Ready(None);
+            }
+        };
+        // A server forgets what it hasn't sent when a body fails, be it the head: it gets a turn to send it first.
+        self.expected = Expected::Nothing;
+        self.failure = Some(failure);
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.failure.is_none() && !self.expected.is_more() && self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for EventBody {
+    fn drop(&mut self) {
+        if !self.expected.is_all() && !self.body.is_end_stream() {
+            self.record.abandon();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use http_body_util::{BodyExt, Full};
+
+    use super::*;
+    use crate::http::EventContext;
+
+    fn body(method: &Method, status: u16, length: Option<&str>) -> (EventBody, Arc<EventRecord>) {
+        let record = Arc::new(EventRecord::new(Duration::ZERO, EventContext::default()));
+        let body = Full::new(Bytes::from_static(b"whole")).map_err(|never| match never {}).boxed_unsync();
+        let mut response = http::Response::builder().status(status);
+        if let Some(length) = length {
+            response = response.header("content-length", length);
+        }
+        let response = response.body(body).expect("a response");
+        (EventBody::of(response, method, Arc::clone(&record), None).into_body(), record)
+    }
+
+    #[tokio::test]
+    async fn who_drops_a_body_before_its_end_waits_for_nothing_more() {
+        for (method, status, length, unread) in [
+            (Method::GET, 200, None, true),
+            (Method::GET, 200, Some("5"), true),
+            (Method::HEAD, 200, Some("5"), false),
+            (Method::GET, 204, None, false),
+            (Method::GET, 304, Some("5"), false),
+        ] {
+            let (unasked, record) = body(&method, status, length);
+            drop(unasked);
+            assert_eq!(record.abandoned().is_cancelled(), unread, "{method} {status} {length:?}");
+            let (mut read, record) = body(&method, status, length);
+            assert!(read.frame().await.is_some_and(|frame| frame.is_ok()));
+            drop(read);
+            assert!(!record.abandoned().is_cancelled(), "{method} {status} {length:?}: all was read");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_shorter_than_announced_has_no_good_end() {
+        let (mut short, record) = body(&Method::GET, 200, Some("6"));
+        assert!(short.frame().await.is_some_and(|frame| frame.is_ok()) && !short.is_end_stream());
+        assert!(matches!(short.frame().await, Some(Err(Error::HttpResponseIncomplete))));
+        drop(short);
+        assert!(!record.abandoned().is_cancelled(), "the guest has said that it was all");
+    }
+}
