@@ -6,6 +6,8 @@
 //! A request that does not say it clearly gets 400. (Public Spin closes the connection without an answer, which a client
 //! cannot tell from a crash.)
 
+use std::net::Ipv6Addr;
+
 use http::uri::{Authority, Scheme, Uri};
 use http::{HeaderMap, HeaderValue, header};
 
@@ -72,15 +74,17 @@ fn from_host_header(headers: &HeaderMap) -> Result<Option<Authority>, BadAuthori
     }
 }
 
-/// No user, no empty host, and a port that is one.
+/// No user, no empty host, an address where there are brackets, and a port that is one.
 fn checked(authority: Authority) -> Result<Authority, BadAuthority> {
+    let bracketed = authority.host().strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let address_is_valid = bracketed.is_none_or(|address| address.parse::<Ipv6Addr>().is_ok());
     let after_host = authority.as_str().strip_prefix(authority.host());
     let port_is_valid = match after_host.and_then(|rest| rest.strip_prefix(':')) {
         Some("") => true,
         Some(digits) => digits.bytes().all(|b| b.is_ascii_digit()) && digits.parse::<u16>().is_ok(),
         None => after_host == Some(""),
     };
-    match port_is_valid && !authority.host().is_empty() {
+    match port_is_valid && address_is_valid && !authority.host().is_empty() {
         true => Ok(authority),
         false => Err(BadAuthority::Invalid),
     }
