@@ -18,7 +18,10 @@ pub enum Behaviour {
     Trap,
     TrapAfter,
     NoResponse,
+    Refuse,
     Echo,
+    OddHeaders,
+    Length(u64),
     Status(u16),
     Count,
     File(FileUse),
@@ -58,10 +61,10 @@ pub struct Forward {
 }
 
 /// Chooses the behaviour by the first part of the path that names one. `path_info` is the value of
-/// `spin-path-info`: what is left of the path behind the route's prefix. It decides unless it is empty or missing.
+/// `spin-path-info`: what is left of the path behind the route's prefix. It decides unless nothing is left.
 pub fn behaviour(path_with_query: &str, path_info: Option<&str>) -> Behaviour {
     let (whole_path, query) = path_with_query.split_once('?').unwrap_or((path_with_query, ""));
-    let path = path_info.filter(|info| !info.is_empty()).unwrap_or(whole_path);
+    let path = path_info.filter(|info| !info.trim_matches('/').is_empty()).unwrap_or(whole_path);
     let mut parts = path.split('/').filter(|part| !part.is_empty()).peekable();
     while let Some(part) = parts.next() {
         if let Some(behaviour) = named(part, parts.peek().copied().unwrap_or(""), query) {
@@ -85,7 +88,10 @@ fn named(name: &str, second: &str, query: &str) -> Option<Behaviour> {
         "trap" => Behaviour::Trap,
         "trap-after" => Behaviour::TrapAfter,
         "no-response" => Behaviour::NoResponse,
+        "refuse" => Behaviour::Refuse,
         "echo" => Behaviour::Echo,
+        "odd-headers" => Behaviour::OddHeaders,
+        "length" => Behaviour::Length(number(query, "n", 0)),
         "status" => Behaviour::Status(second.parse().unwrap_or(0)),
         "count" => Behaviour::Count,
         "file" => Behaviour::File(file_use(second, query)?),
@@ -133,6 +139,18 @@ pub fn listing(method: &str, path: &str, scheme: &str, authority: &str, headers:
     lines.sort();
     format!("{method} {path}\nscheme: {scheme}\nauthority: {authority}\n{}", lines.concat())
 }
+
+/// What `/odd-headers` tries to set: headers that are the server's, and some that no server may send.
+pub const ODD_HEADERS: [(&str, &str); 8] = [
+    ("connection", "close"),
+    ("keep-alive", "timeout=5"),
+    ("transfer-encoding", "chunked"),
+    ("upgrade", "h2c"),
+    ("host", "evil.test"),
+    ("x-split", "a\r\nx-evil: 1"),
+    ("x bad", "1"),
+    ("x-good", "1"),
+];
 
 /// What `/print` writes: a line on each of standard output and standard error.
 pub fn print(escapes: bool) {

@@ -60,10 +60,8 @@ impl Guest for Probe {
                 let (status, text) = request::file(file_use);
                 answer(status, text)
             }
-            Behaviour::Drip { .. } | Behaviour::Variable(_) | Behaviour::Outbound(_) | Behaviour::Forward(_) => {
-                answer(404, "not here\n")
-            }
             Behaviour::Hello => answer(200, "hello from a component\n"),
+            _ => answer(404, "not here\n"),
         }
     }
 }

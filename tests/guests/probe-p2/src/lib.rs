@@ -77,7 +77,24 @@ impl Guest for Probe {
                 core::arch::wasm32::unreachable()
             }),
             Behaviour::NoResponse => {}
-            Behaviour::Echo => stream(outparam, |body| echo(&request, body)),
+            Behaviour::Refuse => {
+                let reason = "the probe refuses".to_owned();
+                ResponseOutparam::set(outparam, Err(ErrorCode::InternalError(Some(reason))));
+            }
+            Behaviour::Echo => echo(outparam, &request),
+            Behaviour::OddHeaders => {
+                let headers = plain_text();
+                let tried = request::ODD_HEADERS.map(|(name, value)| {
+                    let outcome = headers.append(name, value.as_bytes());
+                    format!("{name}: {}\n", if outcome.is_ok() { "taken" } else { "refused" })
+                });
+                send(outparam, OutgoingResponse::new(headers), &tried.concat());
+            }
+            Behaviour::Length(length) => {
+                let headers = plain_text();
+                headers.set("content-length", &[length.to_string().into_bytes()]).expect("a valid header");
+                send(outparam, OutgoingResponse::new(headers), "hello");
+            }
             Behaviour::Status(code) => answer(outparam, code, ""),
             Behaviour::Count => answer(outparam, 200, &request::count()),
             Behaviour::Outbound(target) => answer(outparam, 200, &outbound(target)),
@@ -95,6 +112,11 @@ fn answer(outparam: ResponseOutparam, status: u16, text: &str) {
         response.set_status_code(400).expect("400 is a status");
         text = format!("status {status} refused\n");
     }
+    send(outparam, response, &text);
+}
+
+/// Sends a response with this text as its body.
+fn send(outparam: ResponseOutparam, response: OutgoingResponse, text: &str) {
     let body = response.body().expect("the body is taken once");
     ResponseOutparam::set(outparam, Ok(response));
     let writer = body.write().expect("the stream is taken once");
@@ -119,9 +141,13 @@ fn stream(outparam: ResponseOutparam, produce: impl FnOnce(&OutputStream) -> Res
 }
 
 fn response() -> OutgoingResponse {
+    OutgoingResponse::new(plain_text())
+}
+
+fn plain_text() -> Fields {
     let headers = Fields::new();
     headers.set("content-type", &[b"text/plain".to_vec()]).expect("a valid header");
-    OutgoingResponse::new(headers)
+    headers
 }
 
 fn write(body: &OutputStream, bytes: &[u8]) -> Result<(), StreamError> {
@@ -133,7 +159,24 @@ fn sleep(milliseconds: u64) {
     subscribe_duration(milliseconds * 1_000_000).block();
 }
 
-fn echo(request: &IncomingRequest, body: &OutputStream) -> Result<(), StreamError> {
+/// Sends the request's body back, and its trailers.
+fn echo(outparam: ResponseOutparam, request: &IncomingRequest) {
+    let headers = plain_text();
+    // Over HTTP/1.1 only trailers are sent that were announced.
+    let _ = headers.set("trailer", &request.headers().get("trailer"));
+    let response = OutgoingResponse::new(headers);
+    let body = response.body().expect("the body is taken once");
+    let writer = body.write().expect("the stream is taken once");
+    ResponseOutparam::set(outparam, Ok(response));
+    let outcome = echo_body(request, &writer);
+    drop(writer);
+    // Without `finish` the reader sees that the body was cut.
+    if let Ok(trailers) = outcome {
+        let _ = OutgoingBody::finish(body, trailers);
+    }
+}
+
+fn echo_body(request: &IncomingRequest, body: &OutputStream) -> Result<Option<Fields>, StreamError> {
     let incoming = request.consume().expect("the body is taken once");
     let reader = incoming.stream().expect("the stream is taken once");
     loop {
@@ -144,8 +187,10 @@ fn echo(request: &IncomingRequest, body: &OutputStream) -> Result<(), StreamErro
         }
     }
     drop(reader);
-    drop(IncomingBody::finish(incoming));
-    Ok(())
+    let trailers = IncomingBody::finish(incoming);
+    trailers.subscribe().block();
+    let trailers = trailers.get().expect("they are there").expect("they are taken once");
+    trailers.map_err(|_| StreamError::Closed)
 }
 
 fn listing(request: &IncomingRequest, path: &str) -> String {

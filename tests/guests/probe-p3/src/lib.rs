@@ -72,11 +72,32 @@ impl Guest for Probe {
                 body.write_all(b"the response has started\n".to_vec()).await;
                 core::arch::wasm32::unreachable()
             }),
-            Behaviour::NoResponse => Err(ErrorCode::InternalError(Some("the probe gives no response".to_owned()))),
+            Behaviour::NoResponse | Behaviour::Refuse => {
+                Err(ErrorCode::InternalError(Some("the probe gives no response".to_owned())))
+            }
             Behaviour::Echo => {
+                let headers = plain_text();
+                // Over HTTP/1.1 only trailers are sent that were announced.
+                let _ = headers.set("trailer", &request.get_headers().get("trailer"));
                 let (_received, outcome) = wit_future::new(|| Ok(()));
-                let (reader, _trailers) = Request::consume_body(request, outcome);
-                stream(async move |body| echo(reader, body).await)
+                let (reader, trailers) = Request::consume_body(request, outcome);
+                let (writer, body) = wit_stream::new();
+                let (response, _sent) = Response::new(headers, Some(body), trailers);
+                produce(writer, async move |body| echo(reader, body).await);
+                Ok(response)
+            }
+            Behaviour::OddHeaders => {
+                let headers = plain_text();
+                let tried = request::ODD_HEADERS.map(|(name, value)| {
+                    let outcome = headers.append(name, value.as_bytes());
+                    format!("{name}: {}\n", if outcome.is_ok() { "taken" } else { "refused" })
+                });
+                Ok(with_text(headers, tried.concat()))
+            }
+            Behaviour::Length(length) => {
+                let headers = plain_text();
+                headers.set("content-length", &[length.to_string().into_bytes()]).expect("a valid header");
+                Ok(with_text(headers, "hello".to_owned()))
             }
             Behaviour::Status(code) => answer(code, ""),
             Behaviour::Count => answer(200, request::count()),
@@ -98,11 +119,21 @@ fn answer(status: u16, text: impl Into<String>) -> Result<Response, ErrorCode> {
         response.set_status_code(400).expect("400 is a status");
         text = format!("status {status} refused\n");
     }
+    produce_text(writer, text);
+    Ok(response)
+}
+
+fn with_text(headers: Fields, text: String) -> Response {
+    let (response, writer) = with_headers(headers);
+    produce_text(writer, text);
+    response
+}
+
+fn produce_text(writer: StreamWriter<u8>, text: String) {
     produce(writer, async move |body| {
         // A reader that went away is the reader's business.
         body.write_all(text.into_bytes()).await;
     });
-    Ok(response)
 }
 
 /// A response whose body `write` produces after the head was sent.
@@ -112,9 +143,17 @@ fn stream(write: impl AsyncFnOnce(&mut StreamWriter<u8>) + 'static) -> Result<Re
     Ok(response)
 }
 
-fn response() -> (Response, StreamWriter<u8>) {
+fn plain_text() -> Fields {
     let headers = Fields::new();
     headers.set("content-type", &[b"text/plain".to_vec()]).expect("a valid header");
+    headers
+}
+
+fn response() -> (Response, StreamWriter<u8>) {
+    with_headers(plain_text())
+}
+
+fn with_headers(headers: Fields) -> (Response, StreamWriter<u8>) {
     let (writer, reader) = wit_stream::new();
     let (_no_trailers, trailers) = wit_future::new(|| Ok(None));
     let (response, _sent) = Response::new(headers, Some(reader), trailers);
