@@ -1,6 +1,6 @@
 //! What each `[[trigger.http]]` entry says for itself, and what is refused when the app starts.
 
-use spin_tests::http;
+use spin_tests::{World, http};
 
 use super::{WAGI, entry, refused, serve};
 
@@ -59,6 +59,101 @@ fn an_executor_of_the_wrong_kind_is_refused_by_the_exports() {
         for part in parts {
             assert!(ended.stderr.contains(part), "{source}, {executor}: no `{part}`\n{}", ended.snapshot());
         }
+    }
+}
+
+#[test]
+fn what_exports_nothing_that_fits_or_too_much_is_refused() {
+    let exporting = |names: &[&str]| {
+        let exports = names.iter().map(|name| format!("(export \"{name}\" (instance $nothing))"));
+        wat::parse_str(format!("(component (instance $nothing) {})", exports.collect::<String>())).unwrap()
+    };
+    for (exports, parts) in [
+        (&["fermyon:spin/inbound-http", "wasi:http/handler@0.3.0"][..], &["exports several HTTP handlers"][..]),
+        (&["wasi:http/incoming-handler@0.2.3", "wasi:http/handler@0.3.0"], &["several", "incoming-handler@0.2.3"]),
+        (&[], &["handles no HTTP requests: it exports nothing", "wasi:http/handler@0.3.x"]),
+        (&["wasi:http/handler@0.4.0", "a:b/c"], &["it exports wasi:http/handler@0.4.0, a:b/c"]),
+        // Of the name, and of another shape.
+        (&["wasi:http/handler@0.3.0"], &["component \"probe\": "]),
+    ] {
+        let ended = refused(&entry("probe", "/...", "odd", ""), |app| {
+            std::fs::write(app.dir().join("odd.wasm"), exporting(exports)).unwrap();
+        });
+        for part in parts {
+            assert!(ended.stderr.contains(part), "{exports:?}: no `{part}`\n{}", ended.snapshot());
+        }
+    }
+}
+
+#[test]
+fn an_entry_that_can_not_be_is_refused_with_what_is_wrong() {
+    const PROBE: &str = "component = \"probe\"\n";
+    for (lines, parts) in [
+        (String::new(), ["triggers must specify either component or static_response", "one has neither"]),
+        (format!("{PROBE}static_response = {{}}"), ["either component or static_response", "one has both"]),
+        (format!("{PROBE}rout = \"/x\""), ["rout", "route"]),
+        ("static_response = { status_code = 99 }".to_owned(), ["static_response of trigger one", "status_code 99"]),
+        ("static_response = { status_code = 65536 }".to_owned(), ["status_code", "65536"]),
+        ("static_response = { headers = { \"a b\" = \"x\" } }".to_owned(), ["`a b`", "header name"]),
+        ("static_response = { headers = { a = \"x\\ry\" } }".to_owned(), ["header `a`", "value"]),
+        ("static_response = { stauts_code = 200 }".to_owned(), ["stauts_code", "status_code"]),
+    ] {
+        let entry = format!("[[trigger.http]]\nid = \"one\"\nroute = \"/...\"\n{lines}\n");
+        let ended = refused(&format!("{entry}[component.probe]\nsource = \"probe-p3.wasm\"\n"), |_| ());
+        for part in parts {
+            assert!(ended.stderr.contains(part), "{lines}: no `{part}`\n{}", ended.snapshot());
+        }
+    }
+    let ended =
+        refused("[[trigger.http]]\ncomponent = \"probe\"\n[component.probe]\nsource = \"probe-p3.wasm\"\n", |_| ());
+    assert!(ended.stderr.contains("route"), "{}", ended.snapshot());
+}
+
+#[test]
+fn of_the_settings_of_all_entries_only_the_base_that_means_nothing_is_accepted() {
+    let world = World::new();
+    world.install("trigger-http");
+    let up = |settings: &str| {
+        let manifest = format!(
+            "spin_manifest_version = 2\n[application]\nname = \"app\"\n[application.trigger.http]\n{settings}\n{}",
+            entry("probe", "/...", "probe-p3", "").replace("files", "# files")
+        );
+        let app = world.app("app", &manifest, &["probe-p3"]);
+        world.spin(["up", "--listen", "127.0.0.1:0"]).in_dir(app.dir())
+    };
+    let running = up("base = \"/\"").start();
+    assert_eq!(http::get(running.serving(), "/x").status, 200);
+    assert!(running.stop().success().stderr.contains("has no effect and can be removed"));
+    for (settings, part) in [("base = \"/api\"", "put it in front of every route"), ("bsae = \"/\"", "bsae")] {
+        let ended = up(settings).run();
+        assert_eq!(ended.code, Some(1), "{}", ended.snapshot());
+        assert!(ended.stderr.contains(part), "{}", ended.snapshot());
+    }
+}
+
+#[test]
+fn durations_have_every_suffix_and_ranges() {
+    let entries =
+        ["\"300ms\"", "\"300000us\"", "\"300000μs\"", "\"300000000ns\"", "\"200ms..400ms\"", "1", "\"1\"", "\"1s\""];
+    let manifest: String = entries
+        .iter()
+        .enumerate()
+        .map(|(number, time)| {
+            entry(
+                &format!("probe-n{number}"),
+                &format!("/{number}/..."),
+                "probe-p3",
+                &format!("request_timeout = {time}"),
+            )
+        })
+        .collect();
+    let served = serve(&manifest, &[]);
+    for (number, time) in entries.iter().enumerate() {
+        let began = std::time::Instant::now();
+        assert_eq!(http::get(served.address, &format!("/{number}/sleep?ms=60000")).status, 504, "{time}");
+        let waited = began.elapsed().as_millis();
+        let least = if number < 5 { 200 } else { 1000 };
+        assert!((least..20_000).contains(&waited), "{time}: {waited} ms");
     }
 }
 

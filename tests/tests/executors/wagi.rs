@@ -104,6 +104,25 @@ fn no_input_and_no_query_are_fine() {
     }
 }
 
+#[test]
+fn what_is_no_text_or_is_not_named_is_told_so() {
+    for guest in BOTH {
+        let served = probe(guest, &[]);
+        let mut client = http::Client::connect(served.address).unwrap();
+        client.send(b"GET /base/1/headers HTTP/1.0\r\nhost: example.com\r\nx-odd: a\xff\r\n\r\n").unwrap();
+        let (_, variables, _) = told(&client.read_response("GET").unwrap());
+        for (name, value) in [
+            ("HTTP_X_ODD", "CORRUPT VALUE"),
+            ("SERVER_NAME", "example.com"),
+            ("SERVER_PORT", "80"),
+            ("SERVER_PROTOCOL", "HTTP/1.0"),
+            ("CONTENT_TYPE", ""),
+        ] {
+            assert_eq!(variables.get(name).map(String::as_str), Some(value), "{guest}: {name}");
+        }
+    }
+}
+
 /// Output, and the status and body that it becomes.
 const OUTPUT: &[(&str, u16, &str)] = &[
     ("content-type: a/b\n\nbody\n\nmore", 200, "body\n\nmore"),
@@ -111,6 +130,8 @@ const OUTPUT: &[(&str, u16, &str)] = &[
     ("status: 404 Not Found\n\nx", 404, "x"),
     ("location: /x\n\n", 302, ""),
     ("status: 307\nlocation: /x\n\n", 307, ""),
+    ("location: /x\nstatus: 307\n\n", 307, ""),
+    ("content-type: a/b\n\n", 200, ""),
     ("status: many\ncontent-type: a/b\n\nx", 502, ""),
     ("x-own: 1\n\nx", 500, "Exactly one of 'location' or 'content-type' must be specified"),
     ("no header at all", 500, "Exactly one of 'location' or 'content-type' must be specified"),

@@ -65,6 +65,28 @@ fn bodies_stream_both_ways() {
 }
 
 #[test]
+fn trailers_are_handed_on_both_ways() {
+    let served = serve(BOTH, &[]);
+    converse(async {
+        let mut client = http2(served.address).await;
+        for generation in ["p2", "p3"] {
+            let (mut sender, body) = parts();
+            let request = Request::post(format!("http://a/{generation}/echo")).body(body).unwrap();
+            let response = client.send_request(request);
+            sender.send_data(Bytes::from_static(b"body")).await.unwrap();
+            let trailers =
+                [("x-sum", "1"), ("x-more", "2")].map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
+            sender.send_trailers(trailers.into_iter().collect()).await.unwrap();
+            drop(sender);
+            let answer = response.await.unwrap().into_body().collect().await.unwrap();
+            let trailers = answer.trailers().unwrap_or_else(|| panic!("{generation}: no trailers"));
+            assert!(trailers["x-sum"] == "1" && trailers["x-more"] == "2", "{generation}: {trailers:?}");
+            assert_eq!(answer.to_bytes(), "body", "{generation}");
+        }
+    });
+}
+
+#[test]
 fn many_requests_share_a_connection() {
     let served = serve(BOTH, &[]);
     converse(async {

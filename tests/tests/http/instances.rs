@@ -76,7 +76,7 @@ fn no_response_in_time_is_504() {
 fn what_a_guest_does_wrong_is_500() {
     let served = serve(BOTH, &[]);
     for generation in ["p2", "p3"] {
-        for path in ["trap", "no-response"] {
+        for path in ["trap", "no-response", "refuse"] {
             let response = http::get(served.address, &format!("/{generation}/{path}"));
             assert_eq!((response.status, response.text().as_str()), (500, ""), "{generation}/{path}");
         }

@@ -69,20 +69,89 @@ fn every_rule_of_the_table() {
 
 #[test]
 fn what_the_wildcard_caught() {
-    let served = serve(&manifest(&["\"/users/:userid/...\""]), &[]);
-    for (path, path_info) in [("/users/42", ""), ("/users/42/", "/")] {
-        // The probe can't be asked for headers here, but it echoes what it is told nothing about.
+    let served = serve(&manifest(&["\"/headers/:userid/...\"", "\"/headers/star/*\"", "\"/headers/one/:näme\""]), &[]);
+    for (path, route, component_route, path_info) in [
+        ("/headers/42", "/headers/:userid/...", "/headers/:userid", ""),
+        ("/headers/42/", "/headers/:userid/...", "/headers/:userid", "/"),
+        ("/headers/42/headers", "/headers/:userid/...", "/headers/:userid", "/headers"),
+        ("/headers/42/headers/", "/headers/:userid/...", "/headers/:userid", "/headers/"),
+        ("/headers/42/a//headers", "/headers/:userid/...", "/headers/:userid", "/a//headers"),
+        ("/headers/star/headers", "/headers/star/*", "/headers/star/*", "/headers"),
+        ("/headers/one/headers", "/headers/one/:näme", "/headers/one/:näme", ""),
+    ] {
         let response = http::get(served.address, path);
-        assert_eq!(
-            (response.status, response.text().as_str()),
-            (200, "hello from a component\n"),
-            "{path} {path_info}"
-        );
+        for (name, value) in [
+            ("spin-matched-route", route),
+            ("spin-raw-component-route", route),
+            ("spin-component-route", component_route),
+            ("spin-path-info", path_info),
+        ] {
+            assert_eq!(header(&response, name).as_deref(), Some(value), "{path}: {name}");
+        }
+        let captured = header(&response, "spin-path-match-userid");
+        assert_eq!(captured.as_deref(), route.contains(":userid").then_some("42"), "{path}");
+        // A capture whose name no header can have is told to nobody, but to the author.
+        assert!(!response.text().contains("me: headers"), "{path}: {}", response.text());
     }
-    for (path, path_info) in [("/users/42/headers", "/headers"), ("/users/42/x/headers", "/x/headers")] {
+    served.up.stderr().wait_for("gives no spin-path-match header");
+}
+
+#[test]
+fn of_routes_that_match_alike_one_serves_and_it_is_said_which() {
+    // Each answers with its number.
+    let routes = [
+        "/a",
+        "/a/",
+        "/b/:x",
+        "/b/:y",
+        "/users/...",
+        "/users",
+        "/c/:x/...",
+        "/c/:x",
+        "/d/:x",
+        "/d/:x.json",
+        "/.well-known/spin/x",
+        "e/*",
+        "/e/...",
+        "/f/.../g",
+    ];
+    let entries = routes.iter().enumerate().map(|(number, route)| {
+        format!("[[trigger.http]]\nroute = \"{route}\"\nstatic_response = {{ body = \"{number}\" }}\n")
+    });
+    let served = serve(&entries.collect::<String>(), &[]);
+    for (path, status, number) in [
+        ("/a", 200, "0"),
+        ("/a/", 200, "0"),
+        ("/b/1", 200, "2"),
+        ("/b/", 404, ""),
+        ("/b//", 404, ""),
+        ("/users", 200, "5"),
+        ("/users/", 200, "5"),
+        ("/users/1", 200, "4"),
+        ("/usersx", 404, ""),
+        ("/c/1", 200, "7"),
+        ("/c/1/2", 200, "6"),
+        ("/c//2", 404, ""),
+        ("/d/1.json", 200, "9"),
+        ("/d/1", 200, "8"),
+        ("/.well-known/spin/x", 404, ""),
+        ("/e", 200, "11"),
+        // Only at the end it is a wildcard.
+        ("/f/x/g", 404, ""),
+        ("/f/.../g", 200, "13"),
+    ] {
         let response = http::get(served.address, path);
-        assert_eq!(header(&response, "spin-path-info").as_deref(), Some(path_info), "{path}");
-        assert_eq!(header(&response, "spin-path-match-userid").as_deref(), Some("42"), "{path}");
+        assert_eq!((response.status, response.text().as_str()), (status, number), "{path}");
+    }
+    let told = served.up.stop().stderr;
+    for notice in [
+        "http-trigger2: /a will never be reached, /a of http-trigger1",
+        "/b/:y will never be reached",
+        "/e/... will never be reached",
+        "/.well-known/spin/x will never be reached",
+        "/f/.../g matches the text `...` as it is",
+    ] {
+        assert!(told.contains(notice), "{notice}: {told}");
     }
 }
 
@@ -147,10 +216,61 @@ fn reserved_paths_are_answered_for_any_method() {
 }
 
 #[test]
+fn what_is_known_of_the_app_is_told_and_nothing_else() {
+    for (metadata, info) in [
+        (serde_json::json!({"name": "app"}), serde_json::json!({"name": "app"})),
+        (
+            serde_json::json!({"name": "app", "version": "2", "oci_image_digest": "sha256:1", "origin": "file:///x"}),
+            serde_json::json!({"name": "app", "version": "2", "oci_image_digest": "sha256:1"}),
+        ),
+    ] {
+        let world = World::new();
+        let lock = serde_json::json!({
+            "spin_lock_version": 0,
+            "metadata": metadata,
+            "triggers": [{"id": "t", "trigger_type": "http", "trigger_config": {"route": "/", "static_response": {}}}],
+            "components": [],
+        });
+        let lock = world.write("lock.json", lock.to_string());
+        let trigger = world
+            .program("trigger-http")
+            .args(["--listen", "127.0.0.1:0"])
+            .env("SPIN_LOCKED_URL", format!("file://{}", lock.display()))
+            .env("SPIN_WORKING_DIR", world.path(""))
+            .start();
+        let told = http::get(trigger.serving(), "/.well-known/spin/info");
+        assert_eq!(serde_json::from_slice::<serde_json::Value>(&told.body).unwrap(), info);
+    }
+}
+
+#[test]
+fn who_tries_an_app_in_a_terminal_is_told_once_why_there_is_nothing() {
+    let world = World::new();
+    world.install("trigger-http");
+    let app = world.app("app", &spin_tests::probes::manifest(&manifest(&["\"/only\""])), &["probe-p3"]);
+    let port = spin_tests::free_port();
+    let up = world.spin(["up", "--listen", &format!("127.0.0.1:{port}")]).in_dir(app.dir()).start_on_terminal();
+    up.output().wait_for("/only");
+    for path in ["/first", "/second"] {
+        assert_eq!(http::get(([127, 0, 0, 1], port).into(), path).status, 404);
+    }
+    let advice = up.output().wait_for("no route for");
+    assert!(advice.contains("/first") && advice.contains("\"/...\""), "{advice}");
+    assert_eq!(up.output().text().matches("no route for").count(), 1, "{}", up.output().text());
+}
+
+#[test]
 fn routes_that_can_not_be_are_refused_at_start() {
-    for (route, reason) in
-        [("\"/:\"", "route"), ("\"/*name\"", "route"), ("{ private = false }", "private"), ("17", "route")]
-    {
+    for (route, reason) in [
+        ("\"/:\"", "route `/:`"),
+        ("\"/*name\"", "route `/*name`"),
+        ("\"/a/:b:c\"", "route `/a/:b:c`"),
+        ("\"/f/*/g\"", "route `/f/*/g`"),
+        ("\"/a*/:b*\"", "route `/a*/:b*`"),
+        ("{ private = false }", "private = false"),
+        ("{ private = true, more = 1 }", "more"),
+        ("17", "route"),
+    ] {
         let world = World::new();
         world.install("trigger-http");
         let manifest = format!("spin_manifest_version = 2\napplication.name = \"app\"\n{}", manifest(&[route]));
@@ -188,4 +308,38 @@ description = "answers everything"
          probe: {base} (wildcard)\n    answers everything\n"
     );
     assert_eq!(listing, expected);
+
+    let served = serve(manifest, &["--format=json"]);
+    let listing: serde_json::Value = serde_json::from_str(&served.up.stdout().text()).unwrap();
+    let base = format!("http://{}", served.address);
+    let routes = serde_json::json!([
+        {"id": "fixed", "route": "/a/c", "wildcard": false},
+        {"id": "probe", "route": "/a/:b", "wildcard": false, "description": "answers everything"},
+        {"id": "probe", "route": "/", "wildcard": true, "description": "answers everything"},
+    ]);
+    assert_eq!(listing, serde_json::json!({"base_url": base, "routes": routes}));
+}
+
+#[test]
+fn entries_without_a_name_get_one() {
+    let manifest = r#"
+[[trigger.http]]
+route = "/a"
+static_response = { body = "" }
+[[trigger.http]]
+route = "/b"
+static_response = { body = "" }
+[[trigger.http]]
+route = "/c"
+component = { source = "probe-p3.wasm" }
+[[trigger.http]]
+id = "named"
+route = "/d"
+component = { source = "probe-p3.wasm" }
+"#;
+    let served = serve(manifest, &[]);
+    served.up.stdout().wait_for("named-component: ");
+    let listing = served.up.stdout().text();
+    let names: Vec<&str> = listing.lines().skip(3).filter_map(|line| line.trim().split(':').next()).collect();
+    assert_eq!(names, ["http-trigger1", "http-trigger2", "http-trigger3-component", "named-component"], "{listing}");
 }

@@ -37,6 +37,24 @@ fn bodies_stream_both_ways() {
 }
 
 #[test]
+fn trailers_are_handed_on_to_who_wants_them() {
+    let served = serve(BOTH, &[]);
+    for generation in ["p2", "p3"] {
+        for (wants, expected) in [("te: trailers\r\n", "\r\n0\r\nx-sum: 1\r\n\r\n"), ("", "\r\n0\r\n\r\n")] {
+            let mut client = http::Client::connect(served.address).unwrap();
+            client
+                .send(format!(
+                    "POST /{generation}/echo HTTP/1.1\r\nhost: a\r\n{wants}trailer: x-sum\r\ntransfer-encoding: chunked\r\n\r\n\
+                     5\r\nhello\r\n0\r\nx-sum: 1\r\n\r\n"
+                ))
+                .unwrap();
+            let answer = String::from_utf8(client.read_to_close().unwrap()).unwrap();
+            assert!(answer.ends_with(&format!("5\r\nhello{expected}")), "{generation} {wants:?}: {answer}");
+        }
+    }
+}
+
+#[test]
 fn requests_that_are_no_http_disturb_nobody() {
     let served = serve(BOTH, &[]);
     for nonsense in [&b"\x16\x03\x01\x02\x00"[..], b"GET\r\n\r\n", b"\0\0\0\0", b"GET / HTTP/9.9\r\n\r\n"] {
@@ -74,6 +92,7 @@ fn several_addresses_are_served() {
     let addresses = [(); 2].map(|()| plain.serving());
     assert_ne!(addresses[0], addresses[1]);
     for address in addresses {
+        assert!(address.is_ipv4(), "of the addresses of a name: {address}");
         assert_eq!(http::get(address, "/p3/other").status, 200, "{address}");
     }
     drop(plain);
@@ -88,6 +107,24 @@ fn several_addresses_are_served() {
     assert!(last.is_ok(), "{last:?}");
     let listing: serde_json::Value = serde_json::from_str(&searching.stdout().text()).unwrap();
     assert_eq!(listing["base_url"], format!("http://{address}"), "the first address");
+}
+
+#[test]
+fn the_address_is_the_flags_or_the_variables_or_the_usual_one() {
+    let world = World::new();
+    world.install("trigger-http");
+    let app = probes::app(&world, BOTH);
+    let up = |flags: &[&str]| world.spin(["up"].iter().chain(flags)).in_dir(app.dir());
+    let (one, other) = (spin_tests::free_port(), spin_tests::free_port());
+    let variable = format!("127.0.0.1:{one}");
+    let by_variable = up(&[]).env("SPIN_HTTP_LISTEN_ADDR", &variable).start();
+    assert_eq!(by_variable.serving().port(), one);
+    let flag = format!("--listen=127.0.0.1:{other}");
+    let by_flag = up(&[&flag]).env("SPIN_HTTP_LISTEN_ADDR", &variable).start();
+    assert_eq!(by_flag.serving().port(), other);
+    // Somebody else may have the usual port.
+    let usual = up(&["--find-free-port"]).start().serving();
+    assert!(usual.ip().to_string() == "127.0.0.1" && (3000..3010).contains(&usual.port()), "{usual}");
 }
 
 #[test]
