@@ -40,6 +40,7 @@
 //! | [`output`] | collecting what a process says, and waiting until it says something |
 //! | [`terminal`] | a program on a pseudo-terminal: typing, Ctrl-C, closing it |
 //! | [`certificates`] | certificates of a test's own authority |
+//! | [`hostile`] | hostile cases, as data |
 //! | [`http`] | a plain HTTP/1.1 client that shows the bytes |
 //! | [`streaming`] | a large body and its echo |
 //! | [`memory`] | what a process holds |
@@ -55,6 +56,7 @@
 pub mod certificates;
 pub mod dist;
 mod guard;
+pub mod hostile;
 pub mod http;
 pub mod memory;
 pub mod output;

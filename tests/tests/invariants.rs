@@ -7,6 +7,8 @@
 
 #[path = "invariants/dependencies.rs"]
 mod dependencies;
+#[path = "invariants/hostile.rs"]
+mod hostile;
 #[path = "invariants/source.rs"]
 mod source;
 #[path = "invariants/sources.rs"]

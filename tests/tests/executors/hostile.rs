@@ -1,9 +1,8 @@
-//! What guests of every kind do wrong, and what becomes of it: one table, of which every row is tried.
+//! What guests of every kind do wrong, and what becomes of it.
 
-use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use spin_tests::http;
+use spin_tests::{hostile, http};
 
 use super::{Served, WAGI, craft, entry, serve, serve_with};
 
@@ -33,50 +32,31 @@ enum Seen {
 }
 use Seen::{Bytes, Cut, Fewer, Status, Text};
 
-/// The test that tries a row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Group {
-    /// The path of the probe is the case.
-    Failure,
-    /// The same, on every processor at once.
-    Processor,
-    /// A limit of memory holds while the guest is instantiated.
-    Instantiation,
-    /// The path of the guest that asks for too much is the case.
-    Greed,
+impl Seen {
+    /// As `tests/data/hostile.txt` writes it.
+    fn parse(text: &'static str) -> Self {
+        let number = |text: &str| text.parse().unwrap_or_else(|_| panic!("no such outcome: {text}"));
+        match text.split_once(' ') {
+            Some(("bytes", count)) => Bytes(number(count)),
+            Some(("fewer", most)) => Fewer(number(most)),
+            None if text == "cut" => Cut,
+            None if text == "hello" => HELLO,
+            None if text == "empty" => Text(""),
+            _ => Status(u16::try_from(number(text)).unwrap()),
+        }
+    }
 }
-use Group::{Failure, Greed, Instantiation, Processor};
 
 const HELLO: Seen = Text("hello from a component\n");
-const GIGABYTE: usize = 1 << 30;
 
-/// Each case with what a client sees, for the kinds in the order of [`KINDS`].
-const TABLE: &[(Group, &str, [Seen; 5])] = &[
-    (Failure, "trap", [Status(500); 5]),
-    // Kinds that answer whole have not begun.
-    (Failure, "trap-after", [Cut, Cut, Status(500), Status(500), Status(500)]),
-    // An `inbound-http` response without body and headers is one: an empty response.
-    (Failure, "no-response", [Status(500), Status(500), Text(""), Status(500), Status(500)]),
-    // Guests of `wasi:http` are refused such a status themselves, and the probes say so.
-    (Failure, "status/99", [Status(400), Status(400), Status(500), Status(502), Status(502)]),
-    // One that `wasi:http` of 0.2 takes.
-    (Failure, "status/601", [Status(601), Status(400), Status(500), Status(502), Status(502)]),
-    (Failure, "status/101", [Status(500), Status(500), Status(500), Status(502), Status(502)]),
-    (Processor, "loop", [Status(504); 5]),
-    (Instantiation, "start-memory", [HELLO; 5]),
-    (Instantiation, "two-memories", [HELLO; 5]),
-    (Instantiation, "table", [HELLO; 5]),
-    (Instantiation, "initial-memory", [Status(500); 5]),
-    (Greed, "many-headers?n=1000000", [Status(500); 5]),
-    // Preview 1 has no resources but files, and a small table of them.
-    (Greed, "many-resources?n=100000", [Status(500), Status(500), Status(500), Status(500), Fewer(10_000)]),
-    (Greed, "large-body?n=1073741824", [Bytes(GIGABYTE), Bytes(GIGABYTE), Status(500), Status(500), Status(500)]),
-];
-
-/// The rows of a group: the kind, its first part of a path, the case, and what is seen.
-fn rows(group: Group) -> impl Iterator<Item = (&'static str, &'static str, Seen)> {
-    let of_group = TABLE.iter().filter(move |(of, ..)| *of == group);
-    of_group.flat_map(|(_, case, seen)| KINDS.iter().zip(seen).map(|((kind, ..), seen)| (*kind, *case, *seen)))
+/// Cases by kind: the kind, its first part of a path, the case, and what is seen.
+fn by_kind(cases: Vec<Vec<&'static str>>) -> impl Iterator<Item = (&'static str, &'static str, Seen)> {
+    cases.into_iter().flat_map(|case| {
+        let (name, seen) = case.split_first().unwrap();
+        assert_eq!(seen.len(), KINDS.len(), "{name}: an outcome for each kind");
+        let rows = KINDS.iter().zip(seen).map(|((kind, ..), seen)| (*kind, *name, Seen::parse(seen)));
+        rows.collect::<Vec<_>>()
+    })
 }
 
 #[track_caller]
@@ -110,18 +90,9 @@ fn probes(flags: &[&str]) -> Served {
 }
 
 #[test]
-fn every_row_belongs_to_a_test() {
-    // Each group has a test of its own below, which takes all of the group's rows.
-    let groups: BTreeSet<Group> = TABLE.iter().map(|(group, ..)| *group).collect();
-    assert_eq!(groups.into_iter().collect::<Vec<_>>(), [Failure, Processor, Instantiation, Greed]);
-    let cases: BTreeSet<&str> = TABLE.iter().map(|(_, case, _)| *case).collect();
-    assert_eq!(cases.len(), TABLE.len(), "no case is there twice");
-}
-
-#[test]
 fn a_guest_that_fails_gets_an_answer_and_the_next_request_too() {
     let served = probes(&[]);
-    for (kind, case, seen) in rows(Failure) {
+    for (kind, case, seen) in by_kind(hostile::cases("25 failure")) {
         check(kind, case, seen, &http::get(served.address, &format!("/{kind}/{case}")));
         check(kind, "hello", HELLO, &http::get(served.address, &format!("/{kind}/hello")));
     }
@@ -131,7 +102,7 @@ fn a_guest_that_fails_gets_an_answer_and_the_next_request_too() {
 fn a_guest_that_loops_on_every_processor_is_ended_and_others_are_answered_meanwhile() {
     let served = probes(&["--max-cpu-time", "2s"]);
     let processors = std::thread::available_parallelism().unwrap().get();
-    for (kind, case, seen) in rows(Processor) {
+    for (kind, case, seen) in by_kind(hostile::cases("14 processor")) {
         let mut loops: Vec<http::Client> = (0..processors)
             .map(|_| {
                 let mut client = http::Client::connect(served.address).unwrap();
@@ -161,7 +132,8 @@ fn a_guest_that_loops_on_every_processor_is_ended_and_others_are_answered_meanwh
 
 #[test]
 fn the_limit_of_memory_holds_for_everything_that_an_instance_has() {
-    let cases: BTreeSet<&str> = rows(Instantiation).map(|(_, case, _)| case).collect();
+    let rows = hostile::cases("15 instantiation");
+    let cases: Vec<&str> = rows.iter().map(|row| row[0]).collect();
     let mut entries = manifest(|(_, probe, ..)| (*probe).to_owned());
     for case in &cases {
         for (kind, _, _, executor) in KINDS {
@@ -181,7 +153,7 @@ fn the_limit_of_memory_holds_for_everything_that_an_instance_has() {
             }
         }
     });
-    for (kind, case, seen) in rows(Instantiation) {
+    for (kind, case, seen) in by_kind(rows) {
         check(kind, case, seen, &http::get(served.address, &format!("/{kind}-{case}/hello")));
     }
     // What a guest takes when it is called.
@@ -198,7 +170,7 @@ fn a_guest_that_asks_for_too_much_costs_the_host_little() {
     let own = (256 << 20).to_string();
     let served = serve(&manifest(|(_, _, greedy, _)| (*greedy).to_owned()), &["--max-instance-memory", &own]);
     let trigger = spin_tests::process::children(served.up.pid())[0];
-    for (kind, case, seen) in rows(Greed) {
+    for (kind, case, seen) in by_kind(hostile::cases("15 greed")) {
         let response = match seen {
             Bytes(_) => counted(&served, &format!("/{kind}/{case}")),
             _ => http::get(served.address, &format!("/{kind}/{case}")),

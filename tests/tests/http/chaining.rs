@@ -2,8 +2,10 @@
 
 use std::net::SocketAddr;
 
-use spin_tests::{World, http};
+use hyper::Request;
+use spin_tests::{World, hostile, http};
 
+use super::client::{ask, converse, empty, http2};
 use super::{both_allowed, forward, serve};
 
 /// Sends a body in two parts, and wants the first one back before it sends the second.
@@ -59,14 +61,15 @@ fn a_component_reaches_another_by_its_name() {
         for back in ["back-p2", "back-p3", "BACK-P3"] {
             for scheme in ["http", "https"] {
                 let url = format!("{scheme}://{back}.spin.internal/headers/a?b=c");
-                let headers = [("host", "front.example.com"), ("spin-client-addr", "1.2.3.4:5")];
+                let headers =
+                    [("host", "front.example.com"), ("spin-client-addr", "1.2.3.4:5"), ("x-request-id", "mine")];
                 let path = forward(generation, &url, "&header=x-one%3A1&header=spin-path-info%3A%2Ffake&method=PUT");
                 let response = http::request(served.address, "GET", &path, &headers, b"");
                 let expected = format!(
                     "PUT /headers/a?b=c\nscheme: http\nauthority: {}.spin.internal\n\
                      spin-base-path: /\nspin-client-addr: 0.0.0.0:0\nspin-component-route: \n\
                      spin-full-url: http://localhost/headers/a?b=c\nspin-matched-route: /...\nspin-path-info: /headers/a\n\
-                     spin-raw-component-route: /...\nx-one: 1\n",
+                     spin-raw-component-route: /...\nx-one: 1\nx-request-id: mine\n",
                     back.to_lowercase()
                 );
                 assert_eq!((response.status, response.text()), (200, expected), "{generation} {url}");
@@ -96,13 +99,13 @@ fn the_app_reaches_itself_by_a_path_and_by_its_own_name() {
     let served = serve(&app(r#"["http://self"]"#), &[]);
     for generation in ["p2", "p3"] {
         for own in ["", "http://self.alt", "https://self.alt:444", "http://SELF.ALT."] {
-            let headers = [("host", "steering.example.com")];
+            let headers = [("host", "steering.example.com"), ("x-request-id", "mine")];
             let path = forward(generation, &format!("{own}/p2/headers/a?b"), "");
             let response = http::request(served.address, "GET", &path, &headers, b"");
             let expected = format!(
                 "GET /p2/headers/a?b\nscheme: http\nauthority: {address}\nspin-base-path: /\nspin-client-addr: 0.0.0.0:0\n\
                  spin-component-route: /p2\nspin-full-url: http://{address}/p2/headers/a?b\nspin-matched-route: /p2/...\n\
-                 spin-path-info: /headers/a\nspin-raw-component-route: /p2/...\n",
+                 spin-path-info: /headers/a\nspin-raw-component-route: /p2/...\nx-request-id: mine\n",
                 address = served.address
             );
             assert_eq!((response.status, response.text()), (200, expected), "{generation} {own}");
@@ -116,6 +119,41 @@ fn the_app_reaches_itself_by_a_path_and_by_its_own_name() {
         // Permission to reach the app is none to reach its private components.
         let url = "http://back-p2.spin.internal/other";
         assert_eq!(http::get(served.address, &forward(generation, url, "")).text(), "error: http-request-denied\n");
+    }
+}
+
+#[test]
+fn a_chained_request_has_the_name_and_the_trace_of_the_one_that_caused_it() {
+    const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c";
+    let parent = format!("{TRACE}-b7ad6b7169203331-01");
+    let served = serve(&app(r#"["http://*.spin.internal", "http://self"]"#), &[]);
+    for (generation, target) in [
+        ("p2", "http://back-p3.spin.internal/headers"),
+        ("p3", "http://back-p2.spin.internal/headers"),
+        ("p2", "/p3/headers"),
+        ("p3", "/p2/headers"),
+    ] {
+        // What the innermost of two components that are called on the way is told.
+        let nested = format!("http://new.spin.internal{}", forward("any", target, ""));
+        for target in [target, &nested] {
+            let told = |headers: &[(&str, &str)], more: &str| {
+                let response = http::request(served.address, "GET", &forward(generation, target, more), headers, b"");
+                let told: Vec<String> = response.text().lines().map(str::to_owned).collect();
+                let line = |name: &str| told.iter().find_map(|line| line.strip_prefix(name).map(str::to_owned));
+                (response.header("x-request-id").unwrap().to_owned(), line("x-request-id: "), line("traceparent: "))
+            };
+            let (id, inner, _) = told(&[], "");
+            assert_eq!(inner, Some(id), "{generation} {target}");
+            let sent = [("x-request-id", "mine"), ("traceparent", parent.as_str()), ("tracestate", "a=b")];
+            let (id, inner, trace) = told(&sent, "");
+            assert_eq!((id.as_str(), inner.as_deref()), ("mine", Some("mine")), "{generation} {target}");
+            let trace = trace.unwrap();
+            assert!(trace.starts_with(&format!("{TRACE}-")) && trace != parent, "{generation} {target}: {trace}");
+        }
+        // What a guest names itself keeps its name.
+        let named = forward(generation, target, "&header=x-request-id%3Aits-own");
+        let response = http::get(served.address, &named);
+        assert!(response.text().contains("x-request-id: its-own\n"), "{generation} {target}: {}", response.text());
     }
 }
 
@@ -176,22 +214,29 @@ fn what_is_no_component_is_an_error_and_no_crash() {
 fn a_client_does_not_decide_where_a_request_of_the_app_goes() {
     let served = serve(&app(r#"["http://self"]"#), &[]);
     let path = forward("p3", "/p2/headers", "");
-    for (target, host) in [
-        (path.clone(), "back-p2.spin.internal"),
-        (path.clone(), "169.254.169.254"),
-        (path.clone(), "127.0.0.1:1"),
-        (format!("http://evil.test{path}"), "evil.test"),
-    ] {
-        let headers = [("host", host), ("x-forwarded-host", "evil.test"), ("forwarded", "host=evil.test")];
-        let response = http::request(served.address, "GET", &target, &headers, b"");
-        if host == "back-p2.spin.internal" {
-            // Such a name is taken away, and then there is none.
-            assert_eq!(response.status, 400);
-            continue;
-        }
-        assert_eq!(response.status, 200, "{target} {host}");
-        assert!(response.text().contains(&format!("authority: {}\n", served.address)), "{}", response.text());
+    let own = format!("authority: {}\n", served.address);
+    let others: Vec<(&str, &str)> = hostile::cases("9 header").iter().map(|case| (case[0], case[1])).collect();
+    for case in hostile::cases("9 host") {
+        let [target, host, status] = case[..] else { panic!("{case:?}") };
+        let headers = [&[("host", host)], &others[..]].concat();
+        let response = http::request(served.address, "GET", &target.replace("PATH", &path), &headers, b"");
+        assert_eq!(response.status.to_string(), status, "{target} {host}");
+        // A component's name is taken away, and then there is none.
+        assert!(status == "400" || response.text().contains(&own), "{target} {host}: {}", response.text());
     }
+    converse(async {
+        let mut client = http2(served.address).await;
+        for case in hostile::cases("9 authority") {
+            let [authority, host, status] = case[..] else { panic!("{case:?}") };
+            let mut request = Request::get(format!("http://{authority}{path}"));
+            if host != "-" {
+                request = request.header("host", host);
+            }
+            let answer = ask(&mut client, request.body(empty()).unwrap()).await;
+            assert_eq!(answer.status.as_str(), status, "{authority} {host}");
+            assert!(status == "400" || answer.text.contains(&own), "{authority} {host}: {}", answer.text);
+        }
+    });
 }
 
 #[test]

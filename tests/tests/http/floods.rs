@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use spin_tests::http;
+use spin_tests::{hostile, http};
 
 use super::frames::{
     ACK, CONTINUATION, Connection, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PING, RST_STREAM, SETTINGS, field, frame,
@@ -20,6 +20,11 @@ fn others_are_served(address: SocketAddr) {
     let began = Instant::now();
     assert_eq!(http::get(address, "/p3/other").status, 200);
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+}
+
+fn numbers<const N: usize>(case: &[&str]) -> [usize; N] {
+    let numbers: Vec<usize> = case.iter().map(|number| number.parse().unwrap()).collect();
+    numbers.try_into().unwrap_or_else(|_| panic!("other numbers than were expected: {case:?}"))
 }
 
 /// The reason of the GOAWAY that ends the connection; none if it ends without.
@@ -45,7 +50,8 @@ fn a_flood_of_resets_ends_the_connection() {
     let mut flood = Connection::open(served.address);
     let began = Instant::now();
     let mut sent = 0;
-    for stream in (1..200_000).step_by(2) {
+    let most: u32 = hostile::cases("11 resets")[0][0].parse().unwrap();
+    for stream in (1..2 * most).step_by(2) {
         let request = frame(HEADERS, END_STREAM | END_HEADERS, stream, &get("/p3/sleep?ms=60000"));
         let reset = frame(RST_STREAM, 0, stream, &8u32.to_be_bytes());
         if !flood.send([request, reset].concat()) {
@@ -75,19 +81,19 @@ fn slow_resets_give_their_instances_back() {
 #[test]
 fn a_flood_of_continuations_ends_the_connection() {
     let served = serve(BOTH, &[]);
-    for (name, part) in
-        [("empty", vec![]), ("small", field("x", "")), ("large", field("x", &"x".repeat(126)).repeat(100))]
-    {
+    for case in hostile::cases("11 continuations") {
+        let [most, count, length] = numbers(&case);
+        let part = field("x", &"x".repeat(length)).repeat(count);
         let mut flood = Connection::open(served.address);
         let began = Instant::now();
         assert!(flood.send(frame(HEADERS, END_STREAM, 1, &get("/p3/other"))));
         let mut sent = 0;
-        while sent < 100_000 && flood.send(frame(CONTINUATION, 0, 1, &part)) {
+        while sent < most && flood.send(frame(CONTINUATION, 0, 1, &part)) {
             sent += 1;
         }
-        assert_eq!(reason(&flood), Some(ENHANCE_YOUR_CALM), "{name}: after {sent} frames");
-        assert!(sent < 100_000, "{name}");
-        assert!(began.elapsed() < Duration::from_secs(30), "{name}: {:?}", began.elapsed());
+        assert_eq!(reason(&flood), Some(ENHANCE_YOUR_CALM), "{case:?}: after {sent} frames");
+        assert!(sent < most, "{case:?}");
+        assert!(began.elapsed() < Duration::from_secs(30), "{case:?}: {:?}", began.elapsed());
         others_are_served(served.address);
     }
 }
@@ -117,9 +123,17 @@ fn a_large_list_of_headers_is_refused_and_the_connection_goes_on() {
 #[test]
 fn a_huge_list_of_headers_ends_the_connection() {
     let served = serve(BOTH, &[]);
-    let large = field("x", &"x".repeat(100)).repeat(150);
-    let plain = std::iter::once([get("/p3/other"), large.clone()].concat()).chain(std::iter::repeat_n(large, 10));
-    for (name, parts) in [("plain", plain.collect()), ("compressed", vec![compressed(10_000)])] {
+    for case in hostile::cases("11 header list") {
+        let parts = match case[0] {
+            "plain" => {
+                let [frames, count, length] = numbers(&case[1..]);
+                let large = field("x", &"x".repeat(length)).repeat(count);
+                let first = [get("/p3/other"), large.clone()].concat();
+                std::iter::once(first).chain(std::iter::repeat_n(large, frames - 1)).collect()
+            }
+            "compressed" => vec![compressed(case[1].parse().unwrap())],
+            _ => panic!("nobody knows how to send {case:?}"),
+        };
         let mut client = Connection::open(served.address);
         for (number, part) in parts.iter().enumerate() {
             let (kind, end_stream) = if number == 0 { (HEADERS, END_STREAM) } else { (CONTINUATION, 0) };
@@ -127,7 +141,7 @@ fn a_huge_list_of_headers_ends_the_connection() {
             // A server that has seen enough takes no more.
             client.send(frame(kind, end | end_stream, 1, part));
         }
-        assert!(reason(&client).is_some_and(|reason| reason != 0), "{name}");
+        assert!(reason(&client).is_some_and(|reason| reason != 0), "{case:?}");
         others_are_served(served.address);
     }
 }
@@ -135,11 +149,15 @@ fn a_huge_list_of_headers_ends_the_connection() {
 #[test]
 fn who_asks_for_signs_of_life_and_never_reads_is_cut() {
     let served = serve(BOTH, &["--body-timeout", "1s"]);
-    for kind in [PING, SETTINGS] {
+    for case in hostile::cases("11 unread") {
+        let (kind, payload): (_, &[u8]) = match case[0] {
+            "PING" => (PING, &[0; 8]),
+            "SETTINGS" => (SETTINGS, &[]),
+            _ => panic!("nobody knows how to send {case:?}"),
+        };
         // Nobody reads here, unlike in `Connection`.
         let mut flood = std::net::TcpStream::connect(served.address).unwrap();
         flood.set_write_timeout(Some(Duration::from_secs(30))).unwrap();
-        let payload: &[u8] = if kind == PING { &[0; 8] } else { &[] };
         let frames = frame(kind, 0, 0, payload).repeat(1000);
         let hello = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(), frame(SETTINGS, 0, 0, &[])].concat();
         std::io::Write::write_all(&mut flood, &hello).unwrap();

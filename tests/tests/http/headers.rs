@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use spin_tests::http;
+use spin_tests::{hostile, http};
 
 use super::{BOTH, GENERATIONS, serve};
 
@@ -57,17 +57,7 @@ fn every_header_is_there_once_and_right() {
 #[test]
 fn headers_of_our_names_from_a_client_are_removed() {
     let served = serve(BOTH, &[]);
-    let forged = [
-        ("spin-path-info", "/env/HOME"),
-        ("Spin-Full-Url", "http://evil/"),
-        ("spin-matched-route", "evil"),
-        ("spin-base-path", "/evil"),
-        ("spin-raw-component-route", "evil"),
-        ("spin-component-route", "evil"),
-        ("spin-client-addr", "1.2.3.4:5"),
-        ("spin-path-match-admin", "true"),
-        ("SPIN-PATH-MATCH-ADMIN", "true"),
-    ];
+    let forged: Vec<(&str, &str)> = hostile::cases("10 client header").iter().map(|case| (case[0], case[1])).collect();
     for generation in ["p2", "p3"] {
         let response = http::request(served.address, "GET", &format!("/{generation}/headers"), &forged, b"");
         assert_eq!(response.status, 200, "{generation}");
@@ -101,6 +91,70 @@ fn a_request_must_name_one_host() {
         "GET /p3/headers HTTP/1.1\r\nHost: new.spin.internal\r\n\r\n",
     ] {
         assert_eq!(ask(bad), Some(400), "{bad}");
+    }
+}
+
+#[test]
+fn what_concerns_the_connection_is_told_to_no_component() {
+    let served = serve(BOTH, &[]);
+    let sent = [
+        ("connection", "keep-alive, x-kept"),
+        ("keep-alive", "timeout=5"),
+        ("proxy-connection", "keep-alive"),
+        ("proxy-authenticate", "Basic"),
+        ("proxy-authorization", "Basic eDp5"),
+        ("upgrade", "h2c"),
+        ("http2-settings", "AAMAAABkAARAAAAAAAIAAAAA"),
+        ("x-kept", "1"),
+    ];
+    for generation in ["p2", "p3"] {
+        let response = http::request(served.address, "GET", &format!("/{generation}/headers"), &sent, b"");
+        let told = told(&response);
+        assert_eq!(told.get("x-kept").map(Vec::len), Some(1), "{generation}: {told:?}");
+        for (name, _) in &sent[..7] {
+            assert!(!told.contains_key(*name), "{generation}: {name}: {told:?}");
+        }
+    }
+}
+
+#[test]
+fn what_a_component_must_not_say_is_not_sent() {
+    let served = serve(BOTH, &[]);
+    let tried = hostile::cases("10 guest header");
+    let expected: String = tried.iter().map(|case| format!("{}: {}\n", case[0], case[1])).collect();
+    let ours = ["content-type", "x-good", "x-request-id", "transfer-encoding", "content-length", "date"];
+    for generation in ["p2", "p3"] {
+        let response = http::get(served.address, &format!("/{generation}/odd-headers"));
+        assert_eq!((response.status, response.text()), (200, expected.clone()), "{generation}");
+        assert!(response.headers.iter().all(|(name, _)| ours.contains(&name.as_str())), "{:?}", response.headers);
+    }
+}
+
+#[test]
+fn a_length_that_is_not_the_bodys_is_no_way_to_a_second_response() {
+    let served = serve(BOTH, &[]);
+    for generation in ["p2", "p3"] {
+        for case in hostile::cases("10 guest length") {
+            let mut client = http::Client::connect(served.address).unwrap();
+            client.send(format!("GET /{generation}/length?n={} HTTP/1.1\r\nhost: a\r\n\r\n", case[0])).unwrap();
+            client.send("GET /p3/other HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").unwrap();
+            let first = client.read_response("GET").unwrap();
+            let rest = String::from_utf8(client.read_to_close().unwrap()).unwrap();
+            let text = first.text();
+            assert!(first.status == 200 && "hello".starts_with(&text), "{generation} {case:?}: {text:?}");
+            // Who got all that was announced is answered once more, and nobody else.
+            let answers = rest.matches("HTTP/1.1 200 OK").count();
+            assert_eq!(
+                (answers, rest.is_empty()),
+                (first.complete.into(), !first.complete),
+                "{generation} {case:?}: {rest}"
+            );
+            match case[1] {
+                "whole" => assert!(first.complete && text == "hello", "{generation} {case:?}: {text:?}"),
+                "cut" => assert!(!first.complete, "{generation} {case:?}: {text:?}"),
+                _ => assert!(text.len() <= case[0].parse().unwrap(), "{generation} {case:?}: {text:?}"),
+            }
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use spin_tests::{World, http, probes};
+use spin_tests::{World, hostile, http, probes};
 
 use super::{BOTH, serve};
 
@@ -35,7 +35,8 @@ fn drip(mut stream: TcpStream, byte: &[u8]) -> (Duration, Vec<u8>) {
 #[test]
 fn a_head_has_its_time_however_it_drips() {
     let served = serve(BOTH, &["--idle-connection-timeout", "1s"]);
-    for begin in ["", "GET /p3/other HTTP/1.1\r\nhost: a\r\nx-", "PRI * HTTP/2.0\r\n\r\n"] {
+    for case in hostile::cases("12 slow head") {
+        let begin = case[0].replace("\\r", "\r").replace("\\n", "\n");
         let mut stream = TcpStream::connect(served.address).unwrap();
         stream.write_all(begin.as_bytes()).unwrap();
         let (time, said) = drip(stream, b"x");
@@ -57,8 +58,9 @@ fn a_connection_that_is_not_used_is_ended() {
 #[test]
 fn a_body_that_stops_ends_and_one_that_drips_does_not() {
     let served = serve(BOTH, &["--body-timeout", "1s"]);
+    let length = hostile::cases("12 slow body")[0][0];
     for generation in ["p2", "p3"] {
-        let head = format!("POST /{generation}/echo HTTP/1.1\r\nhost: a\r\ncontent-length: 30\r\n\r\nx");
+        let head = format!("POST /{generation}/echo HTTP/1.1\r\nhost: a\r\ncontent-length: {length}\r\n\r\nx");
         let mut client = http::Client::connect(served.address).unwrap();
         client.send(&head).unwrap();
         let began = Instant::now();
@@ -70,17 +72,21 @@ fn a_body_that_stops_ends_and_one_that_drips_does_not() {
         let (time, said) = drip(stream, b"x");
         let said = String::from_utf8_lossy(&said);
         // Longer than the limit in all, and complete.
-        assert!(time > Duration::from_secs(1) && said.matches('x').count() >= 30, "{generation}: {time:?}\n{said}");
+        assert!(
+            time > Duration::from_secs(1) && said.matches('x').count() >= length.parse().unwrap(),
+            "{generation}: {time:?}\n{said}"
+        );
     }
 }
 
 #[test]
 fn who_never_reads_is_cut() {
     let served = serve(BOTH, &["--body-timeout", "1s"]);
+    let length = hostile::cases("12 no reader")[0][0];
     for generation in ["p2", "p3"] {
         let mut stream = TcpStream::connect(served.address).unwrap();
         stream.set_write_timeout(Some(SOON)).unwrap();
-        let head = format!("POST /{generation}/echo HTTP/1.1\r\nhost: a\r\ncontent-length: 1000000000\r\n\r\n");
+        let head = format!("POST /{generation}/echo HTTP/1.1\r\nhost: a\r\ncontent-length: {length}\r\n\r\n");
         stream.write_all(head.as_bytes()).unwrap();
         let part = vec![b'x'; 1 << 20];
         let mut sent = 0;
@@ -113,7 +119,8 @@ fn a_component_that_forgets_its_response_is_cut() {
 fn who_goes_away_gives_the_instance_back() {
     let served = serve(BOTH, &["--max-instances", "1"]);
     for generation in ["p2", "p3"] {
-        for path in ["sleep?ms=600000", "drip?n=100000&ms=50", "loop"] {
+        for case in hostile::cases("12 gone") {
+            let path = case[0];
             let mut client = http::Client::connect(served.address).unwrap();
             client.send(format!("GET /{generation}/{path} HTTP/1.1\r\nhost: a\r\n\r\n")).unwrap();
             if path.starts_with("drip") {
@@ -151,11 +158,15 @@ fn a_lack_of_descriptors_is_survived() {
     world.install("trigger-http");
     let app = probes::app(&world, BOTH);
     let spin = world.dist().bin("spin");
-    let command = format!("ulimit -n 64; exec '{}' up --listen 127.0.0.1:0 --disable-pooling", spin.display());
+    let cases = hostile::cases("13 descriptors");
+    let [descriptors, connections] = cases[0][..] else { panic!("{cases:?}") };
+    let command =
+        format!("ulimit -n {descriptors}; exec '{}' up --listen 127.0.0.1:0 --disable-pooling", spin.display());
     let up = world.command("/bin/sh").args(["-c", &command]).in_dir(app.dir()).start();
     let address = up.serving();
     for _ in 0..2 {
-        let hold: Vec<_> = (0..200).filter_map(|_| http::Client::connect(address).ok()).collect();
+        let hold: Vec<_> =
+            (0..connections.parse().unwrap()).filter_map(|_| http::Client::connect(address).ok()).collect();
         up.stderr().wait_for("can't accept a connection");
         drop(hold);
         assert_eq!(http::get(address, "/p3/other").status, 200);

@@ -1,0 +1,29 @@
+//! Hostile cases, as data: `tests/data/hostile.txt`.
+
+use std::collections::BTreeSet;
+
+const FILE: &str = include_str!("../data/hostile.txt");
+
+/// The cases of this key: what each is made of.
+///
+/// # Panics
+///
+/// If there are none.
+#[track_caller]
+pub fn cases(key: &str) -> Vec<Vec<&'static str>> {
+    let cases: Vec<_> = lines().filter(|(of, _)| *of == key).map(|(_, case)| case).collect();
+    assert!(!cases.is_empty(), "there are no cases `{key}` in tests/data/hostile.txt");
+    cases
+}
+
+/// All keys.
+pub fn keys() -> BTreeSet<&'static str> {
+    lines().map(|(key, _)| key).collect()
+}
+
+fn lines() -> impl Iterator<Item = (&'static str, Vec<&'static str>)> {
+    FILE.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).map(|line| {
+        let mut fields = line.split('|').map(str::trim);
+        (fields.next().unwrap_or_default(), fields.collect())
+    })
+}
