@@ -18,10 +18,16 @@ mod frames;
 mod headers;
 #[path = "http/http2.rs"]
 mod http2;
+#[path = "http/http2_rules.rs"]
+mod http2_rules;
 #[path = "http/instances.rs"]
 mod instances;
 #[path = "http/outbound.rs"]
 mod outbound;
+#[path = "http/outbound_config.rs"]
+mod outbound_config;
+#[path = "http/outbound_hosts.rs"]
+mod outbound_hosts;
 #[path = "http/outbound_tls.rs"]
 mod outbound_tls;
 #[path = "http/output.rs"]

@@ -3,15 +3,18 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
 
 use spin_tests::output::PATIENCE;
 
+pub(crate) const DATA: u8 = 0;
 pub(crate) const HEADERS: u8 = 1;
+pub(crate) const PRIORITY: u8 = 2;
 pub(crate) const RST_STREAM: u8 = 3;
 pub(crate) const SETTINGS: u8 = 4;
+pub(crate) const PUSH_PROMISE: u8 = 5;
 pub(crate) const PING: u8 = 6;
 pub(crate) const GOAWAY: u8 = 7;
+pub(crate) const WINDOW_UPDATE: u8 = 8;
 pub(crate) const CONTINUATION: u8 = 9;
 
 pub(crate) const END_STREAM: u8 = 1;
@@ -27,15 +30,30 @@ pub(crate) struct Frame {
     pub(crate) payload: Vec<u8>,
 }
 
+impl Frame {
+    /// The status in the head of a response, if it is one that HTTP/2 has a number for.
+    pub(crate) fn status(&self) -> Option<u16> {
+        let statuses = [200, 204, 206, 304, 400, 404, 500];
+        // Before it the size of the table of headers may change.
+        let index = self.payload.iter().find(|byte| **byte & 0xe0 != 0x20)?.checked_sub(0x88)?;
+        statuses.get(usize::from(index)).copied()
+    }
+}
+
 /// A frame to be sent.
 pub(crate) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
     [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
 }
 
-/// The header block of a GET: indexed fields, and a path and an authority that no table remembers.
+/// The header block of a GET.
 pub(crate) fn get(path: &str) -> Vec<u8> {
-    let mut block = vec![0x82, 0x86];
+    request("GET", path)
+}
+
+/// The header block of a GET or a POST: indexed fields, and a path and an authority that no table remembers.
+pub(crate) fn request(method: &str, path: &str) -> Vec<u8> {
+    let mut block = vec![if method == "POST" { 0x83 } else { 0x82 }, 0x86];
     block.extend([0x04, u8::try_from(path.len()).unwrap()]);
     block.extend(path.bytes());
     block.extend([0x01, 1, b'a']);
@@ -79,13 +97,14 @@ impl Connection {
 
     /// The next frame of this kind, or none if the connection ends before.
     pub(crate) fn next(&self, kind: u8) -> Option<Frame> {
-        self.next_within(kind, PATIENCE)
+        self.next_of(&[kind])
     }
 
-    fn next_within(&self, kind: u8, patience: Duration) -> Option<Frame> {
+    /// The next frame of one of these kinds, or none if the connection ends before.
+    pub(crate) fn next_of(&self, kinds: &[u8]) -> Option<Frame> {
         loop {
-            match self.frames.recv_timeout(patience) {
-                Ok(frame) if frame.kind == kind => return Some(frame),
+            match self.frames.recv_timeout(PATIENCE) {
+                Ok(frame) if kinds.contains(&frame.kind) => return Some(frame),
                 Ok(_) => {}
                 Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => return None,
                 Err(error) => panic!("neither a frame nor the end: {error}"),
@@ -98,9 +117,7 @@ impl Connection {
         loop {
             let frame = self.next(HEADERS)?;
             if frame.stream == stream {
-                let statuses = [200, 204, 206, 304, 400, 404, 500];
-                let index = frame.payload[0].checked_sub(0x88)?;
-                return statuses.get(usize::from(index)).copied();
+                return frame.status();
             }
         }
     }
