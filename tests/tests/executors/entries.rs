@@ -93,7 +93,7 @@ fn an_entry_that_can_not_be_is_refused_with_what_is_wrong() {
         (format!("{PROBE}static_response = {{}}"), ["either component or static_response", "one has both"]),
         (format!("{PROBE}rout = \"/x\""), ["rout", "route"]),
         ("static_response = { status_code = 99 }".to_owned(), ["static_response of trigger one", "status_code 99"]),
-        ("static_response = { status_code = 65536 }".to_owned(), ["status_code", "65536"]),
+        ("static_response = { status_code = 65536 }".to_owned(), ["trigger \"one\"", "65536"]),
         ("static_response = { headers = { \"a b\" = \"x\" } }".to_owned(), ["`a b`", "header name"]),
         ("static_response = { headers = { a = \"x\\ry\" } }".to_owned(), ["header `a`", "value"]),
         ("static_response = { stauts_code = 200 }".to_owned(), ["stauts_code", "status_code"]),
