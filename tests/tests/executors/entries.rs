@@ -96,7 +96,6 @@ fn an_entry_that_can_not_be_is_refused_with_what_is_wrong() {
         ("static_response = { status_code = 65536 }".to_owned(), ["trigger \"one\"", "65536"]),
         ("static_response = { headers = { \"a b\" = \"x\" } }".to_owned(), ["`a b`", "header name"]),
         ("static_response = { headers = { a = \"x\\ry\" } }".to_owned(), ["header `a`", "value"]),
-        ("static_response = { stauts_code = 200 }".to_owned(), ["stauts_code", "status_code"]),
     ] {
         let entry = format!("[[trigger.http]]\nid = \"one\"\nroute = \"/...\"\n{lines}\n");
         let ended = refused(&format!("{entry}[component.probe]\nsource = \"probe-p3.wasm\"\n"), |_| ());
