@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use semver::{Version, VersionReq};
+use semver::{Comparator, Op, Version, VersionReq};
 
 use crate::compat::{self, Compatibility};
 use crate::name::shown;
@@ -85,6 +85,28 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// What would make the release fit, as a clause that stands by itself; `None` if nothing the user does would.
+    ///
+    /// It is about this reason only. That another release fits is for the caller to say, who knows the others (see
+    /// [`Refusal::instead`]), and so is [overriding](Self::can_be_overridden).
+    pub fn remedy(&self) -> Option<&'static str> {
+        match self {
+            Self::Version { .. } | Self::Yanked | Self::Unreadable { .. } => None,
+            Self::PreRelease => Some("name its version to get it"),
+            Self::Platform { .. } => Some("ask its author for such a package"),
+            Self::Protocol { offered, supported } if offered.iter().max() > supported.iter().max() => {
+                Some("update spin")
+            }
+            Self::Protocol { .. } => Some("ask its author for a version that speaks a newer one"),
+            Self::Compatibility { requirement, actual } => wants_newer(requirement, actual).then_some("update spin"),
+        }
+    }
+
+    /// Whether it is about `spinCompatibility`, which [`CompatibilityCheck::Overridden`] passes over.
+    pub fn can_be_overridden(&self) -> bool {
+        matches!(self, Self::Compatibility { .. } | Self::Unreadable { .. })
+    }
+
     /// The stable code of this reason.
     pub fn code(&self) -> &'static str {
         match self {
@@ -104,7 +126,7 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Version { wanted } => write!(f, "is not a version that matches {wanted}"),
-            Self::PreRelease => write!(f, "is a pre-release; name its version to get it"),
+            Self::PreRelease => write!(f, "is a pre-release"),
             Self::Yanked => write!(f, "was withdrawn by its publisher"),
             Self::Platform { wanted, offered } if offered.is_empty() => {
                 write!(f, "has no package for {wanted}, nor for any other platform")
@@ -123,6 +145,18 @@ impl fmt::Display for Reason {
     }
 }
 
+/// Whether a version of Spin above `actual` is what a requirement that `actual` does not fulfil asks for.
+fn wants_newer(requirement: &str, actual: &Version) -> bool {
+    let above = |part: &Comparator| {
+        // `>4` means above every 4.x, and the others begin at 4.0.0.
+        let absent = if part.op == Op::Greater { u64::MAX } else { 0 };
+        let least = (part.major, part.minor.unwrap_or(absent), part.patch.unwrap_or(absent));
+        !matches!(part.op, Op::Less | Op::LessEq) && least >= (actual.major, actual.minor, actual.patch)
+    };
+    let refused = |part: &&Comparator| !part.matches(actual);
+    VersionReq::parse(requirement).is_ok_and(|wanted| wanted.comparators.iter().filter(refused).all(above))
+}
+
 fn list(numbers: &[u32]) -> String {
     numbers.iter().map(u32::to_string).collect::<Vec<_>>().join(", ")
 }
@@ -135,6 +169,8 @@ pub struct Refusal {
     pub version: Option<ReleaseVersion>,
     /// Why that one does not fit.
     pub reason: Reason,
+    /// The highest release that would fit if no particular version were asked for. Only set if one was.
+    pub instead: Option<ReleaseVersion>,
 }
 
 /// Why a plugin with these properties does not run on `host`; `None` if it does.
@@ -172,14 +208,19 @@ pub fn refuse(release: &Release, query: &Query<'_>) -> Option<Reason> {
         None if release.version.is_prerelease() => return Some(Reason::PreRelease),
         _ => {}
     }
+    unfit(release, &query.host)
+}
+
+/// Why `release` is nothing for `host`, whichever version is asked for; `None` if it is fine.
+pub fn unfit(release: &Release, host: &Host<'_>) -> Option<Reason> {
     if release.yanked {
         return Some(Reason::Yanked);
     }
-    let wanted = query.host.platform;
+    let wanted = host.platform;
     if !release.supports(wanted) {
         return Some(Reason::Platform { wanted, offered: release.platforms.clone() });
     }
-    obstacle(&release.spin_compatibility, &release.protocols, &query.host)
+    obstacle(&release.spin_compatibility, &release.protocols, host)
 }
 
 /// How far a release came before it was refused.
@@ -212,14 +253,19 @@ pub fn choose<'a>(releases: &'a [Release], query: &Query<'_>) -> Result<&'a Rele
             }
         }
     }
-    match (best, nearest) {
-        (Some(best), _) => Ok(best),
-        (None, Some((_, release, reason))) => Err(Box::new(Refusal { version: Some(release.version.clone()), reason })),
+    let refusal = match (best, nearest) {
+        (Some(best), _) => return Ok(best),
+        (None, Some((_, release, reason))) => {
+            let instead = query.version.and_then(|_| choose(releases, &Query { version: None, ..*query }).ok());
+            let instead = instead.map(|release| release.version.clone());
+            Refusal { version: Some(release.version.clone()), reason, instead }
+        }
         (None, None) => {
             let wanted = query.version.map_or_else(|| "*".to_owned(), VersionReq::to_string);
-            Err(Box::new(Refusal { version: None, reason: Reason::Version { wanted } }))
+            Refusal { version: None, reason: Reason::Version { wanted }, instead: None }
         }
-    }
+    };
+    Err(Box::new(refusal))
 }
 
 #[cfg(test)]

@@ -84,6 +84,23 @@ fn each_reason_reads_well_and_the_nearest_release_is_named() {
 }
 
 #[test]
+fn each_reason_says_what_would_change_it() {
+    let remedy = |release: Release| choose(&[release], &any()).unwrap_err().reason.remedy();
+    for requirement in [">=5", "^4.1", "~4.0.3", "=5.0", ">4.0.2, <6", ">4"] {
+        assert_eq!(remedy(release("1.0.0", requirement)), Some("update spin"), "{requirement}");
+    }
+    for requirement in ["<4", "^3", ">=2, <4", "=4.0.1", ">=5, <3", "nonsense"] {
+        assert_eq!(remedy(release("1.0.0", requirement)), None, "{requirement}");
+    }
+    let protocols = |protocols: Vec<u32>| remedy(Release { protocols, ..release("1.0.0", "*") });
+    assert_eq!(protocols(vec![2]), Some("update spin"));
+    let modern = Host { protocols: &[3], ..host() };
+    let old = obstacle("*", &[2], &modern).unwrap();
+    assert_eq!(old.remedy(), Some("ask its author for a version that speaks a newer one"));
+    assert_eq!(remedy(release("1.0.0-rc.1", "*")), Some("name its version to get it"));
+}
+
+#[test]
 fn protocol_zero_is_always_acceptable() {
     assert_eq!(obstacle("*", &[], &host()), None);
     assert_eq!(obstacle("*", &[0, 7], &host()), None);
@@ -134,6 +151,23 @@ fn is_true(reason: &Reason, release: &Release, query: &Query<'_>) -> bool {
 }
 
 proptest! {
+    /// "Update spin" is said only where some later version of Spin fulfils the requirement, and is never left out there.
+    #[test]
+    fn updating_spin_is_advised_where_it_helps(
+        parts in proptest::collection::vec("(>=|>|<|<=|\\^|~|=)[2-6]([.][0-3])?", 1..3),
+    ) {
+        let text = parts.join(", ");
+        let Some(reason @ Reason::Compatibility { .. }) = obstacle(&text, &[], &host()) else { return Ok(()) };
+        let wanted = VersionReq::parse(&text).unwrap();
+        let later = |major| (0..5).flat_map(move |minor| (0..5).map(move |patch| Version::new(major, minor, patch)));
+        let helps = (4..8).flat_map(later).any(|version| version > SPIN && wanted.matches(&version));
+        let advised = reason.remedy().is_some();
+        prop_assert!(advised || !helps, "{text} is fulfilled later");
+        // A requirement that nothing fulfils is nobody's to explain.
+        let ever = (0..8).flat_map(later).any(|version| wanted.matches(&version));
+        prop_assert!(!advised || helps || !ever, "{text} is not fulfilled later");
+    }
+
     #[test]
     fn the_answer_fits_nothing_higher_fits_and_a_refusal_is_true(
         releases in proptest::collection::vec(some_release(), 0..8),
@@ -163,6 +197,15 @@ proptest! {
             Err(refusal) => {
                 for release in &releases {
                     prop_assert!(refuse(release, &query).is_some());
+                }
+                let unasked = choose(&releases, &Query { version: None, ..query }).ok();
+                let instead = unasked.filter(|_| version.is_some()).map(|release| release.version.clone());
+                prop_assert_eq!(&refusal.instead, &instead, "the version that fits instead");
+                // What helps by its own account helps.
+                if refusal.reason.can_be_overridden() {
+                    let host = Host { compatibility: CompatibilityCheck::Overridden, ..host() };
+                    let helps = choose(&releases, &Query { host, ..query }).is_ok();
+                    prop_assert!(helps, "the override helps");
                 }
                 match &refusal.version {
                     None => prop_assert!(releases.is_empty()),
