@@ -30,7 +30,7 @@ pub enum ResolveError {
         catalogue: String,
     },
     /// The plugin exists, installed or in a catalogue, but no release of it fits this host.
-    #[error("plugin '{name}'{} {reason}{}", version_text(version.as_ref()), fits_text(name, fits.as_ref()))]
+    #[error("plugin '{name}'{} {reason}{}", version_text(version.as_ref()), fits_text(name, reason, fits.as_ref()))]
     Incompatible {
         /// The plugin.
         name: PluginName,
@@ -135,7 +135,7 @@ pub enum InstallError {
         catalogues: Vec<String>,
     },
     /// It exists, but not in a version for this host.
-    #[error("plugin '{name}'{} {reason}{}", version_text(version.as_ref()), advice(reason))]
+    #[error("plugin '{name}'{} {reason}{}", version_text(version.as_ref()), advice(name, reason, instead.as_ref()))]
     Refused {
         /// The plugin.
         name: PluginName,
@@ -143,6 +143,8 @@ pub enum InstallError {
         version: Option<ReleaseVersion>,
         /// Why that one does not fit.
         reason: Box<Reason>,
+        /// A release that would be installed if no particular version were asked for.
+        instead: Option<ReleaseVersion>,
     },
     /// A catalogue cannot be used.
     #[error("could not use catalogue '{catalogue}': {source}")]
@@ -271,16 +273,17 @@ fn version_text(version: Option<&ReleaseVersion>) -> String {
     version.map(|version| format!(" {version}")).unwrap_or_default()
 }
 
-fn fits_text(name: &PluginName, fits: Option<&ReleaseVersion>) -> String {
-    match fits {
-        Some(version) => format!("; version {version} fits: run `spin plugins install {name}`"),
-        None => "; no other version that fits was found".to_owned(),
+fn fits_text(name: &PluginName, reason: &Reason, fits: Option<&ReleaseVersion>) -> String {
+    match (fits, reason.remedy()) {
+        (Some(version), _) => format!("; version {version} fits: run `spin plugins install {name}`"),
+        (None, Some(remedy)) => format!("; no other version that fits was found: {remedy}"),
+        (None, None) => "; no other version that fits was found".to_owned(),
     }
 }
 
 /// What installs the very same version again: the highest one of a catalogue may be lower by now, and would change
 /// nothing.
-fn again_text(name: &PluginName, version: &ReleaseVersion, origin: &Origin) -> String {
+pub(crate) fn again_text(name: &PluginName, version: &ReleaseVersion, origin: &Origin) -> String {
     match origin {
         Origin::ManifestFile(path) => format!("spin plugins install --file \"{}\"", path.display()),
         _ => format!("spin plugins install {name}@{version}"),
@@ -300,11 +303,16 @@ fn nearest_text(nearest: Option<&PluginName>) -> String {
     nearest.map(|name| format!("; did you mean '{name}'?")).unwrap_or_default()
 }
 
-fn advice(reason: &Reason) -> &'static str {
-    match reason {
-        Reason::Compatibility { .. } | Reason::Unreadable { .. } => {
-            "; update spin, ask for another version, or install it anyway with --override-compatibility-check"
+fn advice(name: &PluginName, reason: &Reason, instead: Option<&ReleaseVersion>) -> String {
+    let override_it = "install it anyway with --override-compatibility-check";
+    let by_reason = match (reason, reason.remedy()) {
+        (Reason::Version { .. }, _) if instead.is_none() => {
+            Some(format!("`spin plugins show {name}` lists the versions that there are"))
         }
-        _ => "",
-    }
+        (_, Some(remedy)) if reason.can_be_overridden() => Some(format!("{remedy}, or {override_it}")),
+        (_, None) if reason.can_be_overridden() => Some(override_it.to_owned()),
+        (_, remedy) => remedy.map(str::to_owned),
+    };
+    let by_version = instead.map(|version| format!("version {version} fits"));
+    by_version.into_iter().chain(by_reason).map(|advice| format!("; {advice}")).collect()
 }

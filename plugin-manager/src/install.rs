@@ -1,8 +1,8 @@
 //! Carrying out a plan: fetch → compare → unpack → fsync → rename → record.
 //!
 //! Everything happens in `store/NAME/.incoming` until one rename gives the release its name, and one more rename
-//! makes the record know it. Killed before the second, the old state holds; the next installation of the plugin
-//! removes what is left. An error removes it at once.
+//! makes the record know it. Killed before the second, the old state holds; [`remove`](crate::remove) tells who removes
+//! what is left. An error removes it at once.
 
 use std::fs;
 use std::io;
@@ -10,14 +10,17 @@ use std::path::{Path, PathBuf};
 
 use spin_catalogue::PluginName;
 
+use crate::contents;
 use crate::error::InstallError;
 use crate::fetch::{self, fetch};
 use crate::installed::Installed;
 use crate::manager::PluginManager;
 use crate::plan::InstallPlan;
 use crate::progress::Progress;
+use crate::remove::sweep;
+use crate::resolve::describe;
 use crate::step::{Step, reached};
-use crate::store::{FileFacts, Lock, Locking, Release, Store, StoreError, Verification, make_dir, sync_dir};
+use crate::store::{FileFacts, Lock, Locking, Release, Store, StoreError, make_dir, sync_dir};
 use crate::unpack::{Limits, UnpackError, unpack};
 
 /// Carries out `plan`.
@@ -28,13 +31,13 @@ pub(crate) async fn install(
 ) -> Result<Installed, InstallError> {
     let store = &manager.store;
     // Before the lock, which cannot be taken in a store that must not be written to.
-    if let Some(installed) = installed(store, plan)? {
+    if let Some(installed) = installed(manager, plan)? {
         return Ok(installed);
     }
     let lock = lock(store, &plan.name, progress).await?;
     reached(Step::Locked);
     // Another process may have done it while we waited.
-    if let Some(installed) = installed(store, plan)? {
+    if let Some(installed) = installed(manager, plan)? {
         return Ok(installed);
     }
     let session = Session::begin(store, &plan.name, lock)?;
@@ -48,38 +51,30 @@ pub(crate) async fn install(
     reached(Step::Fetched);
 
     progress.start("unpacking", None);
-    let (store, plan) = (store.clone(), plan.clone());
+    let (manager, plan) = (manager.clone(), plan.clone());
     // The session moves into the task: should our caller give up meanwhile, the lock is held until the task is done.
-    let task = tokio::task::spawn_blocking(move || session.finish(&store, &plan));
+    let task = tokio::task::spawn_blocking(move || session.finish(&manager, &plan));
     let installed = task.await.map_err(|error| StoreError::Aborted(error.to_string()))??;
     progress.finish();
     Ok(installed)
 }
 
 /// What `plan` would install, if it is installed and intact.
-fn installed(store: &Store, plan: &InstallPlan) -> Result<Option<Installed>, InstallError> {
+fn installed(manager: &PluginManager, plan: &InstallPlan) -> Result<Option<Installed>, InstallError> {
+    let PluginManager { settings, store } = manager;
     let record = store.record(&plan.name)?;
     let same = |held: &&Release| held.version == plan.version && held.archive == plan.sha256;
-    let intact = |held: &&Release| store.verify(&plan.name, held, Verification::Always).is_ok();
-    Ok(record.releases.iter().find(same).filter(intact).map(|held| describe(store, &plan.name, held)))
+    let intact = |held: &&Release| store.verify_all(&plan.name, held).is_ok();
+    let found = record.releases.iter().find(same).filter(intact);
+    Ok(found.map(|held| describe(settings, store, &record, held)))
 }
 
-fn describe(store: &Store, name: &PluginName, release: &Release) -> Installed {
-    Installed {
-        name: name.clone(),
-        version: release.version.clone(),
-        executable: store.executable(name, release),
-        protocols: release.protocols.clone(),
-        spin_compatibility: release.spin_compatibility.clone(),
-        origin: release.origin.clone(),
-    }
-}
-
-async fn lock(store: &Store, name: &PluginName, progress: &dyn Progress) -> Result<Lock, InstallError> {
+/// Takes the lock of a plugin, waiting for whoever has it.
+pub(crate) async fn lock(store: &Store, name: &PluginName, progress: &dyn Progress) -> Result<Lock, StoreError> {
     match store.lock(name)? {
         Locking::Held(lock) => Ok(lock),
         Locking::Busy(waiting) => {
-            progress.start("waiting for another installation of this plugin", None);
+            progress.start("waiting for another spin that changes this plugin", None);
             let task = tokio::task::spawn_blocking(move || waiting.wait());
             let lock = task.await.map_err(|error| StoreError::Aborted(error.to_string()))??;
             progress.finish();
@@ -110,9 +105,9 @@ impl Drop for Workspace {
 impl Session {
     /// Removes what killed installations left and makes a fresh workspace.
     fn begin(store: &Store, name: &PluginName, lock: Lock) -> Result<Self, StoreError> {
+        sweep(store, &lock, &store.record(name)?)?;
         let folder = store.plugin_dir(name);
         make_dir(&folder)?;
-        sweep(&folder)?;
         let workspace = Workspace(folder.join(".incoming"));
         make_dir(&workspace.0)?;
         Ok(Self { workspace, lock })
@@ -123,7 +118,8 @@ impl Session {
     }
 
     /// Unpacks the archive and puts it in its place.
-    fn finish(self, store: &Store, plan: &InstallPlan) -> Result<Installed, InstallError> {
+    fn finish(self, manager: &PluginManager, plan: &InstallPlan) -> Result<Installed, InstallError> {
+        let PluginManager { settings, store } = manager;
         let files = self.workspace.0.join("files");
         let executable = store.executable_name(&plan.name);
         unpack(&self.archive(), &files, &executable, &Limits::DEFAULT).map_err(|error| match error {
@@ -135,6 +131,7 @@ impl Session {
         })?;
         let path = files.join(&executable);
         let facts = FileFacts::of(&path).map_err(|error| StoreError::io("read", &path, error))?;
+        let contents = contents::digest(&files, &executable).map_err(|error| StoreError::io("read", &files, error))?;
         reached(Step::Unpacked);
         self.activate(store, plan, &files)?;
         reached(Step::Renamed);
@@ -143,15 +140,16 @@ impl Session {
             version: plan.version.clone(),
             archive: plan.sha256,
             executable: facts,
+            contents: Some(contents),
             protocols: plan.protocols.clone(),
             spin_compatibility: plan.spin_compatibility.clone(),
             license: plan.license.clone(),
             origin: plan.origin.clone(),
             installed: store.now(),
         };
-        let installed = describe(store, &plan.name, &release);
         let mut record = store.record(&plan.name)?;
-        record.put(release);
+        record.put(release.clone());
+        let installed = describe(settings, store, &record, &release);
         // What is left of the work goes first: once the record stands, no later installation would clean up.
         let Self { workspace, lock } = self;
         drop(workspace);
@@ -172,22 +170,6 @@ impl Session {
         fs::rename(files, &target).map_err(|error| StoreError::io("make", &target, error))?;
         sync_dir(&store.plugin_dir(&plan.name))
     }
-}
-
-/// Removes everything in the folder of a plugin whose name starts with a dot: no release's does.
-fn sweep(folder: &Path) -> Result<(), StoreError> {
-    let failed = |error| StoreError::io("clean", folder, error);
-    for item in fs::read_dir(folder).map_err(failed)? {
-        let item = item.map_err(failed)?;
-        if item.file_name().as_encoded_bytes().starts_with(b".") {
-            let remove = match item.file_type().map_err(failed)?.is_dir() {
-                true => fs::remove_dir_all(item.path()),
-                false => fs::remove_file(item.path()),
-            };
-            remove.map_err(|error| StoreError::io("remove", &item.path(), error))?;
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-use spin_catalogue::{PluginName, ReleaseVersion};
+use spin_catalogue::{PluginName, ReleaseVersion, Sha256};
 
 /// A plugin that is installed. Several versions of one plugin may be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,8 +20,17 @@ pub struct Installed {
     pub protocols: Vec<u32>,
     /// Versions of Spin it says it works with.
     pub spin_compatibility: String,
+    /// Its licence, as its author wrote it.
+    pub license: String,
     /// Where it came from.
     pub origin: Origin,
+    /// The digest of the archive it was unpacked from; `None` if the public Spin installed it.
+    pub archive: Option<Sha256>,
+    /// When it was installed; `None` if the public Spin did it.
+    pub installed: Option<jiff::Timestamp>,
+    /// Whether it is the version that [`resolve`](crate::PluginManager::resolve) gives: the one that was chosen, if it
+    /// fits this host, else the highest that fits.
+    pub active: bool,
 }
 
 /// Where an installed plugin came from.

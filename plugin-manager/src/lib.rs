@@ -27,6 +27,9 @@
 //! | `fetch` | archives from files and the web, hashed and capped |
 //! | `cached` | a folder of downloads, each under its digest |
 //! | `unpack` | the allow-list reader of archives |
+//! | `activate` | choosing which installed version is used |
+//! | `uninstall`, `remove` | taking releases out of the store, and what unfinished work left |
+//! | `verify`, `contents` | comparing everything that is installed with its record |
 //! | `store` | the layout on disk, locks, records, comparing an executable with its record |
 //! | `resolve` | which executable to start, or why none |
 //! | `public_layout` | what the public Spin has installed in the same data folder |
@@ -37,7 +40,9 @@
 //! Owned: `<data>/plugin-store/v1` (see `store`). Read only: `<data>/plugins` and the catalogues. [`pack()`] writes
 //! into the catalogue that it is told, and [`cached()`] into the folder that it is told.
 
+mod activate;
 mod cached;
+mod contents;
 mod error;
 mod fetch;
 mod hash;
@@ -48,13 +53,17 @@ pub mod pack;
 mod plan;
 mod progress;
 mod public_layout;
+mod remove;
 mod resolve;
 mod settings;
 mod source;
 mod step;
 mod store;
+mod uninstall;
 mod unpack;
+mod verify;
 
+pub use activate::ActivateError;
 pub use cached::{CachedError, cached};
 pub use error::{InstallError, ResolveError};
 pub use fetch::FetchError;
@@ -66,7 +75,9 @@ pub use progress::{Progress, Silent};
 pub use settings::{CatalogueSource, Settings};
 pub use spin_catalogue::{CompatibilityCheck, Platform, PluginName, Reason, ReleaseVersion, Sha256};
 pub use store::{Clock, StoreError, Verification};
+pub use uninstall::Uninstalled;
 pub use unpack::{ArchiveHeaderProblem, ArchivePathProblem, UnpackError};
+pub use verify::{Damage, Verified};
 
 #[cfg(test)]
 mod testing;

@@ -1,13 +1,16 @@
 //! [`PluginManager`], the facade. Each method is one sentence; the work is in the modules it names.
 
-use spin_catalogue::{CompatibilityCheck, PluginName};
+use spin_catalogue::{CompatibilityCheck, PluginName, ReleaseVersion};
 
+use crate::activate::ActivateError;
 use crate::error::{InstallError, ResolveError};
 use crate::installed::{Executable, Installed};
 use crate::plan::{InstallPlan, InstallRequest};
 use crate::progress::Progress;
 use crate::settings::Settings;
 use crate::store::{Clock, Store, StoreError, Verification};
+use crate::uninstall::Uninstalled;
+use crate::verify::Verified;
 
 /// Finds and installs plugins.
 #[derive(Clone, Debug)]
@@ -39,8 +42,13 @@ impl PluginManager {
         crate::resolve::installed(self)
     }
 
-    /// The executable of `name` that shall be started: of the highest installed version that fits this host,
-    /// compared with its record.
+    /// The installed versions of `name`, the lowest first.
+    pub fn installed_of(&self, name: &PluginName) -> Result<Vec<Installed>, StoreError> {
+        crate::resolve::installed_of(self, name)
+    }
+
+    /// The executable of `name` that shall be started, compared with its record: of the version that was
+    /// [activated](Self::activate), if it fits this host, else of the highest installed version that does.
     pub fn resolve(&self, name: &PluginName) -> Result<Executable, ResolveError> {
         self.resolve_with(name, CompatibilityCheck::Enforced, Verification::IfTouched)
     }
@@ -64,5 +72,32 @@ impl PluginManager {
     /// intact, and the new version is either there and complete or not there.
     pub async fn install(&self, plan: &InstallPlan, progress: &dyn Progress) -> Result<Installed, InstallError> {
         crate::install::install(self, plan, progress).await
+    }
+
+    /// Makes an installed version the one that is used, until it is uninstalled or another is activated. Needs a tokio
+    /// runtime. One of the public Spin's cannot be activated, since it has no record.
+    pub async fn activate(
+        &self,
+        name: &PluginName,
+        version: &ReleaseVersion,
+        progress: &dyn Progress,
+    ) -> Result<(), ActivateError> {
+        crate::activate::activate(self, name, version, progress).await
+    }
+
+    /// Uninstalls one version of `name`, or all of them. Needs a tokio runtime. Whenever it ends, killed or not, what is
+    /// recorded is there and complete. What the public Spin has installed is told of and stays.
+    pub async fn uninstall(
+        &self,
+        name: &PluginName,
+        version: Option<&ReleaseVersion>,
+        progress: &dyn Progress,
+    ) -> Result<Uninstalled, StoreError> {
+        crate::uninstall::uninstall(self, name, version, progress).await
+    }
+
+    /// Compares every file of every installed version of `names`, of all plugins if there are none, with its record.
+    pub fn verify(&self, names: &[PluginName]) -> Result<Vec<Verified>, StoreError> {
+        crate::verify::verify(self, names)
     }
 }

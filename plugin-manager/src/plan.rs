@@ -141,6 +141,7 @@ pub(crate) fn plan(settings: &Settings, store: &Store, request: &InstallRequest)
         name: manifest.name.clone(),
         version: Some(manifest.version.clone()),
         reason: Box::new(reason),
+        instead: None,
     };
     let package = manifest.package(settings.platform).ok_or_else(|| {
         let offered = manifest.platforms().map(|platform| platform.to_string()).collect();
@@ -157,9 +158,7 @@ pub(crate) fn plan(settings: &Settings, store: &Store, request: &InstallRequest)
 
     let releases = store.record(&manifest.name)?.releases;
     let already = releases.iter().any(|held| {
-        held.version == manifest.version
-            && held.archive == sha256
-            && store.verify(&manifest.name, held, crate::store::Verification::Always).is_ok()
+        held.version == manifest.version && held.archive == sha256 && store.verify_all(&manifest.name, held).is_ok()
     });
     let newer_installed =
         releases.iter().map(|held| &held.version).max().filter(|held| **held > manifest.version).cloned();

@@ -62,6 +62,10 @@ pub(crate) fn find(settings: &Settings, name: &PluginName) -> Result<Option<Inst
         executable,
         protocols: manifest.protocols().to_vec(),
         spin_compatibility: manifest.spin_compatibility,
+        license: manifest.license,
         origin: Origin::PublicLayout,
+        archive: None,
+        installed: None,
+        active: false,
     }))
 }

@@ -1,8 +1,6 @@
 //! Which executable to start: the store, then the public Spin's folder, then a truthful error that looks into the
 //! catalogues.
 
-use std::cmp::Reverse;
-
 use spin_catalogue::nearest::nearest;
 use spin_catalogue::resolve::obstacle;
 use spin_catalogue::{CompatibilityCheck, PluginName, Query, Reason, ReleaseVersion};
@@ -10,33 +8,60 @@ use spin_catalogue::{CompatibilityCheck, PluginName, Query, Reason, ReleaseVersi
 use crate::error::ResolveError;
 use crate::installed::{Executable, Installed};
 use crate::manager::PluginManager;
+use crate::settings::Settings;
 use crate::source::{self, NoOffer};
-use crate::store::{StoreError, Verification, VerifyError};
+use crate::store::{Record, Store, StoreError, Verification, VerifyError};
 use crate::{public_layout, store::Release};
 
 /// Everything that is installed.
 pub(crate) fn installed(manager: &PluginManager) -> Result<Vec<Installed>, StoreError> {
-    let store = &manager.store;
+    let mut names = manager.store.names()?;
+    names.extend(public_layout::installed(&manager.settings)?.into_iter().map(|public| public.name));
+    names.sort_unstable();
+    names.dedup();
     let mut found = Vec::new();
-    for name in store.names()? {
-        for release in store.record(&name)?.releases {
-            found.push(Installed {
-                executable: store.executable(&name, &release),
-                version: release.version,
-                protocols: release.protocols,
-                spin_compatibility: release.spin_compatibility,
-                origin: release.origin,
-                name: name.clone(),
-            });
-        }
+    for name in names {
+        found.extend(installed_of(manager, &name)?);
     }
-    for public in public_layout::installed(&manager.settings)? {
-        if !found.iter().any(|ours| ours.name == public.name && ours.version == public.version) {
-            found.push(public);
-        }
-    }
-    found.sort_by(|a, b| (&a.name, &a.version).cmp(&(&b.name, &b.version)));
     Ok(found)
+}
+
+/// Every installed version of `name`, the lowest first.
+pub(crate) fn installed_of(manager: &PluginManager, name: &PluginName) -> Result<Vec<Installed>, StoreError> {
+    let PluginManager { settings, store } = manager;
+    let record = store.record(name)?;
+    let mut found: Vec<_> = record.releases.iter().map(|release| describe(settings, store, &record, release)).collect();
+    if let Some(mut public) = public_layout::find(settings, name)?
+        && !found.iter().any(|ours| ours.version == public.version)
+    {
+        let fits = fits(settings, &public.spin_compatibility, &public.protocols);
+        public.active = fits && !found.iter().any(|ours| ours.active);
+        found.push(public);
+    }
+    found.sort_by(|a, b| a.version.cmp(&b.version));
+    Ok(found)
+}
+
+/// What the record says of a release, for others.
+pub(crate) fn describe(settings: &Settings, store: &Store, record: &Record, release: &Release) -> Installed {
+    let usable = |held: &&Release| fits(settings, &held.spin_compatibility, &held.protocols);
+    let active = record.by_preference().into_iter().find(usable);
+    Installed {
+        name: record.name.clone(),
+        version: release.version.clone(),
+        executable: store.executable(&record.name, release),
+        protocols: release.protocols.clone(),
+        spin_compatibility: release.spin_compatibility.clone(),
+        license: release.license.clone(),
+        origin: release.origin.clone(),
+        archive: Some(release.archive),
+        installed: Some(release.installed),
+        active: active.is_some_and(|active| active.version == release.version),
+    }
+}
+
+fn fits(settings: &Settings, spin_compatibility: &str, protocols: &[u32]) -> bool {
+    obstacle(spin_compatibility, protocols, &settings.host(CompatibilityCheck::Enforced)).is_none()
 }
 
 /// The executable of `name` that may be started.
@@ -53,16 +78,16 @@ pub(crate) fn resolve(
         match reason {
             None => true,
             Some(reason) => {
-                // The first one is the highest: that is the one to explain.
+                // The first one was chosen or is the highest: that is the one to explain.
                 unfit.get_or_insert((version.clone(), reason));
                 false
             }
         }
     };
 
-    let mut releases = manager.store.record(name)?.releases;
-    releases.sort_by(|a, b| Reverse(&a.version).cmp(&Reverse(&b.version)));
-    if let Some(release) = releases.iter().find(|held| fits(&held.version, &held.spin_compatibility, &held.protocols)) {
+    let record = manager.store.record(name)?;
+    let mut usable = |held: &&Release| fits(&held.version, &held.spin_compatibility, &held.protocols);
+    if let Some(release) = record.by_preference().into_iter().find(&mut usable) {
         return start_from_store(manager, name, release, verification);
     }
     if let Some(public) = public_layout::find(&manager.settings, name)?
@@ -82,9 +107,14 @@ fn start_from_store(
 ) -> Result<Executable, ResolveError> {
     let (name, version, origin) = (name.clone(), release.version.clone(), release.origin.clone());
     match manager.store.verify(&name, release, verification) {
-        Ok(path) => Ok(Executable { name, version, path, protocols: release.protocols.clone(), origin }),
+        Ok(path) => {
+            manager.store.note_start(&name, release);
+            Ok(Executable { name, version, path, protocols: release.protocols.clone(), origin })
+        }
         Err(VerifyError::Missing(path)) => Err(ResolveError::Missing { name, version, origin, path }),
-        Err(VerifyError::Differs(path)) => Err(ResolveError::Tampered { name, version, origin, path }),
+        Err(VerifyError::Differs(path) | VerifyError::Contents(path)) => {
+            Err(ResolveError::Tampered { name, version, origin, path })
+        }
         Err(VerifyError::Store(error)) => Err(error.into()),
     }
 }

@@ -68,7 +68,8 @@ impl From<(PluginName, NoOffer)> for InstallError {
         match none {
             NoOffer::Unknown { nearest, catalogues } => Self::Unknown { name, nearest, catalogues },
             NoOffer::Refused(refusal) => {
-                Self::Refused { name, version: refusal.version, reason: Box::new(refusal.reason) }
+                let Refusal { version, reason, instead, .. } = *refusal;
+                Self::Refused { name, version, reason: Box::new(reason), instead }
             }
             NoOffer::Broken { catalogue, source } => Self::Catalogue { catalogue, source },
         }

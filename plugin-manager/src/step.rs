@@ -1,4 +1,4 @@
-//! The steps of an installation, as points where a test may kill the process. In a build that is not a test this is
+//! The steps of installing and uninstalling, as points where a test may kill the process. In a build that is not a test this is
 //! nothing at all.
 
 /// A point between two changes on disk.
@@ -24,6 +24,8 @@ pub(crate) enum Step {
     RecordWritten,
     /// The new record is in place.
     Recorded,
+    /// The record does not know a release any more; its folder is still there.
+    Forgotten,
 }
 
 #[cfg(not(test))]

@@ -5,6 +5,7 @@
 //!   store/NAME/VERSION-SHA256/     the files of one release; never changed once it has this name
 //!   store/NAME/.incoming/          an installation that is under way, or was killed
 //!   installed/NAME.json            the record: which releases are installed
+//!   started/NAME/VERSION-SHA256    empty; its time of modification is the day on which the release was last started
 //!   locks/NAME                     locked while NAME is installed; never deleted
 //! ```
 //!
@@ -14,16 +15,22 @@ mod durable;
 mod lock;
 mod record;
 
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use spin_catalogue::{Platform, PluginName, ReleaseVersion, Sha256};
 
 pub(crate) use durable::{sync_dir, write as write_durably};
 pub(crate) use lock::{Lock, Locking};
 pub(crate) use record::{FileFacts, Record, Release};
+
+use crate::contents;
+
+/// How exactly it is known when a release was last started: to write it down at every start would cost too much.
+const STARTED_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Tells the time. Tests give a clock that stands still.
 pub type Clock = fn() -> jiff::Timestamp;
@@ -63,7 +70,18 @@ impl Store {
 
     /// The folder of one release.
     pub(crate) fn release_dir(&self, name: &PluginName, version: &ReleaseVersion, archive: &Sha256) -> PathBuf {
-        self.plugin_dir(name).join(format!("{version}-{archive}"))
+        self.plugin_dir(name).join(release_name(version, archive))
+    }
+
+    /// The folder of the marks that tell when the releases of a plugin were last started.
+    pub(crate) fn started_dir(&self, name: &PluginName) -> PathBuf {
+        self.root.join("started").join(name.as_str())
+    }
+
+    /// The names of plugins that have a folder of releases, whether they have a record or not, sorted.
+    pub(crate) fn folders(&self) -> Result<Vec<PluginName>, StoreError> {
+        let names = file_names(&self.root.join("store"))?;
+        Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
     }
 
     /// The file name of a plugin's executable.
@@ -86,20 +104,8 @@ impl Store {
 
     /// The names of the plugins that have a record, sorted. Other files there are none of ours.
     pub(crate) fn names(&self) -> Result<Vec<PluginName>, StoreError> {
-        let folder = self.records_dir();
-        let failed = |source| StoreError::io("list", &folder, source);
-        let mut names = Vec::new();
-        let items = match fs::read_dir(&folder) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(names),
-            items => items.map_err(failed)?,
-        };
-        for item in items {
-            let file = item.map_err(failed)?.file_name();
-            let name = file.to_str().and_then(|file| file.strip_suffix(".json")).and_then(|name| name.parse().ok());
-            names.extend(name);
-        }
-        names.sort_unstable();
-        Ok(names)
+        let files = file_names(&self.records_dir())?;
+        Ok(files.iter().filter_map(|file| file.strip_suffix(".json")?.parse().ok()).collect())
     }
 
     /// The record of a plugin; one without releases if it is not installed.
@@ -107,10 +113,18 @@ impl Store {
         Record::read(&self.record_path(name), name)
     }
 
-    /// Replaces the record of a plugin. The caller holds the lock.
+    /// Replaces the record of a plugin; removes it if there is nothing in it. The caller holds the lock.
     pub(crate) fn write_record(&self, _lock: &Lock, record: &Record) -> Result<(), StoreError> {
         let folder = self.records_dir();
         make_dir(&folder)?;
+        if record.releases.is_empty() {
+            let path = self.record_path(&record.name);
+            return match fs::remove_file(&path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+                Err(error) => Err(StoreError::io("remove", &path, error)),
+                Ok(()) => sync_dir(&folder),
+            };
+        }
         write_durably(&folder, &format!("{}.json", record.name), record.to_json().as_bytes())
     }
 
@@ -119,6 +133,42 @@ impl Store {
         let folder = self.root.join("locks");
         make_dir(&folder)?;
         Lock::begin(folder.join(name.as_str()))
+    }
+
+    /// Notes that a release is about to be started. A store that cannot be written to is no reason not to start it.
+    pub(crate) fn note_start(&self, name: &PluginName, release: &Release) {
+        let now = SystemTime::from(self.now());
+        // A mark of the future is of a clock that was wrong.
+        let recent = |last: SystemTime| now.duration_since(last).is_ok_and(|age| age < STARTED_EVERY);
+        if self.last_start(name, release).is_some_and(recent) {
+            return;
+        }
+        let folder = self.started_dir(name);
+        let mark = || {
+            make_dir(&folder).ok()?;
+            let path = folder.join(release_name(&release.version, &release.archive));
+            let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o644).open(path).ok()?;
+            file.set_modified(now).ok()
+        };
+        _ = mark();
+    }
+
+    /// When a release was last started, up to a day too early; `None` if it never was.
+    pub(crate) fn last_start(&self, name: &PluginName, release: &Release) -> Option<SystemTime> {
+        let mark = self.started_dir(name).join(release_name(&release.version, &release.archive));
+        fs::symlink_metadata(mark).and_then(|metadata| metadata.modified()).ok()
+    }
+
+    /// Whether a release is exactly what was installed: its executable, and the files beside it.
+    pub(crate) fn verify_all(&self, name: &PluginName, release: &Release) -> Result<(), VerifyError> {
+        self.verify(name, release, Verification::Always)?;
+        let Some(expected) = release.contents else { return Ok(()) };
+        let folder = self.release_dir(name, &release.version, &release.archive);
+        match contents::digest(&folder, &self.executable_name(name)) {
+            Ok(found) if found == expected => Ok(()),
+            Ok(_) => Err(VerifyError::Contents(folder)),
+            Err(error) => Err(VerifyError::Store(StoreError::io("read", &folder, error))),
+        }
     }
 
     /// Compares the executable of a release with its record, and gives its path if it is the one.
@@ -148,6 +198,26 @@ impl Store {
     }
 }
 
+/// What the files of a release are called.
+pub(crate) fn release_name(version: &ReleaseVersion, archive: &Sha256) -> String {
+    format!("{version}-{archive}")
+}
+
+/// The names of what lies in `folder`, sorted; none if there is no such folder. What is not UTF-8 is none of ours.
+fn file_names(folder: &Path) -> Result<Vec<String>, StoreError> {
+    let failed = |source| StoreError::io("list", folder, source);
+    let mut names = Vec::new();
+    let items = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(names),
+        items => items.map_err(failed)?,
+    };
+    for item in items {
+        names.extend(item.map_err(failed)?.file_name().into_string());
+    }
+    names.sort_unstable();
+    Ok(names)
+}
+
 /// Makes a folder of the store, and those above it. Whatever the umask is, nobody else may write in them.
 pub(crate) fn make_dir(path: &Path) -> Result<(), StoreError> {
     let made = fs::DirBuilder::new().recursive(true).mode(0o755).create(path);
@@ -161,6 +231,8 @@ pub(crate) enum VerifyError {
     Missing(PathBuf),
     /// It is not the file that was installed.
     Differs(PathBuf),
+    /// The files beside it, in this folder, are not those that were installed.
+    Contents(PathBuf),
     /// It cannot be read.
     Store(StoreError),
 }

@@ -92,12 +92,12 @@ impl World {
         fs::write(path, manifest.to_json()).unwrap();
     }
 
-    /// Everything in the store but its locks, as sorted relative paths.
+    /// Everything in the store but its locks and what tells when something was started, as sorted relative paths.
     pub(crate) fn store(&self) -> Vec<String> {
         let root = self.path("data/plugin-store/v1");
         let mut found = Vec::new();
         walk(&root, &root, &mut found);
-        found.retain(|path| !path.starts_with("locks"));
+        found.retain(|path| !path.starts_with("locks") && !path.starts_with("started"));
         found.sort();
         found
     }

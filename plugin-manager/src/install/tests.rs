@@ -57,7 +57,7 @@ fn the_record_is_exact_with_a_clock_that_stands_still() {
         serde_json::from_slice(&fs::read(world.path("data/plugin-store/v1/installed/trigger-demo.json")).unwrap())
             .unwrap();
     let metadata = fs::metadata(installed.executable).unwrap();
-    assert_eq!(json["schema"], 1);
+    assert_eq!((&json["schema"], &json["active"]), (&2.into(), &serde_json::Value::Null));
     let release = &json["releases"][0];
     assert_eq!(release["installed"], "1970-01-01T00:00:00Z");
     assert_eq!(release["origin"], serde_json::json!({"catalogue": "bundled"}));
@@ -413,7 +413,7 @@ fn a_store_that_cannot_be_written_or_read_is_a_clear_error() {
     fs::remove_file(world.path("data/plugin-store")).unwrap();
     world.install("trigger-demo").unwrap();
     let record = world.path("data/plugin-store/v1/installed/trigger-demo.json");
-    let newer = fs::read_to_string(&record).unwrap().replace("\"schema\": 1", "\"schema\": 2");
+    let newer = fs::read_to_string(&record).unwrap().replace("\"schema\": 2", "\"schema\": 3");
     fs::write(&record, newer).unwrap();
     assert_eq!(world.manager().resolve(&name("trigger-demo")).unwrap_err().code(), "store::newer-record");
     assert_eq!(world.install("trigger-demo").unwrap_err().code(), "store::newer-record");

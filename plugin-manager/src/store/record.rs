@@ -1,5 +1,8 @@
-//! The record of a plugin: which releases are installed, from where, since when, and how to recognise their
-//! executables. Versioned JSON; a newer schema is refused, never guessed at.
+//! The record of a plugin: which releases are installed, which of them was chosen, from where they are, since when,
+//! and how to recognise their files. Versioned JSON; a newer schema is refused, never guessed at.
+//!
+//! Schema 2 added `active` and `contents`. A record of schema 1 is read as one without them, and is written as
+//! schema 2 when the plugin is next changed.
 
 use std::fs::{self, Metadata, OpenOptions};
 use std::io::{self, Read};
@@ -14,7 +17,10 @@ use crate::hash;
 use crate::installed::Origin;
 
 /// The newest schema that is read, and the one that is written.
-pub(crate) const SCHEMA: u64 = 1;
+pub(crate) const SCHEMA: u64 = 2;
+
+/// The oldest schema that is read.
+const OLDEST: u64 = 1;
 
 /// The largest record that is read, in bytes.
 const MAX_BYTES: u64 = 4 << 20;
@@ -25,6 +31,9 @@ pub(crate) struct Record {
     schema: u64,
     /// The plugin.
     pub(crate) name: PluginName,
+    /// The version that somebody chose; `None` as long as nobody did, which means the highest that fits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) active: Option<ReleaseVersion>,
     /// Its installed releases, by version. No version is there twice.
     pub(crate) releases: Vec<Release>,
 }
@@ -39,6 +48,10 @@ pub(crate) struct Release {
     pub(crate) archive: Sha256,
     /// How to recognise its executable.
     pub(crate) executable: FileFacts,
+    /// The digest of the files beside it, see [`contents`](crate::contents); `None` if it was installed before there
+    /// was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) contents: Option<Sha256>,
     /// Trigger protocols it names.
     pub(crate) protocols: Vec<u32>,
     /// Versions of Spin it says it works with.
@@ -100,7 +113,7 @@ impl FileFacts {
 impl Record {
     /// A record without releases.
     pub(crate) fn new(name: PluginName) -> Self {
-        Self { schema: SCHEMA, name, releases: Vec::new() }
+        Self { schema: SCHEMA, name, active: None, releases: Vec::new() }
     }
 
     /// Puts `release` in, in the place of one with the same version.
@@ -108,6 +121,23 @@ impl Record {
         self.releases.retain(|held| held.version != release.version);
         self.releases.push(release);
         self.releases.sort_by(|a, b| a.version.cmp(&b.version));
+    }
+
+    /// Takes out what is `unwanted`, and the choice with it. Gives the versions.
+    pub(crate) fn remove(&mut self, unwanted: impl Fn(&Release) -> bool) -> Vec<ReleaseVersion> {
+        let gone: Vec<_> = self.releases.extract_if(.., |held| unwanted(held)).map(|held| held.version).collect();
+        if self.active.as_ref().is_some_and(|active| gone.contains(active)) {
+            self.active = None;
+        }
+        gone
+    }
+
+    /// The releases in the order in which they are tried: the one that was chosen, then from the highest down.
+    pub(crate) fn by_preference(&self) -> Vec<&Release> {
+        let mut releases: Vec<_> = self.releases.iter().collect();
+        let chosen = |held: &Release| self.active.as_ref() == Some(&held.version);
+        releases.sort_by(|a, b| (chosen(b), &b.version).cmp(&(chosen(a), &a.version)));
+        releases
     }
 
     /// The record as it is stored.
@@ -140,10 +170,11 @@ impl Record {
         if found > SCHEMA {
             return Err(StoreError::Newer { path: path.to_owned(), found });
         }
-        if found != SCHEMA {
+        if found < OLDEST {
             return Err(bad(format!("schema {found} never existed")));
         }
-        let record: Self = serde_json::from_slice(json).map_err(|error| bad(error.to_string()))?;
+        let read: Self = serde_json::from_slice(json).map_err(|error| bad(error.to_string()))?;
+        let record = Self { schema: SCHEMA, ..read };
         if record.name != *name {
             return Err(bad(format!("it is the one of '{}'", record.name)));
         }
@@ -156,7 +187,8 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
-    const GOLDEN: &str = include_str!("../../tests/data/formats/v1/record.json");
+    const GOLDEN: &str = include_str!("../../tests/data/formats/v2/record.json");
+    const GOLDEN_V1: &str = include_str!("../../tests/data/formats/v1/record.json");
 
     fn parse(json: &str) -> Result<Record, StoreError> {
         Record::parse(json.as_bytes(), Path::new("/data/installed/trigger-demo.json"), &"trigger-demo".parse().unwrap())
@@ -166,24 +198,54 @@ mod tests {
     fn the_golden_record_is_read_and_written_byte_for_byte() {
         let record = parse(GOLDEN).unwrap();
         assert_eq!(record.releases.len(), 3);
+        assert_eq!(record.active.as_ref().unwrap(), "1.2.0");
         assert_eq!(record.releases[0].origin, Origin::ManifestFile("/home/me/trigger-demo.json".into()));
+        assert_eq!(record.releases[0].contents, None, "installed by an older spin");
         assert_eq!(record.releases[1].origin, Origin::Catalogue("bundled".into()));
+        assert_eq!(record.releases[1].contents, Some(Sha256::from_bytes([0x34; 32])));
         assert_eq!(record.to_json(), GOLDEN);
+    }
+
+    #[test]
+    fn a_record_of_schema_1_is_read_as_one_in_which_nothing_was_chosen() {
+        let record = parse(GOLDEN_V1).unwrap();
+        let mut newer = parse(GOLDEN).unwrap();
+        newer.active = None;
+        newer.releases.iter_mut().for_each(|release| release.contents = None);
+        assert_eq!(record, newer);
+        assert!(record.to_json().contains("\"schema\": 2"));
+        assert_eq!(parse(&record.to_json()).unwrap(), record);
+    }
+
+    #[test]
+    fn the_chosen_release_is_tried_first_and_then_the_highest() {
+        let mut record = parse(GOLDEN).unwrap();
+        let order = |record: &Record| {
+            record.by_preference().iter().map(|held| held.version.to_string()).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(order(&record), "1.2.0 2.0.0-rc.1 0.1");
+        assert_eq!(record.remove(|held| held.version == "0.1").len(), 1);
+        assert_eq!(order(&record), "1.2.0 2.0.0-rc.1");
+        record.active = Some("7.0.0".parse().unwrap());
+        assert_eq!(order(&record), "2.0.0-rc.1 1.2.0", "a choice that is not there is none");
+        record.active = Some("1.2.0".parse().unwrap());
+        record.remove(|held| held.version == "1.2.0");
+        assert_eq!((order(&record).as_str(), record.active), ("2.0.0-rc.1", None));
     }
 
     #[test]
     fn unknown_fields_are_tolerated_and_a_newer_schema_is_not() {
         assert!(parse(&GOLDEN.replace("\"protocols\"", "\"later\": {}, \"protocols\"")).is_ok());
-        let error = parse(&GOLDEN.replace("\"schema\": 1", "\"schema\": 2")).unwrap_err();
+        let error = parse(&GOLDEN.replace("\"schema\": 2", "\"schema\": 3")).unwrap_err();
         assert_eq!(error.code(), "store::newer-record");
-        assert!(error.to_string().contains("schema 2") && error.to_string().contains("schema 1"), "{error}");
+        assert!(error.to_string().contains("schema 3") && error.to_string().contains("schema 2"), "{error}");
         let newer = parse(r#"{"schema":9,"everything":"else differs"}"#).unwrap_err();
         assert_eq!(newer.code(), "store::newer-record");
     }
 
     #[test]
     fn what_is_not_a_record_is_named() {
-        for json in ["", "{}", "[]", r#"{"schema":0}"#, r#"{"schema":1}"#, "\0\0\0", &GOLDEN[..GOLDEN.len() / 2]] {
+        for json in ["", "{}", "[]", r#"{"schema":0}"#, r#"{"schema":2}"#, "\0\0\0", &GOLDEN[..GOLDEN.len() / 2]] {
             let error = parse(json).unwrap_err();
             assert_eq!(error.code(), "store::bad-record", "{json:?}");
             assert!(error.to_string().contains("/data/installed/trigger-demo.json"));
