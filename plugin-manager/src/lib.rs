@@ -29,6 +29,8 @@
 //! | `unpack` | the allow-list reader of archives |
 //! | `activate` | choosing which installed version is used |
 //! | `uninstall`, `remove` | taking releases out of the store, and what unfinished work left |
+//! | `gc` | removing what nobody uses |
+//! | `listing` | what there is, installed or not |
 //! | `verify`, `contents` | comparing everything that is installed with its record |
 //! | `store` | the layout on disk, locks, records, comparing an executable with its record |
 //! | `resolve` | which executable to start, or why none |
@@ -45,9 +47,11 @@ mod cached;
 mod contents;
 mod error;
 mod fetch;
+mod gc;
 mod hash;
 mod install;
 mod installed;
+mod listing;
 mod manager;
 pub mod pack;
 mod plan;
@@ -67,9 +71,11 @@ pub use activate::ActivateError;
 pub use cached::{CachedError, cached};
 pub use error::{InstallError, ResolveError};
 pub use fetch::FetchError;
+pub use gc::{Collection, Garbage, Unused};
 pub use installed::{Executable, Installed, Origin};
+pub use listing::{Described, Listed, Listing, Outdated, Unusable};
 pub use manager::PluginManager;
-pub use pack::{PackError, PackRequest, Packed, pack};
+pub use pack::{AssetProblem, PackError, PackRequest, Packed, pack};
 pub use plan::{InstallPlan, InstallRequest, PackageSource, What, exactly};
 pub use progress::{Progress, Silent};
 pub use settings::{CatalogueSource, Settings};

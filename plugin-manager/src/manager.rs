@@ -4,7 +4,9 @@ use spin_catalogue::{CompatibilityCheck, PluginName, ReleaseVersion};
 
 use crate::activate::ActivateError;
 use crate::error::{InstallError, ResolveError};
+use crate::gc::{Collection, Garbage};
 use crate::installed::{Executable, Installed};
+use crate::listing::{Described, Listing, Outdated, Unusable};
 use crate::plan::{InstallPlan, InstallRequest};
 use crate::progress::Progress;
 use crate::settings::Settings;
@@ -99,5 +101,39 @@ impl PluginManager {
     /// Compares every file of every installed version of `names`, of all plugins if there are none, with its record.
     pub fn verify(&self, names: &[PluginName]) -> Result<Vec<Verified>, StoreError> {
         crate::verify::verify(self, names)
+    }
+
+    /// Everything there is: in the catalogues, and installed.
+    pub fn list(&self) -> Result<Listing, StoreError> {
+        crate::listing::list(self, None)
+    }
+
+    /// What is installed, as [`list`](Self::list) has it. No catalogue is looked at.
+    pub fn list_installed(&self) -> Result<Listing, StoreError> {
+        crate::listing::list_installed(self)
+    }
+
+    /// All about `name`, which need not be installed.
+    pub fn describe(&self, name: &PluginName) -> Result<Described, ResolveError> {
+        crate::listing::describe(self, name)
+    }
+
+    /// The installed plugins of which a catalogue has a higher version, and the catalogues that could not be asked.
+    pub fn outdated(&self) -> Result<(Vec<Outdated>, Vec<Unusable>), StoreError> {
+        crate::listing::outdated(self)
+    }
+
+    /// The names of all plugins in the catalogues, as far as those can be read.
+    pub fn catalogued_names(&self) -> Vec<PluginName> {
+        crate::listing::names(&self.settings)
+    }
+
+    /// Removes versions that nobody uses, and what unfinished work has left. Needs a tokio runtime.
+    pub async fn collect_garbage(
+        &self,
+        collection: Collection,
+        progress: &dyn Progress,
+    ) -> Result<Garbage, StoreError> {
+        crate::gc::collect(self, collection, progress).await
     }
 }

@@ -1,12 +1,13 @@
-//! Making a package: an executable becomes an archive, a manifest and a row of the index in a catalogue folder.
+//! Making a package: an executable, and the files it needs beside it, become an archive, a manifest and a row of the index in a catalogue folder.
 //!
-//! The same executable gives the same bytes, whoever packs it and whenever.
+//! The same files give the same bytes, whoever packs them and whenever.
+
+mod archive;
 
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
-use flate2::{Compression, GzBuilder};
 use spin_catalogue::directory::DirectoryError;
 use spin_catalogue::entry::{Package, TriggerTable};
 use spin_catalogue::{Directory, Index, Platform, PluginManifest, PluginName, ReleaseVersion, Sha256, layout};
@@ -24,6 +25,8 @@ pub struct PackRequest<'a> {
     pub version: semver::Version,
     /// The executable. It is named after the plugin in the archive, whatever it is called here.
     pub executable: &'a Path,
+    /// A folder whose content goes beside the executable.
+    pub assets: Option<&'a Path>,
     /// What it is for.
     pub description: &'a str,
     /// Its licence.
@@ -63,7 +66,7 @@ pub fn pack(request: &PackRequest<'_>) -> Result<Packed, PackError> {
     }
     semver::VersionReq::parse(request.spin_compatibility)
         .map_err(|source| PackError::Compatibility { requirement: request.spin_compatibility.to_owned(), source })?;
-    let archive = archive(request)?;
+    let archive = archive::archive(request)?;
     let sha256 = hash::of(&archive);
 
     let version = ReleaseVersion::from(request.version.clone());
@@ -94,32 +97,6 @@ pub fn pack(request: &PackRequest<'_>) -> Result<Packed, PackError> {
     }
     put(root, &layout::index(), index.to_json().as_bytes())?;
     Ok(Packed { archive: path.beside(&url).below(root), manifest: path.below(root), sha256 })
-}
-
-/// The gzipped tar file: one file, no time, no owner, nothing of the machine it was made on.
-fn archive(request: &PackRequest<'_>) -> Result<Vec<u8>, PackError> {
-    let path = request.executable;
-    let unreadable = |source| PackError::Executable { path: path.to_owned(), source };
-    let metadata = fs::metadata(path).map_err(unreadable)?;
-    if !metadata.is_file() || metadata.len() == 0 || metadata.len() > Limits::DEFAULT.file {
-        return Err(PackError::NotAnExecutable { path: path.to_owned(), limit: Limits::DEFAULT.file });
-    }
-    let mut content = Vec::new();
-    File::open(path).and_then(|mut file| file.read_to_end(&mut content)).map_err(unreadable)?;
-
-    let mut header = tar::Header::new_ustar();
-    header.set_path(request.platform.executable_name(&request.name)).map_err(unreadable)?;
-    header.set_entry_type(tar::EntryType::Regular);
-    header.set_mode(0o755);
-    header.set_uid(0);
-    header.set_gid(0);
-    header.set_mtime(0);
-    header.set_size(content.len() as u64);
-    header.set_cksum();
-    let gzip = GzBuilder::new().mtime(0).write(Vec::new(), Compression::best());
-    let mut tar = tar::Builder::new(gzip);
-    let packed = tar.append(&header, content.as_slice()).and_then(|()| tar.into_inner()).and_then(|gzip| gzip.finish());
-    Ok(packed.expect("writing to memory does not fail"))
 }
 
 /// The packages of the manifest: `package`, and those for other platforms that a manifest of this version has already.
@@ -183,6 +160,30 @@ fn put(root: &Path, path: &spin_catalogue::RelativePath, bytes: &[u8]) -> Result
     Ok(write_durably(folder, name, bytes)?)
 }
 
+/// Why a file cannot go beside the executable.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AssetProblem {
+    /// It cannot be read.
+    #[error(transparent)]
+    Read(#[from] io::Error),
+    /// A link, a pipe or a device.
+    #[error("it is neither a file nor a folder; packages hold nothing else")]
+    Kind,
+    /// A name that cannot be in a package.
+    #[error("names in packages consist of letters, digits and '@._+-', and begin with a letter or a digit")]
+    Name,
+    /// A path that does not fit into the header of an archive.
+    #[error("its path is too long for an archive")]
+    TooLong,
+    /// The executable has that name, or another file has, were it not for upper and lower case.
+    #[error("there would be two of that name; case does not count")]
+    Twice,
+    /// More than a package may hold.
+    #[error("a package holds at most {} files and {} bytes", Limits::DEFAULT.entries, Limits::DEFAULT.total)]
+    TooMuch,
+}
+
 /// Why nothing was packed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -209,6 +210,14 @@ pub enum PackError {
         /// The bytes it may have.
         limit: u64,
     },
+    /// A file beside it cannot be packed.
+    #[error("{} cannot be packed: {problem}", path.display())]
+    Asset {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: AssetProblem,
+    },
     /// `spinCompatibility` cannot be read.
     #[error("'{requirement}' is not a requirement on the version of spin ({source}); write one such as '>=4.0, <5'")]
     Compatibility {
@@ -231,6 +240,7 @@ impl PackError {
         match self {
             Self::Reserved { .. } => "plugin::reserved-name",
             Self::Executable { .. } | Self::NotAnExecutable { .. } => "pack::executable",
+            Self::Asset { .. } => "pack::asset",
             Self::Compatibility { .. } => "plugin::bad-compatibility",
             Self::Catalogue(error) => error.code(),
             Self::Write(error) => error.code(),

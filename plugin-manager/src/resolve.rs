@@ -44,8 +44,7 @@ pub(crate) fn installed_of(manager: &PluginManager, name: &PluginName) -> Result
 
 /// What the record says of a release, for others.
 pub(crate) fn describe(settings: &Settings, store: &Store, record: &Record, release: &Release) -> Installed {
-    let usable = |held: &&Release| fits(settings, &held.spin_compatibility, &held.protocols);
-    let active = record.by_preference().into_iter().find(usable);
+    let active = in_use(settings, record);
     Installed {
         name: record.name.clone(),
         version: release.version.clone(),
@@ -58,6 +57,11 @@ pub(crate) fn describe(settings: &Settings, store: &Store, record: &Record, rele
         installed: Some(release.installed),
         active: active.is_some_and(|active| active.version == release.version),
     }
+}
+
+/// The release that is used: the one that was chosen, if it fits this host, else the highest that fits.
+pub(crate) fn in_use<'a>(settings: &Settings, record: &'a Record) -> Option<&'a Release> {
+    record.by_preference().into_iter().find(|held| fits(settings, &held.spin_compatibility, &held.protocols))
 }
 
 fn fits(settings: &Settings, spin_compatibility: &str, protocols: &[u32]) -> bool {

@@ -78,10 +78,10 @@ impl Store {
         self.root.join("started").join(name.as_str())
     }
 
-    /// The names of plugins that have a folder of releases, whether they have a record or not, sorted.
+    /// The names of plugins that have a folder of releases or of marks, whether they have a record or not.
     pub(crate) fn folders(&self) -> Result<Vec<PluginName>, StoreError> {
-        let names = file_names(&self.root.join("store"))?;
-        Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
+        let (releases, marks) = (file_names(&self.root.join("store"))?, file_names(&self.root.join("started"))?);
+        Ok(releases.iter().chain(&marks).filter_map(|name| name.parse().ok()).collect())
     }
 
     /// The file name of a plugin's executable.

@@ -52,6 +52,7 @@ impl World {
             name: name(plugin),
             version: version.parse().unwrap(),
             executable: &executable,
+            assets: None,
             description: "for a test",
             license: "MIT",
             homepage: None,

@@ -24,6 +24,7 @@ fn pack_stub(world: &World, name: &str, version: &str, spin_compatibility: &str)
         name: name.parse().unwrap(),
         version: version.parse().unwrap(),
         executable: &executable,
+        assets: None,
         description: "a stub",
         homepage: None,
         license: "MIT",

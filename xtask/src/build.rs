@@ -126,6 +126,7 @@ impl Built {
                 name: name.parse()?,
                 version: env!("CARGO_PKG_VERSION").parse()?,
                 executable: &self.program(name),
+                assets: None,
                 description,
                 homepage: None,
                 license: "Apache-2.0 WITH LLVM-exception",

@@ -20,6 +20,7 @@ fn the_same_executable_gives_the_same_bytes_wherever_and_however_it_lies() {
         name: name("trigger-demo"),
         version: semver::Version::new(1, 0, 0),
         executable: &executable,
+        assets: None,
         description: "for a test",
         license: "MIT",
         homepage: None,
@@ -66,6 +67,7 @@ fn packages_for_other_platforms_and_other_versions_stay() {
         name: name("trigger-demo"),
         version: semver::Version::new(1, 0, 0),
         executable: &executable,
+        assets: None,
         description: "for a test",
         license: "MIT",
         homepage: None,
@@ -103,4 +105,67 @@ fn a_catalogue_without_an_index_gets_one_that_hides_nothing() {
     world.pack("trigger-new", "1.0.0", "*", &[]);
     assert!(world.install("trigger-old").is_ok());
     assert!(world.install("trigger-new").is_ok());
+}
+
+/// Packs the folder `share` beside an executable.
+fn pack_with_assets(world: &World) -> Result<Packed, PackError> {
+    let executable = world.path("executable");
+    fs::write(&executable, "#!/bin/sh\n").unwrap();
+    pack(&PackRequest {
+        name: name("demo"),
+        version: semver::Version::new(1, 0, 0),
+        executable: &executable,
+        assets: Some(&world.path("share")),
+        description: "for a test",
+        license: "MIT",
+        homepage: None,
+        spin_compatibility: "*",
+        protocols: &[],
+        platform: linux(),
+        catalogue_dir: &world.path("catalogue"),
+    })
+}
+
+#[test]
+fn assets_lie_beside_the_executable_once_it_is_installed() {
+    let world = World::new();
+    // As long as a header can take it.
+    let deep = format!("share/{}/{}/page.html", "d".repeat(100), "e".repeat(50));
+    for file in ["share/page.html", "share/bin/tool", &deep] {
+        fs::create_dir_all(world.path(file).parent().unwrap()).unwrap();
+        fs::write(world.path(file), file).unwrap();
+    }
+    fs::create_dir(world.path("share/empty")).unwrap();
+    fs::set_permissions(world.path("share/bin/tool"), fs::Permissions::from_mode(0o775)).unwrap();
+    let first = pack_with_assets(&world).unwrap();
+    assert_eq!(pack_with_assets(&world).unwrap(), first, "the same bytes again");
+    let executable = world.install("demo").unwrap().executable;
+    let installed = executable.parent().unwrap();
+    for (file, mode) in [("page.html", 0o644), ("bin/tool", 0o755), (deep.strip_prefix("share/").unwrap(), 0o644)] {
+        assert_eq!(fs::read_to_string(installed.join(file)).unwrap(), format!("share/{file}"));
+        assert_eq!(fs::metadata(installed.join(file)).unwrap().permissions().mode() & 0o777, mode, "{file}");
+    }
+    assert!(world.manager().verify(&[]).unwrap().iter().all(|one| one.damage.is_none()));
+}
+
+#[test]
+fn an_asset_that_could_not_be_installed_is_not_packed() {
+    let spoilers: [(&str, &dyn Fn(&Path)); 6] = [
+        ("neither a file nor a folder", &|share| {
+            std::os::unix::fs::symlink("/etc/passwd", share.join("link")).unwrap()
+        }),
+        ("begin with a letter or a digit", &|share| fs::write(share.join(".hidden"), "").unwrap()),
+        ("begin with a letter or a digit", &|share| fs::write(share.join("a b"), "").unwrap()),
+        ("two of that name", &|share| fs::write(share.join("Demo"), "").unwrap()),
+        ("too long for an archive", &|share| fs::write(share.join("f".repeat(101)), "").unwrap()),
+        ("No such file", &|share| fs::remove_dir(share).unwrap()),
+    ];
+    for (said, spoil) in spoilers {
+        let world = World::new();
+        fs::create_dir(world.path("share")).unwrap();
+        spoil(&world.path("share"));
+        let error = pack_with_assets(&world).unwrap_err();
+        assert!(error.code() == "pack::asset" && error.to_string().contains(said), "{error}");
+        assert!(!world.path("catalogue").exists());
+    }
 }
