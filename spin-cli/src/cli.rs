@@ -1,9 +1,12 @@
 //! The command table: which word is which command.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
+use spin_catalogue::PluginName;
 
+use crate::commands::up::flags::plugin_path;
 use crate::commands::{build, check, external, maintenance, plugins, trigger, up, version};
 use crate::context::Context;
 use crate::report::{Exit, Report};
@@ -35,6 +38,9 @@ const LATER: &[&str] = &[
 #[derive(Debug, Parser)]
 #[command(name = "spin", version = version::text(), disable_help_subcommand = true, arg_required_else_help = true)]
 struct Line {
+    /// Run this executable instead of the installed plugin NAME, for development
+    #[arg(long, value_name = "NAME=PATH", value_parser = plugin_path)]
+    plugin_path: Vec<(PluginName, PathBuf)>,
     #[command(subcommand)]
     command: Table,
 }
@@ -114,31 +120,64 @@ enum Refused {
 
 fn parse(line: Vec<OsString>) -> Result<Command, Refused> {
     let line = help_as_a_flag(line);
-    let word = line.get(1).and_then(|word| word.to_str()).unwrap_or_default();
-    let rest = || line.iter().skip(2).cloned().collect();
+    let at = command_at(&line);
+    let word = line.get(at).and_then(|word| word.to_str()).unwrap_or_default();
+    let rest = || line.iter().skip(at + 1).cloned().collect();
     match word {
         // Their arguments are not for this parser, which would take `--` for itself.
-        "up" | "u" => return Ok(Command::Up(up::Args { line: rest(), built: None })),
-        "build" | "b" => return Ok(Command::Build(build::Args { line: rest() })),
-        "trigger" => return Ok(Command::Trigger(trigger::Args { words: rest() })),
+        "up" | "u" => {
+            let overrides = line[1..at].iter().cloned();
+            return Ok(Command::Up(up::Args {
+                line: overrides.chain(line[at + 1..].iter().cloned()).collect(),
+                built: None,
+            }));
+        }
+        "build" | "b" if at == 1 => return Ok(Command::Build(build::Args { line: rest() })),
+        "trigger" => {
+            let overrides = parse_line(line[..at].iter().cloned().chain(["trigger-x".into()]))?.plugin_path;
+            return Ok(Command::Trigger(trigger::Args { words: rest(), overrides: overrides.into_iter().collect() }));
+        }
         later if LATER.contains(&later) => {
             let report = Report::usage(format!("`spin {later}` is not in this version of spin"));
             return Err(Refused::Report(report.code("usage::not-yet").help("what there is, is in spin --help")));
         }
         _ => {}
     }
-    match Line::try_parse_from(&line).map_err(Refused::Parser)?.command {
-        Table::Maintenance(args) => Ok(Command::Maintenance(args)),
-        Table::Plugins(args) => Ok(Command::Plugins(args)),
-        Table::Build => Ok(Command::Build(build::Args { line: Vec::new() })),
-        Table::Check(args) => Ok(Command::Check(args)),
-        Table::Up => Ok(Command::Up(up::Args { line: Vec::new(), built: None })),
-        Table::Version(args) => Ok(Command::Version(args)),
+    let Line { plugin_path, command } = parse_line(line)?;
+    let command = match command {
         Table::External(mut words) => {
-            let name = words.remove(0);
-            Ok(Command::External(external::Args { name, args: words }))
+            let (name, overrides) = (words.remove(0), plugin_path.into_iter().collect());
+            return Ok(Command::External(external::Args { name, args: words, overrides }));
+        }
+        Table::Maintenance(args) => Command::Maintenance(args),
+        Table::Plugins(args) => Command::Plugins(args),
+        Table::Build => Command::Build(build::Args { line: Vec::new() }),
+        Table::Check(args) => Command::Check(args),
+        Table::Up => Command::Up(up::Args { line: Vec::new(), built: None }),
+        Table::Version(args) => Command::Version(args),
+    };
+    if !plugin_path.is_empty() {
+        let report = Report::usage("--plugin-path is for a plugin, and this command runs none");
+        return Err(Refused::Report(report.code("usage::plugin-path")));
+    }
+    Ok(command)
+}
+
+fn parse_line(line: impl IntoIterator<Item = OsString>) -> Result<Line, Refused> {
+    Line::try_parse_from(line).map_err(Refused::Parser)
+}
+
+/// Where the command stands: behind the program's name and the overrides of plugins.
+fn command_at(line: &[OsString]) -> usize {
+    let mut at = 1;
+    while let Some(token) = line.get(at).map(|token| token.as_encoded_bytes()) {
+        match token {
+            b"--plugin-path" => at += 2,
+            token if token.starts_with(b"--plugin-path=") => at += 1,
+            _ => break,
         }
     }
+    at.min(line.len())
 }
 
 /// `spin help NAME` is `spin NAME --help`, so that plugins and `up` answer for themselves.
@@ -191,16 +230,47 @@ mod tests {
         for line in ["build", "b -c x --up --listen y", "help build"] {
             assert!(matches!(parse(line), Ok(Command::Build(_))), "{line}");
         }
-        for line in ["plugins list", "plugin list --json", "plugins install x y@1 -y", "plugins install --file x"] {
+        for line in [
+            "plugins list",
+            "plugin list --json",
+            "plugins install x y@1 -y",
+            "plugins install x -v 1.2",
+            "plugins install --file x",
+            "plugins upgrade",
+            "plugins upgrade x@1.0.0 -dy",
+            "plugins upgrade -a",
+            "plugins uninstall x y@0.1",
+            "plugins rm x",
+            "plugins list --installed --format json",
+            "plugins list --summary --filter x",
+            "plugins search",
+            "plugins search x --json",
+            "plugins show x",
+            "plugins verify",
+            "plugins gc --dry-run",
+            "plugins pack x --to y --version 1.0.0 --license MIT --description z",
+        ] {
             assert!(matches!(parse(line), Ok(Command::Plugins(_))), "{line}");
         }
         assert!(matches!(parse("check -f x --profile y"), Ok(Command::Check(_))));
         assert!(matches!(parse("maintenance generate-manifest-schema -o x"), Ok(Command::Maintenance(_))));
         assert!(matches!(parse("version"), Ok(Command::Version(_))));
         assert!(matches!(parse("trigger http --listen x"), Ok(Command::Trigger(_))));
-        for line in
-            ["maintenance", "plugins install", "plugins install x --file y", "plugins install ../x", "--what", ""]
-        {
+        for line in [
+            "maintenance",
+            "plugins install",
+            "plugins install x --file y",
+            "plugins install ../x",
+            "plugins install -v 1.0.0",
+            "plugins upgrade x --all",
+            "plugins list --installed --summary",
+            "plugins list --json --format plain",
+            "plugins uninstall",
+            "plugins show",
+            "plugins pack x",
+            "--what",
+            "",
+        ] {
             assert!(matches!(parse(line), Err(Refused::Parser(_))), "{line}");
         }
         for later in LATER {
@@ -227,6 +297,25 @@ mod tests {
         );
         let Ok(Command::Up(up)) = parse("up -- -f x") else { panic!("not up") };
         assert_eq!(up.line, ["--", "-f", "x"]);
+    }
+
+    #[test]
+    fn an_override_stands_in_front_of_the_plugin_that_it_is_for() {
+        for line in ["--plugin-path x=./x x --plugin-path y", "--plugin-path=x=./x x --plugin-path y"] {
+            let Ok(Command::External(external)) = parse(line) else { panic!("not a plugin: {line}") };
+            assert_eq!(external.args, ["--plugin-path", "y"], "behind the name it is the plugin's");
+            assert_eq!(external.overrides.len(), 1);
+        }
+        let Ok(Command::Trigger(trigger)) = parse("--plugin-path trigger-x=./x trigger x -y") else {
+            panic!("not one")
+        };
+        assert_eq!((trigger.words.len(), trigger.overrides.len()), (2, 1));
+        let Ok(Command::Up(up)) = parse("--plugin-path trigger-x=./x up -f y") else { panic!("not up") };
+        assert_eq!(up.line, ["--plugin-path", "trigger-x=./x", "-f", "y"]);
+        assert!(matches!(parse("--plugin-path x=./x plugins list"), Err(Refused::Report(_))));
+        for line in ["--plugin-path", "--plugin-path x", "--plugin-path x=./x", "--plugin-path ../x=y z"] {
+            assert!(matches!(parse(line), Err(Refused::Parser(_))), "{line}");
+        }
     }
 
     #[test]

@@ -86,6 +86,25 @@ pub(crate) async fn executable(
     Ok(Obtained::Executable(resolve().map_err(ObtainError::Resolve)?))
 }
 
+/// Whether a plan may be carried out: because the user said so beforehand, or says so now.
+pub(crate) async fn agree(plan: &InstallPlan, agreed: bool, ctx: &Context) -> Result<bool, Report> {
+    let InstallPlan { name, version, license, .. } = plan;
+    if let Some(reason) = &plan.overridden {
+        ctx.ui.warning(&format!("plugin '{name}' {version} {reason}; it is installed because you asked for it"));
+    }
+    if agreed {
+        return Ok(true);
+    }
+    if !ctx.ui.can_ask() {
+        let message = format!("installing '{name}' needs your consent, and there is no terminal to ask on");
+        return Err(Report::new(message)
+            .code("plugin::no-consent")
+            .help(format!("if you agree to its license ({}), add --yes", one_line(license))));
+    }
+    ctx.ui.remark(&describe(plan));
+    Ok(ctx.ui.confirm(&format!("Install plugin '{name}'?"), true).await)
+}
+
 /// Carries out a plan, showing how far it is.
 pub(crate) async fn install(plugins: &PluginManager, plan: &InstallPlan, ui: &Ui) -> Result<Installed, InstallError> {
     let installed = plugins.install(plan, ui).await;

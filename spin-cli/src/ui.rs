@@ -135,6 +135,16 @@ impl Ui {
         }
     }
 
+    /// Asks for a line; `None` at the end of the input.
+    pub(crate) async fn ask(&self, question: &str) -> Option<String> {
+        self.write(Stream::Err, &format!("{NOTICE}{}{NOTICE:#} ", plain(question)));
+        let answer = read_line().await;
+        if answer.is_none() {
+            self.write(Stream::Err, "\n");
+        }
+        answer
+    }
+
     fn write(&self, stream: Stream, text: &str) {
         let bar = self.inner.bar.lock().unwrap_or_else(PoisonError::into_inner);
         let write = || match (&self.inner.sink, stream) {

@@ -24,13 +24,15 @@ const OVERRIDE: &str = "--override-compatibility-check";
 pub(crate) struct Args {
     pub(crate) name: OsString,
     pub(crate) args: Vec<OsString>,
+    /// What `--plugin-path` in front of the name says.
+    pub(crate) overrides: Overrides,
 }
 
 pub(crate) async fn run(args: Args, ctx: &Context) -> Result<Exit, Report> {
     let shown = args.name.to_string_lossy().into_owned();
     let Ok(name) = shown.parse::<PluginName>() else { return Err(unknown(&shown, ctx)) };
     let overridden = args.args.iter().any(|arg| arg == OVERRIDE);
-    let found = match triggers::overridden(&name, &Overrides::new(), ctx)? {
+    let found = match triggers::overridden(&name, &args.overrides, ctx)? {
         Some(path) => Some(path),
         None => plugin(&name, overridden, ctx).await?,
     };
@@ -67,10 +69,19 @@ async fn plugin(name: &PluginName, overridden: bool, ctx: &Context) -> Result<Op
 fn unknown(name: &str, ctx: &Context) -> Report {
     let message = format!("'{name}' is not a known Spin command. See spin --help.");
     let report = Report::usage(message).code("usage::unknown-command");
-    let installed: Vec<_> = ctx.plugins().map(|plugins| plugins.installed().unwrap_or_default()).unwrap_or_default();
-    let plugins = installed.iter().map(|plugin| plugin.name.as_str()).filter(|name| !name.starts_with("trigger-"));
+    let (mut installed, mut available) = (Vec::new(), Vec::new());
+    if let Ok(plugins) = ctx.plugins() {
+        installed = plugins.installed().unwrap_or_default().into_iter().map(|held| held.name).collect();
+        available = plugins.catalogued_names();
+    }
+    // Nobody types the name of a trigger as a command.
+    let plugins = installed.iter().chain(&available).map(PluginName::as_str);
+    let plugins = plugins.filter(|name| !name.starts_with("trigger-"));
     match nearest(name, cli::NAMES.iter().copied().chain(plugins)) {
-        Some(near) => report.help(format!("did you mean: spin {near}")),
+        Some(near) if cli::NAMES.contains(&near) || installed.iter().any(|held| held.as_str() == near) => {
+            report.help(format!("did you mean: spin {near}"))
+        }
+        Some(near) => report.help(format!("did you mean: spin {near}, which is a plugin: spin plugins install {near}")),
         None => report,
     }
 }

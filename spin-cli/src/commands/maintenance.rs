@@ -1,11 +1,12 @@
 //! `spin maintenance`: files about this program, for people who write manifests, documents and packages.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use spin_app_model::manifest::schema_json;
 
+use crate::commands::plugins::documents;
 use crate::context::Context;
 use crate::report::{Exit, Report};
 
@@ -26,6 +27,12 @@ enum Command {
         #[arg(short, long, value_name = "FILE")]
         output: Option<PathBuf>,
     },
+    /// Write the JSON schemas of what commands print with --json.
+    GenerateOutputSchemas {
+        /// The folder to write them into
+        #[arg(short, long, value_name = "DIR")]
+        output: PathBuf,
+    },
     #[command(external_subcommand)]
     Other(Vec<OsString>),
 }
@@ -34,12 +41,12 @@ pub(crate) async fn run(args: Args, ctx: &Context) -> Result<Exit, Report> {
     match args.command {
         Command::GenerateManifestSchema { output: None } => ctx.ui.styled(&schema_json()),
         Command::GenerateManifestSchema { output: Some(file) } => {
-            let path = ctx.current_dir.join(file);
-            std::fs::write(&path, schema_json()).map_err(|error| {
-                Report::new(format!("cannot write {}: {error}", path.display()))
-                    .code("maintenance::write")
-                    .help("name a file in a folder that exists, or leave -o out")
-            })?;
+            write(&ctx.current_dir.join(file), &schema_json(), "name a file in a folder that exists, or leave -o out")?;
+        }
+        Command::GenerateOutputSchemas { output } => {
+            for (name, schema) in documents::schemas() {
+                write(&ctx.current_dir.join(&output).join(name), &schema, "name a folder that exists")?;
+            }
         }
         Command::Other(words) => {
             let word = words.first().map(|word| word.to_string_lossy()).unwrap_or_default();
@@ -54,4 +61,10 @@ pub(crate) async fn run(args: Args, ctx: &Context) -> Result<Exit, Report> {
         }
     }
     Ok(Exit::OK)
+}
+
+fn write(path: &Path, text: &str, help: &str) -> Result<(), Report> {
+    std::fs::write(path, text).map_err(|error| {
+        Report::new(format!("cannot write {}: {error}", path.display())).code("maintenance::write").help(help)
+    })
 }

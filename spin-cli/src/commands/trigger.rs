@@ -7,11 +7,14 @@ use spin_app_model::TriggerType;
 use super::external;
 use crate::context::Context;
 use crate::report::{Exit, Report};
+use crate::triggers::Overrides;
 
 /// The type of the trigger, and its arguments.
 #[derive(Debug)]
 pub(crate) struct Args {
     pub(crate) words: Vec<OsString>,
+    /// What `--plugin-path` in front of it says.
+    pub(crate) overrides: Overrides,
 }
 
 pub(crate) async fn run(args: Args, ctx: &Context) -> Result<Exit, Report> {
@@ -21,5 +24,7 @@ pub(crate) async fn run(args: Args, ctx: &Context) -> Result<Exit, Report> {
     let word = words.next().ok_or_else(|| usage("the type of the trigger is missing".to_owned()))?;
     let trigger_type: TriggerType =
         word.to_string_lossy().parse().map_err(|error| usage(format!("this is no type of a trigger: {error}")))?;
-    external::run(external::Args { name: trigger_type.plugin_name().into(), args: words.collect() }, ctx).await
+    let Args { overrides, .. } = args;
+    let name = trigger_type.plugin_name().into();
+    external::run(external::Args { name, args: words.collect(), overrides }, ctx).await
 }

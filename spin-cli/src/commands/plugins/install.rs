@@ -1,12 +1,12 @@
 //! `spin plugins install NAME[@VERSION]…` and `spin plugins install --file PATH`.
 
 use std::path::PathBuf;
-use std::str::FromStr;
 
-use semver::{Version, VersionReq};
-use spin_catalogue::PluginName;
-use spin_plugin_manager::{InstallError, InstallPlan, InstallRequest, PluginManager, What, exactly};
+use semver::VersionReq;
+use spin_plugin_manager::{ActivateError, InstallError, InstallPlan, InstallRequest, PluginManager, What};
 
+use super::of_store;
+use super::wanted::{Wanted, requirement};
 use crate::context::Context;
 use crate::obtain;
 use crate::report::{Exit, Report};
@@ -19,6 +19,9 @@ pub(crate) struct Args {
     /// The manifest file of a plugin that is in no catalogue
     #[arg(short, long, value_name = "PATH")]
     file: Option<PathBuf>,
+    /// The version, if one plugin is named without one
+    #[arg(short, long, value_name = "VERSION", requires = "plugins", value_parser = requirement)]
+    version: Option<VersionReq>,
     /// Install without asking
     #[arg(short, long)]
     yes: bool,
@@ -27,97 +30,73 @@ pub(crate) struct Args {
     override_compatibility_check: bool,
 }
 
-/// A plugin as it is named on the command line.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Wanted {
-    name: PluginName,
-    version: Option<VersionReq>,
-}
-
 pub(crate) async fn run(args: Args, ctx: &Context) -> Result<Exit, Report> {
     let plugins = ctx.plugins()?;
-    let by_name = args.plugins.into_iter().map(|Wanted { name, version }| What::ByName { name, version });
+    let by_name = versioned(args.plugins, args.version)?;
+    let by_name = by_name.into_iter().map(|Wanted { name, version }| What::ByName { name, version });
     let what: Vec<_> = by_name.chain(args.file.map(What::ManifestFile)).collect();
     let override_compatibility = args.override_compatibility_check;
     // All are looked up before the first is installed: a mistyped name should cost nothing.
-    let plans = what
-        .into_iter()
-        .map(|what| plugins.plan(&InstallRequest { what, override_compatibility }))
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(report)?;
+    let mut plans = Vec::new();
+    for what in what {
+        plans.push(plugins.plan(&InstallRequest { what, override_compatibility }).map_err(report)?);
+    }
     for plan in &plans {
         install(&plugins, plan, args.yes || ctx.auto_install, ctx).await?;
     }
     Ok(Exit::OK)
 }
 
+/// The plugins with what `--version` says, which is for one plugin.
+pub(super) fn versioned(mut plugins: Vec<Wanted>, version: Option<VersionReq>) -> Result<Vec<Wanted>, Report> {
+    match (version, &mut plugins[..]) {
+        (None, _) => {}
+        (Some(version), [Wanted { version: slot @ None, .. }]) => *slot = Some(version),
+        (Some(_), _) => {
+            let message = "--version is for one plugin that is named without a version";
+            return Err(Report::usage(message).code("usage::version").help("write each with its own: NAME@VERSION"));
+        }
+    }
+    Ok(plugins)
+}
+
 async fn install(plugins: &PluginManager, plan: &InstallPlan, agreed: bool, ctx: &Context) -> Result<(), Report> {
     let InstallPlan { name, version, .. } = plan;
     if plan.already {
         ctx.ui.result(&format!("Plugin '{name}' {version} is already installed"));
-        return Ok(());
-    }
-    if let Some(reason) = &plan.overridden {
-        ctx.ui.warning(&format!("plugin '{name}' {version} {reason}; it is installed because you asked for it"));
-    }
-    if !agreed {
-        if !ctx.ui.can_ask() {
-            return Err(Report::new(format!(
-                "installing '{name}' needs your consent, and there is no terminal to ask on"
-            ))
-            .code("plugin::no-consent")
-            .help(format!("if you agree to its license ({}), add --yes", obtain::one_line(&plan.license))));
-        }
-        ctx.ui.remark(&obtain::describe(plan));
-        if !ctx.ui.confirm(&format!("Install plugin '{name}'?"), true).await {
+    } else {
+        if !obtain::agree(plan, agreed, ctx).await? {
             ctx.ui.result(&format!("Plugin '{name}' will not be installed"));
             return Ok(());
         }
+        obtain::install(plugins, plan, &ctx.ui).await.map_err(report)?;
+        ctx.ui.result(&format!("Plugin '{name}' was installed successfully!"));
     }
-    obtain::install(plugins, plan, &ctx.ui).await.map_err(report)?;
-    ctx.ui.result(&format!("Plugin '{name}' was installed successfully!"));
-    if let Some(newer) = &plan.newer_installed {
-        ctx.ui.notice(&format!("Version {newer} is installed too and stays the one that is used"));
+    settle(plugins, plan, ctx).await
+}
+
+/// After an installation the higher version is used: the new one, or the one that was used before.
+async fn settle(plugins: &PluginManager, plan: &InstallPlan, ctx: &Context) -> Result<(), Report> {
+    let InstallPlan { name, version, .. } = plan;
+    let installed = plugins.installed_of(name).map_err(of_store)?;
+    match installed.iter().find(|held| held.active) {
+        // One that does not fit is not used whatever is chosen.
+        Some(active) if active.version < *version && plan.overridden.is_none() => {
+            plugins.activate(name, version, &ctx.ui).await.map_err(not_activated)?;
+        }
+        Some(active) if active.version != *version => {
+            let other = &active.version;
+            ctx.ui.notice(&format!("Version {other} is installed too and stays the one that is used"));
+        }
+        _ => {}
     }
     Ok(())
 }
 
-fn report(error: InstallError) -> Report {
+pub(super) fn report(error: InstallError) -> Report {
     Report::of(&error).code(error.code())
 }
 
-impl FromStr for Wanted {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (name, version) = match text.split_once('@') {
-            Some((name, version)) => (name, Some(version)),
-            None => (text, None),
-        };
-        let name = name.parse().map_err(|error: spin_catalogue::name::NameError| error.to_string())?;
-        // A whole version means that one and no other; anything less is a range.
-        let requirement = |text: &str| match text.parse::<Version>() {
-            Ok(version) => Ok(exactly(&version)),
-            Err(_) => text.parse::<VersionReq>().map_err(|error| format!("\"{text}\" is no version: {error}")),
-        };
-        Ok(Self { name, version: version.map(requirement).transpose()? })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
-
-    use super::*;
-
-    #[test]
-    fn a_plugin_is_named_with_or_without_a_version() {
-        let wanted = |text: &str| text.parse::<Wanted>().unwrap();
-        assert_eq!(wanted("trigger-http").version, None);
-        assert_eq!(wanted("trigger-http@1.2.3").version, Some("=1.2.3".parse().unwrap()));
-        assert_eq!(wanted("trigger-http@1.2").version, Some("1.2".parse().unwrap()));
-        for bad in ["../x", "", "x@", "x@one", "X"] {
-            assert!(bad.parse::<Wanted>().is_err(), "{bad}");
-        }
-    }
+pub(super) fn not_activated(error: ActivateError) -> Report {
+    Report::of(&error).code(error.code())
 }

@@ -113,7 +113,7 @@ fn variable(text: &str) -> Result<(String, String), String> {
     Ok((key.to_owned(), value.to_owned()))
 }
 
-fn plugin_path(text: &str) -> Result<(PluginName, PathBuf), String> {
+pub(crate) fn plugin_path(text: &str) -> Result<(PluginName, PathBuf), String> {
     let (name, path) = key_value(text.as_ref()).ok_or("there is no `=` in it; write NAME=PATH")?;
     let name = name.parse().map_err(|error: spin_catalogue::name::NameError| error.to_string())?;
     Ok((name, path.into()))
