@@ -4,10 +4,22 @@
 
 #[path = "plugins/archives.rs"]
 mod archives;
+#[path = "plugins/external.rs"]
+mod external;
+#[path = "plugins/garbage.rs"]
+mod garbage;
+#[path = "plugins/listing.rs"]
+mod listing;
 #[path = "plugins/missing.rs"]
 mod missing;
+#[path = "plugins/packing.rs"]
+mod packing;
+#[path = "plugins/public.rs"]
+mod public;
 #[path = "plugins/store.rs"]
 mod store;
+#[path = "plugins/versions.rs"]
+mod versions;
 
 use std::path::{Path, PathBuf};
 
@@ -34,6 +46,28 @@ fn pack_stub(world: &World, name: &str, version: &str, spin_compatibility: &str)
         catalogue_dir: &catalogue(world),
     })
     .unwrap()
+}
+
+/// Runs each of these commands with the world's own catalogue, and shows all of them in one snapshot.
+fn session(world: &World, commands: &[&str]) -> String {
+    let run = |command: &&str| {
+        let finished = world.spin(command.split(' ')).env("SPIN_CATALOGUES", catalogue(world)).run();
+        without_times(&finished.snapshot())
+    };
+    commands.iter().map(run).collect::<Vec<_>>().join("\n")
+}
+
+/// The text with the times of RFC 3339 and the days in it replaced.
+fn without_times(text: &str) -> String {
+    let shape = |word: &str| word.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect::<String>();
+    let time = |word: &str| {
+        let bare = word.trim_matches(['"', ',', '.']);
+        let is_time = shape(bare).starts_with("0000-00-00T00:00:00") && bare.ends_with('Z');
+        let name = if is_time { "[TIME]" } else { "[DAY]" };
+        if is_time || shape(bare) == "0000-00-00" { word.replace(bare, name) } else { word.to_owned() }
+    };
+    let line = |line: &str| line.split(' ').map(time).collect::<Vec<_>>().join(" ");
+    text.split('\n').map(line).collect::<Vec<_>>().join("\n")
 }
 
 fn catalogue(world: &World) -> PathBuf {

@@ -7,7 +7,7 @@
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use spin_catalogue::{Reason, ReleaseVersion};
 
 /// The number of all schemas so far.
@@ -223,25 +223,31 @@ pub(crate) fn schemas() -> [(&'static str, String); 5] {
 }
 
 fn schema<T: JsonSchema>() -> Schema {
-    // What may be absent is never null.
-    let settings = SchemaSettings::draft07().for_serialize();
-    settings.into_generator().into_root_schema_for::<T>()
+    SchemaSettings::draft07().for_serialize().into_generator().into_root_schema_for::<T>()
 }
 
 fn text(schema: &Schema) -> String {
-    print(&sorted(schema.as_value())) + "\n"
+    print(&tidy(schema.as_value())) + "\n"
 }
 
-/// The value with its keys in order: whether the library keeps them in another depends on features that any dependency
-/// may turn on.
-fn sorted(value: &Value) -> Value {
+/// The schema without `null`, for what may be absent is never null, and with its keys in order: whether the library
+/// keeps them in another depends on features that any dependency may turn on.
+fn tidy(value: &Value) -> Value {
     match value {
         Value::Object(fields) => {
-            let mut fields: Vec<_> = fields.iter().map(|(key, value)| (key.clone(), sorted(value))).collect();
+            let mut fields: Vec<_> = fields.iter().map(|(key, value)| (key.clone(), tidy(value))).collect();
             fields.sort_unstable_by(|a, b| a.0.cmp(&b.0));
             Value::Object(Map::from_iter(fields))
         }
-        Value::Array(items) => Value::Array(items.iter().map(sorted).collect()),
+        Value::Array(items) => {
+            let is_null = |item: &Value| *item == json!("null") || *item == json!({ "type": "null" });
+            let mut left: Vec<_> = items.iter().filter(|item| !is_null(item)).map(tidy).collect();
+            // Of several types one is left; of several forms too, and a list of one form is a list all the same.
+            match left.len() == 1 && left.len() < items.len() && left[0].is_string() {
+                true => left.remove(0),
+                false => Value::Array(left),
+            }
+        }
         other => other.clone(),
     }
 }
