@@ -56,9 +56,9 @@ enum Table {
     /// Write files about this program.
     #[command(hide = true)]
     Maintenance(maintenance::Args),
-    /// Install and list plugins.
+    /// Install, upgrade, list and pack plugins.
     #[command(visible_alias = "plugin")]
-    Plugins(plugins::Args),
+    Plugins(Box<plugins::Args>),
     // Only listed here: its arguments are divided between it and the triggers before this table is asked.
     /// Run an application.
     #[command(visible_alias = "u")]
@@ -76,7 +76,7 @@ enum Command {
     Check(check::Args),
     External(external::Args),
     Maintenance(maintenance::Args),
-    Plugins(plugins::Args),
+    Plugins(Box<plugins::Args>),
     Trigger(trigger::Args),
     Up(up::Args),
     Version(version::Args),
@@ -103,7 +103,7 @@ async fn dispatch(command: Command, ctx: &Context) -> Result<Exit, Report> {
         Command::Check(args) => check::run(args, ctx).await,
         Command::External(args) => external::run(args, ctx).await,
         Command::Maintenance(args) => maintenance::run(args, ctx).await,
-        Command::Plugins(args) => plugins::run(args, ctx).await,
+        Command::Plugins(args) => plugins::run(*args, ctx).await,
         Command::Trigger(args) => trigger::run(args, ctx).await,
         Command::Up(args) => up::run(args, ctx).await,
         Command::Version(args) => version::run(args, ctx).await,

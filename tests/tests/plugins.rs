@@ -8,6 +8,8 @@ mod archives;
 mod external;
 #[path = "plugins/garbage.rs"]
 mod garbage;
+#[path = "plugins/killed.rs"]
+mod killed;
 #[path = "plugins/listing.rs"]
 mod listing;
 #[path = "plugins/missing.rs"]

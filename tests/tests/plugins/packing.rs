@@ -19,7 +19,7 @@ fn what_is_packed_can_be_installed_and_finds_its_assets() {
     let (executable, assets, to) = (path("build/reader"), path("build/assets"), path("catalogue"));
     let pack = format!("plugins pack {executable} --assets {assets} --to {to} --license MIT --description reads");
     fs::create_dir_all(world.path("odd")).unwrap();
-    std::os::unix::fs::symlink("/etc/passwd", world.path("odd/link")).unwrap();
+    std::os::unix::fs::symlink(world.path("build/reader"), world.path("odd/link")).unwrap();
     let text = session(
         &world,
         &[

@@ -104,7 +104,7 @@ fn on_a_terminal_one_is_asked_which_to_upgrade() {
     pack_stub(&world, "other", "0.2.0", ">=4.0");
     let upgrade = || {
         let spin = world.spin(["plugins", "upgrade", "--yes"]).env("SPIN_CATALOGUES", catalogue(&world));
-        let mut terminal = spin.start_on_terminal();
+        let terminal = spin.start_on_terminal();
         terminal.output().wait_for_text("or nothing:");
         terminal
     };

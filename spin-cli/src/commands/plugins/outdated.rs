@@ -16,14 +16,15 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, ctx: &Context) -> Result<Exit, Report> {
     let (outdated, unusable) = ctx.plugins()?.outdated().map_err(of_store)?;
-    for unusable in unusable {
+    for unusable in &unusable {
         ctx.ui.warning(&unusable.to_string());
     }
     if args.json {
         let plugins = outdated.iter().map(document).collect();
         ctx.ui.result(&documents::print(&OutdatedList { schema: documents::SCHEMA, plugins }));
     } else if outdated.is_empty() {
-        ctx.ui.result("All plugins are up to date");
+        let all_known = unusable.is_empty();
+        ctx.ui.result(if all_known { "All plugins are up to date" } else { "No newer versions are known" });
     } else {
         for plugin in &outdated {
             ctx.ui.result(&line(plugin));

@@ -84,8 +84,12 @@ fn text(details: &Details, described: &Described) -> String {
     for held in &details.installed {
         let InstalledVersion { version, active, from, at, sha256, .. } = held;
         let active = if *active { ", active" } else { "" };
-        let at = at.as_deref().map(|at| format!(", on {at}")).unwrap_or_default();
-        text.push_str(&format!("  installed: {version}{active}, from {}{at}\n", one_line(from)));
+        // What has no time was installed by the public Spin, and says so.
+        let from = match at {
+            Some(at) => format!("from {}, on {at}", one_line(from)),
+            None => one_line(from),
+        };
+        text.push_str(&format!("  installed: {version}{active}, {from}\n"));
         if let Some(sha256) = sha256 {
             text.push_str(&format!("             sha256 {sha256}\n"));
         }

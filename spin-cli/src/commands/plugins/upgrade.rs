@@ -202,6 +202,9 @@ impl Upgrade<'_> {
             Some(from) if from > version => format!("Plugin '{name}' was downgraded from {from} to {version}"),
             Some(from) => format!("Plugin '{name}' was upgraded from {from} to {version}"),
         });
+        if let Some(used) = self.used(&name)?.filter(|used| used.version != version) {
+            ctx.ui.notice(&format!("It does not fit, so version {} stays the one that is used", used.version));
+        }
         Ok(())
     }
 }

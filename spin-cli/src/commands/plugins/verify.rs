@@ -34,7 +34,7 @@ pub(crate) async fn run(args: Args, ctx: &Context) -> Result<Exit, Report> {
     }
     let damaged = verified.iter().filter(|one| one.damage.is_some()).count();
     if damaged > 0 {
-        let message = format!("{damaged} of {} installed plugins are not what was installed", verified.len());
+        let message = format!("{damaged} of {} installed versions are not what was installed", verified.len());
         return Err(Report::new(message).code("plugin::damaged"));
     }
     if verified.is_empty() && !args.json {
