@@ -54,6 +54,9 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
+    /// Does something.
+    type Act<'a> = &'a dyn Fn();
+
     #[test]
     fn every_change_beside_the_executable_changes_the_digest() {
         let folder = tempfile::tempdir().unwrap();
@@ -66,7 +69,7 @@ mod tests {
         let before = now();
         fs::write(path("demo"), "two").unwrap();
         assert_eq!(now(), before, "the executable is not among them");
-        let changes: [(&dyn Fn(), &dyn Fn()); 5] = [
+        let changes: [(Act<'_>, Act<'_>); 5] = [
             (&|| fs::write(path("share/a"), "A").unwrap(), &|| fs::write(path("share/a"), "a").unwrap()),
             (&|| fs::write(path("more"), "").unwrap(), &|| fs::remove_file(path("more")).unwrap()),
             (&|| fs::rename(path("share/deep/b"), path("b")).unwrap(), &|| {

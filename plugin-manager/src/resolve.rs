@@ -151,3 +151,58 @@ fn explain(manager: &PluginManager, name: &PluginName, unfit: Option<(ReleaseVer
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use std::path::Path;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::testing;
+
+    /// A record of these versions, each with its `spinCompatibility`.
+    fn record(releases: &[(u64, &str)], active: Option<u64>) -> Record {
+        let golden = include_str!("../tests/data/formats/v2/record.json");
+        let mut record: Record = serde_json::from_str(golden).unwrap();
+        let pattern = record.releases[1].clone();
+        record.releases.clear();
+        for (number, requirement) in releases {
+            let (version, spin_compatibility) = (version(*number), (*requirement).to_owned());
+            record.put(Release { version, spin_compatibility, ..pattern.clone() });
+        }
+        record.active = active.map(version);
+        record
+    }
+
+    fn version(number: u64) -> ReleaseVersion {
+        semver::Version::new(1, number, 0).into()
+    }
+
+    proptest! {
+        #[test]
+        fn the_chosen_version_is_used_if_it_fits_and_else_nothing_higher_fits(
+            releases in proptest::collection::vec((0u64..12, proptest::sample::select(vec![">=4", "<4", ">=5", "?"])), 0..6),
+            active in proptest::option::of(0u64..12),
+        ) {
+            let settings = testing::settings(Path::new("/"));
+            let record = record(&releases, active);
+            let fits = |held: &Release| held.spin_compatibility == ">=4";
+            let chosen = record.releases.iter().find(|held| Some(&held.version) == record.active.as_ref());
+            match in_use(&settings, &record) {
+                None => prop_assert!(!record.releases.iter().any(fits)),
+                Some(used) => {
+                    prop_assert!(fits(used));
+                    match chosen.filter(|chosen| fits(chosen)) {
+                        Some(chosen) => prop_assert_eq!(&used.version, &chosen.version),
+                        None => {
+                            let mut higher = record.releases.iter().filter(|held| held.version > used.version);
+                            prop_assert!(!higher.any(fits));
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

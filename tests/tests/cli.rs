@@ -161,6 +161,20 @@ fn the_schema_of_manifests_can_be_had() {
 }
 
 #[test]
+fn the_schemas_of_what_is_printed_can_be_had() {
+    let world = World::new();
+    let written = world.spin(["maintenance", "generate-output-schemas", "-o", "."]).in_dir(world.home()).run();
+    assert_eq!(written.success().stdout, "");
+    let folder = spin_tests::repository().join("docs/schemas");
+    let names: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|file| file.unwrap().file_name()).collect();
+    assert!(names.len() >= 5, "{names:?}");
+    for name in names {
+        let read = |folder: &std::path::Path| std::fs::read_to_string(folder.join(&name)).unwrap();
+        assert_eq!(read(&world.home()), read(&folder), "{}", name.display());
+    }
+}
+
+#[test]
 fn what_maintenance_cannot_do() {
     let world = World::new();
     let runs = [
@@ -169,8 +183,9 @@ fn what_maintenance_cannot_do() {
         world.spin(["maintenance", "generate-completions"]).run(),
         world.spin(["maintenance", "generate"]).run(),
         world.spin(["maintenance", "generate-manifest-schema", "-o", "no/where.json"]).run(),
+        world.spin(["maintenance", "generate-output-schemas", "-o", "no/where"]).run(),
     ];
-    assert_eq!(runs.each_ref().map(|run| run.code), [2, 2, 2, 2, 1].map(Some));
+    assert_eq!(runs.each_ref().map(|run| run.code), [2, 2, 2, 2, 1, 1].map(Some));
     assert_snapshot!(runs.map(|run| run.snapshot()).join("\n"));
 }
 

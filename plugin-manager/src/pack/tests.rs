@@ -148,9 +148,12 @@ fn assets_lie_beside_the_executable_once_it_is_installed() {
     assert!(world.manager().verify(&[]).unwrap().iter().all(|one| one.damage.is_none()));
 }
 
+/// Puts something into a folder of assets.
+type Spoil<'a> = &'a dyn Fn(&Path);
+
 #[test]
 fn an_asset_that_could_not_be_installed_is_not_packed() {
-    let spoilers: [(&str, &dyn Fn(&Path)); 6] = [
+    let spoilers: [(&str, Spoil<'_>); 6] = [
         ("neither a file nor a folder", &|share| {
             std::os::unix::fs::symlink("/etc/passwd", share.join("link")).unwrap()
         }),
