@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use spin_catalogue::directory::DirectoryError;
 use spin_catalogue::location::LocationError;
-use spin_catalogue::{PluginName, Reason, ReleaseVersion, Sha256};
+use spin_catalogue::{Platform, PluginName, Reason, ReleaseVersion, Sha256};
 
 use crate::fetch::FetchError;
 use crate::installed::Origin;
@@ -84,6 +84,60 @@ pub enum ResolveError {
         /// The executable.
         path: PathBuf,
     },
+    /// The app is pinned to a release that is not installed.
+    #[error(
+        "this app is pinned to version {version} of plugin '{name}', which is not installed: \
+         run `spin plugins install {name}@{version}`"
+    )]
+    PinnedMissing {
+        /// The plugin.
+        name: PluginName,
+        /// The version that it is pinned to.
+        version: ReleaseVersion,
+        /// The catalogue that the pin names.
+        catalogue: String,
+    },
+    /// The version that the app is pinned to is installed from another archive.
+    #[error(
+        "this app is pinned to version {version} of plugin '{name}' from the archive with SHA-256 {pinned}, \
+         and installed is that version from another one ({found}); if you trust that one, `spin plugins lock` pins it"
+    )]
+    PinnedOther {
+        /// The plugin.
+        name: PluginName,
+        /// The version.
+        version: ReleaseVersion,
+        /// The digest in the pin.
+        pinned: Sha256,
+        /// The digest of what is installed.
+        found: Sha256,
+    },
+    /// The pinned release has no archive for this platform.
+    #[error(
+        "this app is pinned to version {version} of plugin '{name}', which has no package for {platform}; \
+         `spin plugins lock` pins one that has"
+    )]
+    PinnedPlatform {
+        /// The plugin.
+        name: PluginName,
+        /// The version.
+        version: ReleaseVersion,
+        /// This platform.
+        platform: Platform,
+    },
+    /// The pinned release does not run here.
+    #[error(
+        "this app is pinned to version {version} of plugin '{name}', which {reason}; \
+         `spin plugins lock` pins one that fits, if there is one"
+    )]
+    PinnedIncompatible {
+        /// The plugin.
+        name: PluginName,
+        /// The version.
+        version: ReleaseVersion,
+        /// Why it does not fit.
+        reason: Box<Reason>,
+    },
     /// A catalogue that was needed cannot be used.
     #[error("could not look for plugin '{name}' in catalogue '{catalogue}': {source}")]
     Catalogue {
@@ -108,6 +162,10 @@ impl ResolveError {
             Self::Unknown { .. } => "plugin::unknown",
             Self::Tampered { .. } => "plugin::tampered",
             Self::Missing { .. } => "plugin::executable-missing",
+            Self::PinnedMissing { .. } => "pins::not-installed",
+            Self::PinnedOther { .. } => "pins::other-archive",
+            Self::PinnedPlatform { .. } => "pins::no-package-for-platform",
+            Self::PinnedIncompatible { .. } => "pins::incompatible",
             Self::Catalogue { source, .. } => source.code(),
             Self::Store(error) => error.code(),
         }
@@ -145,6 +203,44 @@ pub enum InstallError {
         reason: Box<Reason>,
         /// A release that would be installed if no particular version were asked for.
         instead: Option<ReleaseVersion>,
+    },
+    /// A pin names a catalogue that this user does not have.
+    #[error(
+        "plugin '{name}' is pinned to catalogue '{catalogue}', which is not among yours; nothing was installed from \
+         elsewhere: add it with `spin plugins catalogue add {catalogue} PLACE` if you trust it"
+    )]
+    CatalogueNotConfigured {
+        /// The plugin.
+        name: PluginName,
+        /// The catalogue that the pin names.
+        catalogue: String,
+    },
+    /// The catalogue has no release of the version that is pinned.
+    #[error("catalogue '{catalogue}' has no version {version} of plugin '{name}', to which this app is pinned")]
+    PinnedUnknown {
+        /// The plugin.
+        name: PluginName,
+        /// The version.
+        version: ReleaseVersion,
+        /// The catalogue.
+        catalogue: String,
+    },
+    /// The catalogue has another archive of the version that is pinned.
+    #[error(
+        "catalogue '{catalogue}' has another archive of plugin '{name}' {version} (SHA-256 {offered}) than this app is \
+         pinned to ({pinned}); nothing was installed: ask the keeper of the catalogue why it was replaced"
+    )]
+    PinnedOther {
+        /// The plugin.
+        name: PluginName,
+        /// The version.
+        version: ReleaseVersion,
+        /// The catalogue.
+        catalogue: String,
+        /// The digest in the pin.
+        pinned: Sha256,
+        /// The digest in the catalogue.
+        offered: Sha256,
     },
     /// A catalogue cannot be used.
     #[error("could not use catalogue '{catalogue}': {source}")]
@@ -254,6 +350,9 @@ impl InstallError {
             Self::Reserved { .. } => "plugin::reserved-name",
             Self::Unknown { .. } => "plugin::unknown",
             Self::Refused { reason, .. } => reason.code(),
+            Self::CatalogueNotConfigured { .. } => "pins::catalogue-not-configured",
+            Self::PinnedUnknown { .. } => "pins::unknown-version",
+            Self::PinnedOther { .. } => "pins::other-archive",
             Self::Catalogue { source, .. } => source.code(),
             Self::IndexMismatch { .. } => "catalogue::index-mismatch",
             Self::ManifestFile { .. } | Self::NotAFile { .. } => "plugin::unreadable-manifest",

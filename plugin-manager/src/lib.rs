@@ -26,6 +26,7 @@
 //! | `install` | carrying a plan out, so that a crash leaves the old state or the new |
 //! | `fetch` | archives from files and the web, hashed and capped |
 //! | `cached` | a folder of downloads, each under its digest |
+//! | `pins`, `pinned` | the file that pins an app to releases, and what it means |
 //! | `unpack` | the allow-list reader of archives |
 //! | `activate` | choosing which installed version is used |
 //! | `uninstall`, `remove` | taking releases out of the store, and what unfinished work left |
@@ -40,7 +41,7 @@
 //! # Files
 //!
 //! Owned: `<data>/plugin-store/v1` (see `store`). Read only: `<data>/plugins` and the catalogues. [`pack()`] writes
-//! into the catalogue that it is told, and [`cached()`] into the folder that it is told.
+//! into the catalogue that it is told, [`cached()`] into the folder that it is told, and [`Pins`] beside a manifest.
 
 mod activate;
 mod cached;
@@ -54,6 +55,8 @@ mod installed;
 mod listing;
 mod manager;
 pub mod pack;
+mod pinned;
+mod pins;
 mod plan;
 mod progress;
 mod public_layout;
@@ -76,6 +79,8 @@ pub use installed::{Executable, Installed, Origin};
 pub use listing::{Described, Listed, Listing, Outdated, Unusable};
 pub use manager::PluginManager;
 pub use pack::{AssetProblem, PackError, PackRequest, Packed, pack};
+pub use pinned::PinError;
+pub use pins::{Pin, Pins, PinsError};
 pub use plan::{InstallPlan, InstallRequest, PackageSource, What, exactly};
 pub use progress::{Progress, Silent};
 pub use settings::{CatalogueSource, Settings};

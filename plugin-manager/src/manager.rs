@@ -7,6 +7,8 @@ use crate::error::{InstallError, ResolveError};
 use crate::gc::{Collection, Garbage};
 use crate::installed::{Executable, Installed};
 use crate::listing::{Described, Listing, Outdated, Unusable};
+use crate::pinned::PinError;
+use crate::pins::Pin;
 use crate::plan::{InstallPlan, InstallRequest};
 use crate::progress::Progress;
 use crate::settings::Settings;
@@ -63,6 +65,22 @@ impl PluginManager {
         verification: Verification,
     ) -> Result<Executable, ResolveError> {
         crate::resolve::resolve(self, name, compatibility, verification)
+    }
+
+    /// As [`resolve`](Self::resolve), of the release that an app is pinned to and of no other.
+    pub fn resolve_pinned(
+        &self,
+        name: &PluginName,
+        pin: &Pin,
+        verification: Verification,
+    ) -> Result<Executable, ResolveError> {
+        crate::pinned::resolve(self, name, pin, verification)
+    }
+
+    /// The pin of the release that [`resolve`](Self::resolve) gives, or, if none is installed, of the one that would be
+    /// installed.
+    pub fn pin(&self, name: &PluginName) -> Result<Pin, PinError> {
+        crate::pinned::pin(self, name)
     }
 
     /// What installing `request` would do, for the user to agree to. Changes nothing.

@@ -11,13 +11,15 @@ use semver::VersionReq;
 use spin_catalogue::directory::resolve_below;
 use spin_catalogue::resolve::obstacle;
 use spin_catalogue::{
-    CompatibilityCheck, PackageLocation, PluginManifest, PluginName, Query, Reason, ReleaseVersion, Sha256, entry,
+    CompatibilityCheck, Directory, PackageLocation, PluginManifest, PluginName, Query, Reason, Release, ReleaseVersion,
+    Sha256, entry,
 };
 use url::Url;
 
 use crate::error::InstallError;
 use crate::hash;
 use crate::installed::Origin;
+use crate::pins::Pin;
 use crate::settings::Settings;
 use crate::source::{self, Offer};
 use crate::store::Store;
@@ -43,6 +45,13 @@ pub enum What {
     },
     /// The release that this manifest file describes.
     ManifestFile(PathBuf),
+    /// The release that an app is pinned to, from the catalogue of its pin and no other.
+    Pinned {
+        /// The plugin.
+        name: PluginName,
+        /// Which release of it.
+        pin: Pin,
+    },
 }
 
 impl InstallRequest {
@@ -132,6 +141,7 @@ pub(crate) fn plan(settings: &Settings, store: &Store, request: &InstallRequest)
     let found = match &request.what {
         What::ByName { name, version } => by_name(settings, name, version.as_ref(), compatibility)?,
         What::ManifestFile(path) => from_file(path)?,
+        What::Pinned { name, pin } => pinned(settings, name, pin)?,
     };
     let Found { manifest, origin, folder } = found;
     if manifest.name.is_reserved() {
@@ -190,6 +200,60 @@ fn by_name(
     let query = Query { version, host: settings.host(compatibility) };
     let Offer { catalogue, directory, release } =
         source::offer(&settings.catalogues, name, &query).map_err(|none| InstallError::from((name.clone(), none)))?;
+    of_catalogue(name, catalogue, &directory, &release)
+}
+
+/// The release of a catalogue that an app is pinned to.
+fn pinned(settings: &Settings, name: &PluginName, pin: &Pin) -> Result<Found, InstallError> {
+    let found = exactly_that(settings, name, &pin.version, &pin.catalogue)?;
+    // A pin without an archive for this platform was refused before anything was to be installed.
+    let (Some(package), Some(pinned)) = (found.manifest.package(settings.platform), pin.archive(settings.platform))
+    else {
+        return Ok(found);
+    };
+    if package.sha256 != pinned {
+        let (version, catalogue, offered) = (pin.version.clone(), pin.catalogue.clone(), package.sha256);
+        return Err(InstallError::PinnedOther { name: name.clone(), version, catalogue, pinned, offered });
+    }
+    Ok(found)
+}
+
+/// The manifest of one version in one catalogue, even if it was withdrawn: who is pinned to it goes on using it.
+pub(crate) fn manifest_of(
+    settings: &Settings,
+    name: &PluginName,
+    version: &ReleaseVersion,
+    catalogue: &str,
+) -> Result<PluginManifest, InstallError> {
+    Ok(exactly_that(settings, name, version, catalogue)?.manifest)
+}
+
+fn exactly_that(
+    settings: &Settings,
+    name: &PluginName,
+    version: &ReleaseVersion,
+    catalogue: &str,
+) -> Result<Found, InstallError> {
+    let Some(source) = settings.catalogues.iter().find(|source| source.name == catalogue) else {
+        return Err(InstallError::CatalogueNotConfigured { name: name.clone(), catalogue: catalogue.to_owned() });
+    };
+    let broken = |error| InstallError::Catalogue { catalogue: catalogue.to_owned(), source: Box::new(error) };
+    let directory = Directory::open(&source.path).map_err(broken)?;
+    let releases = directory.releases(name).map_err(broken)?.releases;
+    let Some(release) = releases.iter().find(|release| release.version == *version) else {
+        let (version, catalogue) = (version.clone(), catalogue.to_owned());
+        return Err(InstallError::PinnedUnknown { name: name.clone(), version, catalogue });
+    };
+    of_catalogue(name, catalogue.to_owned(), &directory, release)
+}
+
+/// The manifest of a release, which must be what the index of its catalogue says.
+fn of_catalogue(
+    name: &PluginName,
+    catalogue: String,
+    directory: &Directory,
+    release: &Release,
+) -> Result<Found, InstallError> {
     let broken = |error| InstallError::Catalogue { catalogue: catalogue.clone(), source: Box::new(error) };
     let (manifest, json) = directory.manifest(name, &release.path).map_err(broken)?;
     let differs = |what: &'static str| InstallError::IndexMismatch {

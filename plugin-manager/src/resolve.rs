@@ -103,7 +103,7 @@ pub(crate) fn resolve(
     Err(explain(manager, name, unfit))
 }
 
-fn start_from_store(
+pub(crate) fn start_from_store(
     manager: &PluginManager,
     name: &PluginName,
     release: &Release,
