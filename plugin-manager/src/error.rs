@@ -86,8 +86,8 @@ pub enum ResolveError {
     },
     /// The app is pinned to a release that is not installed.
     #[error(
-        "this app is pinned to version {version} of plugin '{name}', which is not installed: \
-         run `spin plugins install {name}@{version}`"
+        "this app is pinned to version {version} of plugin '{name}', which is not installed; \
+         `spin up --yes` installs it from catalogue '{catalogue}'"
     )]
     PinnedMissing {
         /// The plugin.

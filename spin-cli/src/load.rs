@@ -252,7 +252,7 @@ impl Prepared {
     }
 }
 
-fn trigger_types(manifest: &Manifest) -> Vec<TriggerType> {
+pub(crate) fn trigger_types(manifest: &Manifest) -> Vec<TriggerType> {
     let mut types: Vec<TriggerType> = Vec::new();
     for trigger in &manifest.triggers {
         if !types.contains(&trigger.trigger_type) {

@@ -10,15 +10,16 @@
 //! | [`build`](mod@build) | running build commands |
 //! | [`download`] | code that a manifest names by address and digest |
 //! | [`triggers`], [`obtain`] | an executable for every trigger type, installed now if need be |
+//! | [`pinning`] | which release of a plugin it must be |
 //! | [`workdir`] | the private folder of a running app |
 //! | [`supervise`] | trigger processes: start, hello, drain, exit code |
 //! | [`environment`], [`context`] | variables for plugins, and variables for us |
 //! | [`ui`], [`report`] | the only writer to the terminal, and errors as a person reads them |
 //!
 //! Files on disk: a working directory `spinup-*` and a folder of sockets of the same naming, both in temporary
-//! places and both private; what [`spin_plugin_manager`] keeps; copies of
-//! files below the working directory; downloads in a cache; `.spin/last-build.txt` beside a manifest. No WebAssembly engine is in here, and nothing depends
-//! on which trigger it is.
+//! places and both private; what [`spin_plugin_manager`] keeps; copies of files below the working directory; downloads in a
+//! cache; `.spin/last-build.txt` and the pins beside a manifest. No WebAssembly engine is in here, and nothing depends on
+//! which trigger it is.
 
 use std::process::ExitCode;
 
@@ -32,6 +33,7 @@ mod environment;
 mod files;
 mod load;
 mod obtain;
+mod pinning;
 mod report;
 mod selection;
 mod source;

@@ -2,8 +2,8 @@
 
 use spin_catalogue::PluginName;
 use spin_plugin_manager::{
-    CompatibilityCheck, Executable, InstallError, InstallPlan, InstallRequest, Installed, PluginManager, ResolveError,
-    Verification,
+    CompatibilityCheck, Executable, InstallError, InstallPlan, InstallRequest, Installed, Pin, PluginManager,
+    ResolveError, Verification, What,
 };
 
 use crate::context::Context;
@@ -19,6 +19,15 @@ pub(crate) enum Consent {
     Ask { default: bool },
     /// Not now: the command only wants to know.
     Withheld,
+}
+
+/// Which release of a plugin it must be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Wanted<'a> {
+    /// The highest that fits.
+    Highest(CompatibilityCheck),
+    /// The one that the app is pinned to, and how closely its executable is looked at.
+    Pinned(&'a Pin, Verification),
 }
 
 /// What came of it.
@@ -53,15 +62,18 @@ impl From<ObtainError> for Report {
 /// The executable of a plugin. If only a catalogue has it, and with consent, it is installed first.
 pub(crate) async fn executable(
     name: &PluginName,
-    compatibility: CompatibilityCheck,
+    wanted: Wanted<'_>,
     consent: Consent,
     ctx: &Context,
 ) -> Result<Obtained, ObtainError> {
     let plugins = ctx.plugins().map_err(|report| ObtainError::Settings(Box::new(report)))?;
-    let resolve = || plugins.resolve_with(name, compatibility, Verification::IfTouched).map_err(Box::new);
+    let resolve = || match wanted {
+        Wanted::Highest(check) => plugins.resolve_with(name, check, Verification::IfTouched).map_err(Box::new),
+        Wanted::Pinned(pin, verification) => plugins.resolve_pinned(name, pin, verification).map_err(Box::new),
+    };
     let missing = match resolve() {
         Ok(executable) => return Ok(Obtained::Executable(executable)),
-        Err(error) if matches!(*error, ResolveError::Available { .. }) => error,
+        Err(error) if matches!(*error, ResolveError::Available { .. } | ResolveError::PinnedMissing { .. }) => error,
         Err(error) => return Err(ObtainError::Resolve(error)),
     };
     let may = match consent {
@@ -73,7 +85,11 @@ pub(crate) async fn executable(
         return Err(ObtainError::Resolve(missing));
     }
     let failed = |error| ObtainError::Install(Box::new(error));
-    let plan = plugins.plan(&InstallRequest::by_name(name.clone())).map_err(failed)?;
+    let what = match wanted {
+        Wanted::Highest(_) => What::ByName { name: name.clone(), version: None },
+        Wanted::Pinned(pin, _) => What::Pinned { name: name.clone(), pin: pin.clone() },
+    };
+    let plan = plugins.plan(&InstallRequest { what, override_compatibility: false }).map_err(failed)?;
     if let Consent::Ask { default } = consent {
         ctx.ui.remark(&format!("The plugin {name} is needed and not installed. It is available:"));
         ctx.ui.remark(&describe(&plan));

@@ -11,7 +11,8 @@ use spin_catalogue::PluginName;
 use spin_plugin_manager::CompatibilityCheck;
 
 use crate::context::Context;
-use crate::obtain::{self, Consent, Obtained};
+use crate::obtain::{self, Consent, Obtained, Wanted};
+use crate::pinning::Pinning;
 use crate::report::{Exit, Report};
 use crate::supervise::Promise;
 
@@ -31,6 +32,7 @@ pub(crate) type Overrides = BTreeMap<PluginName, PathBuf>;
 pub(crate) async fn resolve(
     types: &[TriggerType],
     overrides: &Overrides,
+    pinning: &Pinning,
     consent: Consent,
     ctx: &Context,
 ) -> Result<Option<Vec<Resolved>>, Report> {
@@ -39,8 +41,11 @@ pub(crate) async fn resolve(
         let plugin =
             PluginName::for_trigger(trigger_type.as_str()).map_err(|error| Report::of(&error).code(error.code()))?;
         let found = match overridden(&plugin, overrides, ctx)? {
-            Some(path) => Some((path, Promise::Nothing)),
-            None => installed(trigger_type, &plugin, consent, ctx).await?,
+            Some((origin, path)) => {
+                pinning.allow_override(&plugin, &origin)?;
+                Some((announced(&plugin, &origin, path, ctx), Promise::Nothing))
+            }
+            None => installed(trigger_type, &plugin, pinning, consent, ctx).await?,
         };
         let Some((path, promise)) = found else { return Ok(None) };
         resolved.push(Resolved { trigger_type: trigger_type.clone(), plugin, path, promise });
@@ -51,8 +56,12 @@ pub(crate) async fn resolve(
     Ok(Some(resolved))
 }
 
-/// A development override, checked and announced.
-pub(crate) fn overridden(plugin: &PluginName, overrides: &Overrides, ctx: &Context) -> Result<Option<PathBuf>, Report> {
+/// A development override, checked: what names it, and the file.
+pub(crate) fn overridden(
+    plugin: &PluginName,
+    overrides: &Overrides,
+    ctx: &Context,
+) -> Result<Option<(String, PathBuf)>, Report> {
     let named = overrides.get(plugin).map(|path| ("--plugin-path".to_owned(), path.clone()));
     let Some((origin, path)) = named.or_else(|| ctx.plugin_override(plugin)) else { return Ok(None) };
     // Collected from its parts, so that `./x` is announced without the dot.
@@ -61,17 +70,27 @@ pub(crate) fn overridden(plugin: &PluginName, overrides: &Overrides, ctx: &Conte
         let message = format!("{origin} names \"{}\" for {plugin}, which is not a file", path.display());
         return Err(Report::new(message).code("plugin::override-missing"));
     }
+    Ok(Some((origin, path)))
+}
+
+/// Says that an override is used.
+pub(crate) fn announced(plugin: &PluginName, origin: &str, path: PathBuf, ctx: &Context) -> PathBuf {
     ctx.ui.notice(&format!("Using {plugin} from \"{}\" ({origin})", path.display()));
-    Ok(Some(path))
+    path
 }
 
 async fn installed(
     trigger_type: &TriggerType,
     plugin: &PluginName,
+    pinning: &Pinning,
     consent: Consent,
     ctx: &Context,
 ) -> Result<Option<(PathBuf, Promise)>, Report> {
-    match obtain::executable(plugin, CompatibilityCheck::Enforced, consent, ctx).await {
+    let wanted = match pinning.get(plugin)? {
+        Some(pin) => Wanted::Pinned(pin, pinning.verification()),
+        None => Wanted::Highest(CompatibilityCheck::Enforced),
+    };
+    match obtain::executable(plugin, wanted, consent, ctx).await {
         Ok(Obtained::Declined) => Ok(None),
         Ok(Obtained::Executable(executable)) => {
             // A plugin that lists only protocol 0 promises nothing.

@@ -18,6 +18,8 @@ mod missing;
 mod packing;
 #[path = "plugins/public.rs"]
 mod public;
+#[path = "plugins/pins.rs"]
+mod pins;
 #[path = "plugins/store.rs"]
 mod store;
 #[path = "plugins/versions.rs"]
@@ -34,16 +36,28 @@ const STUB: &str = "#!/bin/sh\ncase \"$1\" in --launch-metadata-only) echo '{\"a
 /// Packs the stub as a plugin into the world's own catalogue.
 fn pack_stub(world: &World, name: &str, version: &str, spin_compatibility: &str) -> Packed {
     let executable = world.write(format!("build/{name}-{version}"), STUB);
+    pack_program(world, name, version, spin_compatibility, &executable, &[])
+}
+
+/// Packs a program as a plugin into the world's own catalogue.
+fn pack_program(
+    world: &World,
+    name: &str,
+    version: &str,
+    spin_compatibility: &str,
+    executable: &Path,
+    protocols: &[u32],
+) -> Packed {
     pack(&PackRequest {
         name: name.parse().unwrap(),
         version: version.parse().unwrap(),
-        executable: &executable,
+        executable,
         assets: None,
         description: "a stub",
         homepage: None,
         license: "MIT",
         spin_compatibility,
-        protocols: &[],
+        protocols,
         platform: spin_plugin_manager::Platform::current().unwrap(),
         catalogue_dir: &catalogue(world),
     })

@@ -9,7 +9,7 @@ use spin_plugin_manager::{CompatibilityCheck, ResolveError};
 use crate::cli;
 use crate::context::Context;
 use crate::environment::ChildEnvironment;
-use crate::obtain::{self, Consent, ObtainError, Obtained};
+use crate::obtain::{self, Consent, ObtainError, Obtained, Wanted};
 use crate::report::{Exit, Report};
 use crate::supervise::pass_through;
 use crate::supervise::signal::StopSignals;
@@ -33,7 +33,7 @@ pub(crate) async fn run(args: Args, ctx: &Context) -> Result<Exit, Report> {
     let Ok(name) = shown.parse::<PluginName>() else { return Err(unknown(&shown, ctx)) };
     let overridden = args.args.iter().any(|arg| arg == OVERRIDE);
     let found = match triggers::overridden(&name, &args.overrides, ctx)? {
-        Some(path) => Some(path),
+        Some((origin, path)) => Some(triggers::announced(&name, &origin, path, ctx)),
         None => plugin(&name, overridden, ctx).await?,
     };
     // The question was answered with no.
@@ -51,7 +51,7 @@ async fn plugin(name: &PluginName, overridden: bool, ctx: &Context) -> Result<Op
     let compatibility = if overridden { CompatibilityCheck::Overridden } else { CompatibilityCheck::Enforced };
     // By default no: a mistyped command must not install anything.
     let consent = if ctx.auto_install { Consent::Given } else { Consent::Ask { default: false } };
-    match obtain::executable(name, compatibility, consent, ctx).await {
+    match obtain::executable(name, Wanted::Highest(compatibility), consent, ctx).await {
         Ok(Obtained::Executable(executable)) => Ok(Some(executable.path)),
         Ok(Obtained::Declined) => Ok(None),
         Err(ObtainError::Resolve(error)) => Err(match *error {

@@ -12,6 +12,7 @@ pub(crate) mod documents;
 mod gc;
 mod install;
 mod list;
+mod lock;
 mod outdated;
 mod pack;
 mod search;
@@ -53,6 +54,8 @@ enum Command {
     Gc(gc::Args),
     /// Pack an executable as a plugin and add it to a catalogue folder.
     Pack(pack::Args),
+    /// Pin an application to the plugins that would run it now.
+    Lock(lock::Args),
     #[command(external_subcommand)]
     Other(Vec<OsString>),
 }
@@ -69,6 +72,7 @@ pub(crate) async fn run(args: Args, ctx: &Context) -> Result<Exit, Report> {
         Command::Verify(args) => verify::run(args, ctx).await,
         Command::Gc(args) => gc::run(args, ctx).await,
         Command::Pack(args) => pack::run(args, ctx).await,
+        Command::Lock(args) => lock::run(args, ctx).await,
         Command::Other(words) => {
             let word = words.first().map(|word| word.to_string_lossy()).unwrap_or_default();
             let report = if LATER.contains(&word.as_ref()) {

@@ -11,6 +11,7 @@ use crate::build;
 use crate::context::Context;
 use crate::load::{self, Prepared};
 use crate::obtain::Consent;
+use crate::pinning::Pinning;
 use crate::report::{Exit, Report};
 use crate::selection::Selection;
 use crate::source;
@@ -62,14 +63,14 @@ pub(crate) async fn run(args: Args, ctx: &Context) -> Result<Exit, Report> {
 
     // From here on there may be things to clean up, so signals ask instead of killing.
     let mut signals = StopSignals::listen().map_err(|error| Report::of(&error).code("environment::signals"))?;
-    let prepared = find_and_prepare(&flags, is_built, stray, ctx).await?;
+    let (prepared, pinning) = find_and_prepare(&flags, is_built, stray, ctx).await?;
     for warning in &prepared.warnings {
         ctx.ui.warning(warning);
     }
     let (code, resolved) = tokio::select! {
         biased;
         stop = signals.next() => return Ok(stop.exit()),
-        gathered = gather(&prepared, &flags, ctx) => gathered?,
+        gathered = gather(&prepared, &pinning, &flags, ctx) => gathered?,
     };
     let Some(resolved) = resolved else {
         return Ok(Exit::USAGE);
@@ -91,6 +92,7 @@ pub(crate) async fn run(args: Args, ctx: &Context) -> Result<Exit, Report> {
 /// Gets everything that is elsewhere: code, and plugins, unless the user declines to install one.
 async fn gather(
     prepared: &Prepared,
+    pinning: &Pinning,
     flags: &Flags,
     ctx: &Context,
 ) -> Result<(Code, Option<Vec<triggers::Resolved>>), Report> {
@@ -100,7 +102,7 @@ async fn gather(
         Code::default()
     };
     let consent = if flags.yes || ctx.auto_install { Consent::Given } else { Consent::Ask { default: true } };
-    let resolved = triggers::resolve(&prepared.trigger_types(), &flags.overrides(), consent, ctx).await?;
+    let resolved = triggers::resolve(&prepared.trigger_types(), &flags.overrides(), pinning, consent, ctx).await?;
     Ok((code, resolved))
 }
 
@@ -109,9 +111,10 @@ async fn find_and_prepare(
     built: bool,
     stray: Option<&OsStr>,
     ctx: &Context,
-) -> Result<Prepared, Report> {
+) -> Result<(Prepared, Pinning), Report> {
     let found = source::find(flags.source(), &ctx.current_dir, stray)?;
     source::announce(&found, &ctx.ui);
+    let pinning = Pinning::of(&found.source, flags.locked)?;
     let opened = load::open(&found.source, flags.profile.as_deref(), &ctx.current_dir)?;
     let wishes = load::Wishes { placing: flags.placing(), selection: flags.selection() };
     // Where nothing can be started, nothing is built.
@@ -122,5 +125,5 @@ async fn find_and_prepare(
             ctx.ui.warning(&warning);
         }
     }
-    Ok(opened.prepare(&wishes)?)
+    Ok((opened.prepare(&wishes)?, pinning))
 }

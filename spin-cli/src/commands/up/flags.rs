@@ -47,6 +47,9 @@ pub(crate) struct Flags {
     /// Install missing plugins without asking [env: SPIN_AUTO_INSTALL=1]
     #[arg(short, long)]
     pub(crate) yes: bool,
+    /// Run only what `spin plugins lock` has pinned, and nothing that was changed since
+    #[arg(long)]
+    pub(crate) locked: bool,
     /// Run this executable instead of the installed plugin NAME, for development
     #[arg(long, value_name = "NAME=PATH", value_parser = plugin_path)]
     plugin_path: Vec<(PluginName, PathBuf)>,

@@ -10,6 +10,7 @@ use crate::context::Context;
 use crate::environment::ChildEnvironment;
 use crate::load;
 use crate::obtain::Consent;
+use crate::pinning::Pinning;
 use crate::report::{Exit, Report};
 use crate::source;
 use crate::supervise::spawn::{Program, Stdin};
@@ -44,8 +45,9 @@ pub(super) async fn run(flags: &Flags, stray: Option<&OsStr>, ctx: &Context) -> 
 
 async fn resolve(flags: &Flags, stray: Option<&OsStr>, ctx: &Context) -> Result<Vec<Resolved>, Report> {
     let found = source::find(flags.source(), &ctx.current_dir, stray)?;
+    let pinning = Pinning::of(&found.source, false)?;
     let types = load::open(&found.source, flags.profile.as_deref(), &ctx.current_dir)?.trigger_types();
-    let resolved = triggers::resolve(&types, &flags.overrides(), Consent::Withheld, ctx).await?;
+    let resolved = triggers::resolve(&types, &flags.overrides(), &pinning, Consent::Withheld, ctx).await?;
     Ok(resolved.unwrap_or_default())
 }
 

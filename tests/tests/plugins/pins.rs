@@ -1,0 +1,183 @@
+//! Pins: an app and the releases of its plugins that it is tied to.
+
+use std::path::PathBuf;
+
+use insta::assert_snapshot;
+use spin_plugin_manager::pack::Packed;
+use spin_tests::{App, Finished, World, http, probes};
+
+use super::{app_of, catalogue, pack_stub};
+
+/// A world with a stub in two versions, the lower one of which is installed, and an app that needs it.
+struct Pinned {
+    world: World,
+    app: App,
+    low: Packed,
+}
+
+impl Pinned {
+    fn new() -> Self {
+        let world = World::new();
+        let low = pack_stub(&world, "trigger-stub", "1.0.0", ">=4.0");
+        pack_stub(&world, "trigger-stub", "2.0.0", ">=4.0");
+        let app = app_of(&world, "stub");
+        let this = Self { world, app, low };
+        this.spin(&["plugins", "install", "--yes", "trigger-stub@1.0.0"]).success();
+        this.spin(&["plugins", "lock"]).success();
+        this
+    }
+
+    fn spin(&self, words: &[&str]) -> Finished {
+        let spin = self.world.spin(words).env("SPIN_CATALOGUES", catalogue(&self.world));
+        spin.in_dir(self.app.dir()).run()
+    }
+
+    fn file(&self) -> PathBuf {
+        self.app.dir().join("spin-plugins.lock")
+    }
+
+    /// Replaces a part of the file of pins, which must be there.
+    fn edit(&self, part: &str, by: &str) {
+        let text = std::fs::read_to_string(self.file()).unwrap();
+        assert!(text.contains(part), "{text}");
+        std::fs::write(self.file(), text.replace(part, by)).unwrap();
+    }
+
+    fn executable(&self) -> PathBuf {
+        let folder = format!("plugin-store/v1/store/trigger-stub/1.0.0-{}/trigger-stub", self.low.sha256);
+        self.world.data().join(folder)
+    }
+}
+
+#[test]
+fn what_would_run_is_pinned_and_runs_although_there_is_a_higher_one() {
+    let pinned = Pinned::new();
+    assert!(pinned.spin(&["plugins", "lock"]).success().stdout.contains("is up to date"));
+    pinned.spin(&["plugins", "install", "--yes", "trigger-stub@2.0.0"]).success();
+    pinned.spin(&["up"]).success();
+    pinned.spin(&["up", "--locked"]).success();
+    let text = std::fs::read_to_string(pinned.file()).unwrap();
+    assert!(text.contains("version = \"1.0.0\"") && text.contains(&pinned.low.sha256.to_string()), "{text}");
+
+    std::fs::write(pinned.executable(), "#!/bin/sh\necho the one that is pinned\n").unwrap();
+    let up = pinned.spin(&["up"]);
+    assert!(up.stderr.contains("plugin::tampered"), "version 2 is not run instead\n{}", up.snapshot());
+
+    let relocked = pinned.spin(&["plugins", "uninstall", "trigger-stub@1.0.0"]).success();
+    assert!(relocked.stdout.contains("uninstalled"), "{}", relocked.snapshot());
+    assert!(pinned.spin(&["plugins", "lock"]).success().stdout.contains("trigger-stub 2.0.0"));
+    pinned.spin(&["up", "--locked"]).success();
+}
+
+#[test]
+fn what_is_pinned_is_installed_from_its_catalogue_if_it_is_missing() {
+    let pinned = Pinned::new();
+    pinned.spin(&["plugins", "uninstall", "trigger-stub"]).success();
+    let missing = pinned.spin(&["up"]);
+    assert_snapshot!("missing", missing.snapshot());
+    let up = pinned.spin(&["up", "--yes"]).success();
+    assert!(up.stderr.contains("Installed trigger-stub 1.0.0"), "{}", up.snapshot());
+    assert!(pinned.executable().is_file());
+}
+
+#[test]
+fn a_pin_brings_no_catalogue_with_it() {
+    let pinned = Pinned::new();
+    pinned.spin(&["plugins", "uninstall", "trigger-stub"]).success();
+    let text = std::fs::read_to_string(pinned.file()).unwrap();
+    let line = text.lines().find(|line| line.starts_with("catalogue")).unwrap();
+    pinned.edit(line, "catalogue = \"https://evil.example\"");
+    let before = super::tree(&pinned.world.data());
+    for words in [&["up", "--yes"][..], &["up", "--yes", "--locked"], &["up"]] {
+        let up = pinned.spin(words);
+        assert_eq!(up.code, Some(1), "{}", up.snapshot());
+        assert_eq!(super::tree(&pinned.world.data()), before, "nothing is installed");
+    }
+    assert_snapshot!("catalogue-not-configured", pinned.spin(&["up", "--yes"]).snapshot());
+}
+
+#[test]
+fn with_locked_nothing_else_runs() {
+    let pinned = Pinned::new();
+    let other = pinned.world.write("other-stub", super::STUB);
+    let by_flag = format!("--plugin-path=trigger-stub={}", other.display());
+    assert_snapshot!("locked-and-an-override", pinned.spin(&["up", "--locked", &by_flag]).snapshot());
+    let by_variable = pinned.world.spin(["up", "--locked"]).env("SPIN_PLUGIN_TRIGGER_STUB", &other);
+    let by_variable = by_variable.in_dir(pinned.app.dir()).run();
+    assert!(by_variable.stderr.contains("pins::override"), "{}", by_variable.snapshot());
+    // Without it, development goes on.
+    assert!(pinned.spin(&["up", &by_flag]).success().stderr.contains("Using trigger-stub from"));
+
+    // The same size, and times that say that nothing happened: only its content tells.
+    let content = std::fs::read(pinned.executable()).unwrap();
+    let changed: Vec<u8> = content.iter().map(|&byte| if byte == b's' { b'z' } else { byte }).collect();
+    std::fs::write(pinned.executable(), changed).unwrap();
+    assert!(pinned.spin(&["up", "--locked"]).stderr.contains("plugin::tampered"));
+    std::fs::write(pinned.executable(), content).unwrap();
+    pinned.spin(&["up", "--locked"]).success();
+
+    pinned.edit(&pinned.low.sha256.to_string(), &"0".repeat(64));
+    assert_snapshot!("locked-and-another-archive", pinned.spin(&["up", "--locked"]).snapshot());
+    pinned.edit("version = 1\n", "version = 1\nextra = 2\n");
+    let malformed = pinned.spin(&["up"]);
+    assert!(
+        malformed.stderr.contains("pins::malformed") && malformed.stderr.contains("line 3"),
+        "{}",
+        malformed.snapshot()
+    );
+    std::fs::remove_file(pinned.file()).unwrap();
+    assert_snapshot!("locked-without-pins", pinned.spin(&["up", "--locked"]).snapshot());
+}
+
+#[test]
+fn an_archive_that_was_replaced_is_not_installed() {
+    let pinned = Pinned::new();
+    pinned.spin(&["plugins", "uninstall", "trigger-stub"]).success();
+    // The keeper of the catalogue publishes something else under the same version.
+    let archive = &pinned.low.archive;
+    let mut bytes = std::fs::read(archive).unwrap();
+    bytes.extend_from_slice(b"more");
+    std::fs::write(archive, &bytes).unwrap();
+    let up = pinned.spin(&["up", "--yes", "--locked"]);
+    assert!(up.stderr.contains("plugin::digest-mismatch"), "{}", up.snapshot());
+    assert!(!pinned.executable().exists());
+}
+
+#[test]
+fn what_nobody_else_could_install_is_not_pinned() {
+    let world = World::new();
+    let packed = pack_stub(&world, "trigger-stub", "1.0.0", ">=4.0");
+    let app = app_of(&world, "stub");
+    let manifest = packed.manifest.display().to_string();
+    world.spin(["plugins", "install", "--yes", "--file", &manifest]).run().success();
+    let lock = |variable: &str| {
+        let spin = world.spin(["plugins", "lock"]).env("SPIN_CATALOGUES", catalogue(&world));
+        spin.env(variable, &manifest).in_dir(app.dir()).run()
+    };
+    assert_snapshot!("pinning-a-file", lock("NOTHING").snapshot());
+    assert_snapshot!("pinning-an-override", lock("SPIN_PLUGIN_TRIGGER_STUB").snapshot());
+    assert!(!app.dir().join("spin-plugins.lock").exists());
+}
+
+#[test]
+fn two_apps_run_two_versions_of_one_trigger_at_once() {
+    let world = World::new();
+    let pack = |version: &str| {
+        super::pack_program(&world, "trigger-http", version, ">=4.0", &world.dist().bin("trigger-http"), &[1]);
+        let app = world.app(&format!("app-{version}"), &probes::manifest(probes::BOTH), &probes::GENERATIONS);
+        let spin = |words: &[&str]| world.spin(words).env("SPIN_CATALOGUES", catalogue(&world)).in_dir(app.dir());
+        spin(&["plugins", "install", "--yes", &format!("trigger-http@{version}")]).run().success();
+        spin(&["plugins", "lock"]).run().success();
+        spin(&["up", "--locked", "--listen", "127.0.0.1:0"]).start()
+    };
+    // The lower one first: the higher is not installed when it is pinned.
+    let running = [pack("0.0.1"), pack("0.0.2")];
+    for (up, version) in running.iter().zip(["0.0.1", "0.0.2"]) {
+        assert_eq!(http::get(up.serving(), "/p3/count").status, 200);
+        let executable = std::fs::read_link(format!("/proc/{}/exe", up.child())).unwrap();
+        assert!(executable.display().to_string().contains(&format!("/{version}-")), "{}", executable.display());
+    }
+    for up in running {
+        up.stop().success();
+    }
+}
