@@ -10,6 +10,8 @@ use tempfile::TempDir;
 use super::*;
 use crate::testing::{Tar, gzip};
 
+mod corpus;
+
 /// Unpacks `bytes` and gives the folder it was done in.
 fn run(bytes: &[u8], limits: &Limits) -> (TempDir, Result<(), UnpackError>) {
     let temp = tempfile::tempdir().unwrap();
