@@ -4,6 +4,8 @@
 
 #[path = "plugins/archives.rs"]
 mod archives;
+#[path = "plugins/crowded.rs"]
+mod crowded;
 #[path = "plugins/external.rs"]
 mod external;
 #[path = "plugins/garbage.rs"]

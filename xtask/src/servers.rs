@@ -1,4 +1,4 @@
-//! The servers that tests run against: Debian's packages, started by the tests themselves on free ports.
+//! The servers and tools that tests run against: Debian's packages, started by the tests themselves.
 
 use std::process::{Command, Stdio};
 
@@ -7,7 +7,8 @@ use anyhow::{Result, bail};
 use crate::build::run;
 
 /// A program that tests start, and the package that holds it.
-const SERVERS: [(&str, &str); 1] = [("redis-server", "redis-server")];
+const SERVERS: [(&str, &str); 4] =
+    [("redis-server", "redis-server"), ("strace", "strace"), ("python3", "python3"), ("unshare", "util-linux")];
 
 /// Installs what is missing where that is possible, and says what to install where it is not.
 pub fn install_missing() -> Result<()> {
