@@ -1,5 +1,6 @@
 //! Pins: an app and the releases of its plugins that it is tied to.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use insta::assert_snapshot;
@@ -100,6 +101,7 @@ fn a_pin_brings_no_catalogue_with_it() {
 fn with_locked_nothing_else_runs() {
     let pinned = Pinned::new();
     let other = pinned.world.write("other-stub", super::STUB);
+    std::fs::set_permissions(&other, std::fs::Permissions::from_mode(0o755)).unwrap();
     let by_flag = format!("--plugin-path=trigger-stub={}", other.display());
     assert_snapshot!("locked-and-an-override", pinned.spin(&["up", "--locked", &by_flag]).snapshot());
     let by_variable = pinned.world.spin(["up", "--locked"]).env("SPIN_PLUGIN_TRIGGER_STUB", &other);
