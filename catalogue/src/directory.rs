@@ -33,20 +33,40 @@ pub struct Listing {
 impl Directory {
     /// Opens the catalogue in `root` and reads its index, if it has one.
     pub fn open(root: &Path) -> Result<Self, DirectoryError> {
+        match Self::index_bytes(root)? {
+            Some(json) => Self::with_index(root, &json),
+            None => Ok(Self::without_index(root)),
+        }
+    }
+
+    /// The bytes of the index of the catalogue in `root`, for somebody who looks at them before they are believed;
+    /// `None` if it has no index.
+    pub fn index_bytes(root: &Path) -> Result<Option<Vec<u8>>, DirectoryError> {
         let metadata = fs::metadata(root).map_err(|error| DirectoryError::Read(root.to_owned(), error))?;
         if !metadata.is_dir() {
             return Err(DirectoryError::Read(root.to_owned(), io::ErrorKind::NotADirectory.into()));
         }
-        let root = root.to_owned();
-        let path = layout::index();
-        let index = match read_below(&root, &path, index::MAX_BYTES) {
-            Ok(json) => {
-                Some(Index::parse(&json).map_err(|error| DirectoryError::Index(path.below(&root), Box::new(error)))?)
-            }
-            Err(DirectoryError::Read(_, error)) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => return Err(error),
-        };
-        Ok(Self { root, index })
+        Self::read_if_any(root, &layout::index(), index::MAX_BYTES)
+    }
+
+    /// The bytes of a file of the catalogue in `root`, `limit` at most; `None` if there is no such file.
+    pub fn read_if_any(root: &Path, path: &RelativePath, limit: u64) -> Result<Option<Vec<u8>>, DirectoryError> {
+        match read_below(root, path, limit) {
+            Err(DirectoryError::Read(_, error)) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            read => read.map(Some),
+        }
+    }
+
+    /// The catalogue in `root`, whose index is this.
+    pub fn with_index(root: &Path, json: &[u8]) -> Result<Self, DirectoryError> {
+        let index =
+            Index::parse(json).map_err(|error| DirectoryError::Index(layout::index().below(root), Box::new(error)))?;
+        Ok(Self { root: root.to_owned(), index: Some(index) })
+    }
+
+    /// The catalogue in `root`, which has no index.
+    pub fn without_index(root: &Path) -> Self {
+        Self { root: root.to_owned(), index: None }
     }
 
     /// The folder of the catalogue.
@@ -92,12 +112,16 @@ impl Directory {
         path: &RelativePath,
     ) -> Result<(PluginManifest, Vec<u8>), DirectoryError> {
         let json = self.read(path, entry::MAX_BYTES)?;
-        let at = path.below(&self.root);
-        let manifest = PluginManifest::parse(&json).map_err(|error| DirectoryError::Manifest(at.clone(), error))?;
-        if manifest.name != *name {
-            return Err(DirectoryError::OtherName { path: at, wanted: name.clone(), found: manifest.name });
+        Ok((Self::parse_manifest(&path.below(&self.root), name, &json)?, json))
+    }
+
+    /// Reads a manifest that is, or would be, at `at`, and checks that it is one of `name`.
+    pub fn parse_manifest(at: &Path, name: &PluginName, json: &[u8]) -> Result<PluginManifest, DirectoryError> {
+        let manifest = PluginManifest::parse(json).map_err(|error| DirectoryError::Manifest(at.to_owned(), error))?;
+        match manifest.name == *name {
+            true => Ok(manifest),
+            false => Err(DirectoryError::OtherName { path: at.to_owned(), wanted: name.clone(), found: manifest.name }),
         }
-        Ok((manifest, json))
     }
 
     fn scan(&self, name: &PluginName) -> Result<Listing, DirectoryError> {
@@ -108,7 +132,11 @@ impl Directory {
         files.retain(|file| *file == latest || (file.starts_with(&versioned) && file.ends_with(".json")));
         // The file named after a version comes before the one of the latest, so that it wins if both hold the same.
         files.sort_unstable_by_key(|file| *file == latest);
-        for file in files.iter().take(MAX_RELEASES) {
+        // Not cut off: which of them would be missing, nobody could tell.
+        if files.len() > MAX_RELEASES {
+            return Err(DirectoryError::TooMany { path: folder.below(&self.root), limit: MAX_RELEASES });
+        }
+        for file in &files {
             let Ok(path) = format!("{folder}/{file}").parse::<RelativePath>() else { continue };
             match self.manifest(name, &path) {
                 Ok((manifest, _)) if listing.releases.iter().any(|held| held.version == manifest.version) => {}
@@ -185,6 +213,14 @@ pub enum DirectoryError {
         /// The bytes it may have.
         limit: u64,
     },
+    /// More manifests of one plugin than are read one by one.
+    #[error("{} holds more than {limit} manifests; a catalogue of that size needs an index.json", path.display())]
+    TooMany {
+        /// The folder of the plugin.
+        path: PathBuf,
+        /// The manifests it may hold.
+        limit: usize,
+    },
     /// The index cannot be used.
     #[error("could not use {}: {}", .0.display(), .1)]
     Index(PathBuf, #[source] Box<IndexError>),
@@ -210,6 +246,7 @@ impl DirectoryError {
             Self::Read(..) => "catalogue::unreadable",
             Self::NotRegular(_) => "catalogue::not-a-file",
             Self::TooLarge { .. } => "catalogue::too-large",
+            Self::TooMany { .. } => "catalogue::too-many",
             Self::Index(..) => "catalogue::bad-index",
             Self::Manifest(..) => "catalogue::bad-manifest",
             Self::OtherName { .. } => "catalogue::other-name",

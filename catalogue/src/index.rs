@@ -23,6 +23,9 @@ pub struct Index {
     schema: u32,
     /// Grows with every change, so that an older copy can be told from a newer one.
     pub serial: u64,
+    /// When it must no longer be used. Whoever holds back newer ones can't do so for longer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<jiff::Timestamp>,
     /// The releases of each plugin, highest version first when written by us.
     #[serde(deserialize_with = "without_duplicates")]
     pub plugins: BTreeMap<PluginName, Vec<Release>>,
@@ -80,7 +83,7 @@ impl Release {
 
 impl Default for Index {
     fn default() -> Self {
-        Self { schema: SCHEMA, serial: 0, plugins: BTreeMap::new() }
+        Self { schema: SCHEMA, serial: 0, expires: None, plugins: BTreeMap::new() }
     }
 }
 
@@ -248,6 +251,21 @@ mod tests {
         assert!(parse("a", "../1", "a.json").is_err());
         assert!(parse("a", "1", "../a.json").is_err());
         assert!(parse("a", "1", "/etc/passwd").is_err());
+    }
+
+    #[test]
+    fn an_index_may_say_how_long_it_is_good() {
+        let index = |expires: &str| {
+            Index::parse(format!(r#"{{"schema":1,"serial":1,"expires":{expires},"plugins":{{}}}}"#).as_bytes())
+        };
+        let read = index(r#""2026-12-01T00:00:00Z""#).unwrap();
+        assert_eq!(read.expires.unwrap().to_string(), "2026-12-01T00:00:00Z");
+        assert_eq!(Index::parse(read.to_json().as_bytes()).unwrap(), read);
+        for bad in [r#""soon""#, "1800000000", r#""2026-12-01""#, "{}"] {
+            assert!(index(bad).is_err(), "{bad}");
+        }
+        let twice = r#"{"schema":1,"serial":1,"expires":null,"expires":"2026-12-01T00:00:00Z","plugins":{}}"#;
+        assert!(Index::parse(twice.as_bytes()).is_err());
     }
 
     #[test]

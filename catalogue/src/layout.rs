@@ -2,9 +2,11 @@
 //!
 //! ```text
 //! index.json                          every release (may be absent in a folder)
+//! index.json.minisig                  its signature, if the catalogue's keeper signs
 //! manifests/NAME/NAME@VERSION.json    one release
 //! manifests/NAME/NAME.json            the latest release, for readers that know no index
-//! manifests/NAME/NAME-VERSION-OS-ARCH.tar.gz   its packages, if the catalogue carries them
+//! manifests/NAME/NAME-VERSION-OS-ARCH.tar.gz           its packages, if the catalogue carries them
+//! manifests/NAME/NAME-VERSION-OS-ARCH.tar.gz.minisig   their signatures
 //! ```
 
 use crate::{Platform, PluginName, RelativePath, ReleaseVersion};
@@ -15,6 +17,11 @@ pub const MANIFESTS: &str = "manifests";
 /// Where the index lies.
 pub fn index() -> RelativePath {
     path("index.json".to_owned())
+}
+
+/// Where the signature of the index lies.
+pub fn index_signature() -> RelativePath {
+    path("index.json.minisig".to_owned())
 }
 
 /// The folder of one plugin.

@@ -83,6 +83,56 @@ fn what_cannot_be_used_is_named() {
     assert_eq!(large.code(), "catalogue::too-large");
 }
 
+#[test]
+fn fifty_thousand_manifests_cost_what_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let manifests = folder.path().join("manifests");
+    for plugin in 0..50 {
+        let plugin = format!("p{plugin}");
+        fs::create_dir_all(manifests.join(&plugin)).unwrap();
+        let first = manifests.join(format!("{plugin}/{plugin}.json"));
+        fs::write(&first, manifest(&plugin, "1.0.0")).unwrap();
+        for version in 1..1_000 {
+            fs::hard_link(&first, manifests.join(format!("{plugin}/{plugin}@1.{version}.0.json"))).unwrap();
+        }
+    }
+    let started = std::time::Instant::now();
+    let directory = Directory::open(folder.path()).unwrap();
+    assert_eq!(directory.names().unwrap().len(), 50);
+    assert_eq!(directory.releases(&"p7".parse().unwrap()).unwrap().releases.len(), 1);
+    assert!(directory.releases(&"p777".parse().unwrap()).unwrap().releases.is_empty());
+    assert!(started.elapsed() < std::time::Duration::from_secs(5), "{:?}", started.elapsed());
+}
+
+#[test]
+fn more_manifests_of_one_plugin_than_are_read_are_an_error_and_not_a_part_of_the_truth() {
+    let folder = catalogue(&[("manifests/x/x.json", &manifest("x", "1.0.0"))]);
+    let first = folder.path().join("manifests/x/x.json");
+    for version in 0..MAX_RELEASES {
+        fs::hard_link(&first, folder.path().join(format!("manifests/x/x@{version}.0.0.json"))).unwrap();
+    }
+    let error = Directory::open(folder.path()).unwrap().releases(&"x".parse().unwrap()).unwrap_err();
+    assert_eq!(error.code(), "catalogue::too-many");
+    assert!(error.to_string().contains("index.json"), "{error}");
+}
+
+#[test]
+fn manifests_nested_a_hundred_thousand_deep_are_passed_over() {
+    let deep = format!(r#"{{"name":"x","version":{}{}"#, "[".repeat(100_000), "]".repeat(100_000));
+    let hidden = manifest("x", "3.0.0")
+        .replace("\"license\"", &format!("\"more\":{}{},\"license\"", "[".repeat(100_000), "]".repeat(100_000)));
+    let twice = manifest("x", "4.0.0").replace("\"license\"", "\"version\":\"5.0.0\",\"license\"");
+    let folder = catalogue(&[
+        ("manifests/x/x.json", &manifest("x", "1.0.0")),
+        ("manifests/x/x@2.0.0.json", &deep),
+        ("manifests/x/x@3.0.0.json", &hidden),
+        ("manifests/x/x@4.0.0.json", &twice),
+    ]);
+    let listing = Directory::open(folder.path()).unwrap().releases(&"x".parse().unwrap()).unwrap();
+    assert_eq!(versions(&listing), ["1.0.0", "3.0.0"], "what is not looked at takes no stack");
+    assert_eq!(listing.skipped.len(), 2);
+}
+
 #[cfg(unix)]
 #[test]
 fn links_are_not_followed() {
