@@ -19,6 +19,8 @@ use crate::fetch::{FetchError, MAX_BYTES, fetch};
 use crate::hash::of_reader;
 use crate::plan::PackageSource;
 use crate::progress::Progress;
+use crate::settings::Network;
+use crate::web::Web;
 
 const FETCHING: &str = ".fetching-";
 
@@ -74,7 +76,8 @@ pub async fn cached(url: &Url, digest: Sha256, folder: &Path, progress: &dyn Pro
     // A process of the same number may have been killed.
     drop(fs::remove_file(&fresh.0));
     remove_abandoned(folder);
-    let found = fetch(&PackageSource::Web(url.clone()), &fresh.0, MAX_BYTES, progress).await?;
+    let web = Web::new(Network::Online, Vec::new());
+    let found = fetch(&PackageSource::Web(url.clone()), &fresh.0, MAX_BYTES, &web, progress).await?;
     if found != digest {
         return Err(CachedError::Mismatch { url: Box::new(url.clone()), found, expected: digest });
     }

@@ -6,11 +6,15 @@ use std::path::PathBuf;
 use spin_catalogue::directory::DirectoryError;
 use spin_catalogue::location::LocationError;
 use spin_catalogue::{Platform, PluginName, Reason, ReleaseVersion, Sha256};
+use url::Url;
 
 use crate::fetch::FetchError;
 use crate::installed::Origin;
+use crate::source::CatalogueError;
 use crate::store::StoreError;
+use crate::trust::SignatureError;
 use crate::unpack::UnpackError;
+use crate::web::WebError;
 
 /// Why no executable can be given for a plugin.
 #[derive(Debug, thiserror::Error)]
@@ -146,7 +150,7 @@ pub enum ResolveError {
         /// The catalogue.
         catalogue: String,
         /// What is wrong.
-        source: Box<DirectoryError>,
+        source: Box<CatalogueError>,
     },
     /// The store cannot be used.
     #[error(transparent)]
@@ -248,7 +252,7 @@ pub enum InstallError {
         /// The catalogue.
         catalogue: String,
         /// What is wrong.
-        source: Box<DirectoryError>,
+        source: Box<CatalogueError>,
     },
     /// Index and manifest contradict each other.
     #[error(
@@ -312,6 +316,36 @@ pub enum InstallError {
         /// Where the manifest came from.
         origin: String,
     },
+    /// The manifest cannot be had from the web.
+    #[error("could not get the manifest: {0}")]
+    ManifestUrl(#[source] WebError),
+    /// What was had from the web is not a manifest.
+    #[error("what is at {url} is not the manifest of a plugin: {source}")]
+    NotAManifest {
+        /// Where it is.
+        url: Box<Url>,
+        /// What is wrong with it.
+        source: Box<serde_json::Error>,
+    },
+    /// The address of a manifest is none that is asked.
+    #[error("{url} cannot be asked for a manifest: {problem}")]
+    BadManifestUrl {
+        /// The address.
+        url: Box<Url>,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// The archive, or its manifest, is not signed as its catalogue must be.
+    #[error("nothing was installed: {0}")]
+    Signature(#[from] SignatureError),
+    /// The signature of the archive cannot be had.
+    #[error("could not get the signature of {of}: {source}")]
+    SignatureFile {
+        /// The archive.
+        of: String,
+        /// What went wrong.
+        source: Box<FetchError>,
+    },
     /// Getting the archive failed.
     #[error(transparent)]
     Fetch(#[from] FetchError),
@@ -360,6 +394,11 @@ impl InstallError {
             Self::Location(_) => "plugin::bad-package-url",
             Self::Package { .. } => "plugin::package-missing",
             Self::LocalFileFromCatalogue { .. } => "plugin::local-file-from-catalogue",
+            Self::ManifestUrl(error) => error.code(),
+            Self::NotAManifest { .. } => "plugin::bad-manifest",
+            Self::BadManifestUrl { .. } => "plugin::bad-manifest-url",
+            Self::Signature(error) => error.code(),
+            Self::SignatureFile { source, .. } => source.code(),
             Self::Fetch(error) => error.code(),
             Self::DigestMismatch { .. } => "plugin::digest-mismatch",
             Self::Unpack { source, .. } => source.code(),
@@ -385,13 +424,15 @@ fn fits_text(name: &PluginName, reason: &Reason, fits: Option<&ReleaseVersion>) 
 pub(crate) fn again_text(name: &PluginName, version: &ReleaseVersion, origin: &Origin) -> String {
     match origin {
         Origin::ManifestFile(path) => format!("spin plugins install --file \"{}\"", path.display()),
+        Origin::ManifestUrl(url) => format!("spin plugins install --url {url}"),
         _ => format!("spin plugins install {name}@{version}"),
     }
 }
 
 fn looked_text(catalogues: &[String]) -> String {
     if catalogues.is_empty() {
-        return "no catalogue is configured; SPIN_CATALOGUES names catalogue folders".to_owned();
+        return "no catalogue is configured; `spin plugins catalogue add` adds one, SPIN_CATALOGUES names folders"
+            .to_owned();
     }
     let names: Vec<_> = catalogues.iter().map(|name| format!("'{name}'")).collect();
     let noun = if names.len() == 1 { "catalogue" } else { "catalogues" };

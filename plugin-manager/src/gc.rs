@@ -97,7 +97,7 @@ pub(crate) async fn collect(
 }
 
 fn of_plugin(manager: &PluginManager, record: &Record) -> Result<Garbage, StoreError> {
-    let PluginManager { settings, store } = manager;
+    let PluginManager { settings, store, .. } = manager;
     let now = SystemTime::from(store.now());
     // Where nothing fits, the version that would be tried first is still worth more than nothing.
     let active = in_use(settings, record).or(record.by_preference().first().copied());

@@ -1,4 +1,4 @@
-//! Carrying out a plan: fetch → compare → unpack → fsync → rename → record.
+//! Carrying out a plan: fetch → compare → check the signature → unpack → fsync → rename → record.
 //!
 //! Everything happens in `store/NAME/.incoming` until one rename gives the release its name, and one more rename
 //! makes the record know it. Killed before the second, the old state holds; [`remove`](crate::remove) tells who removes
@@ -44,7 +44,7 @@ pub(crate) async fn install(
     reached(Step::Swept);
 
     let archive = session.archive();
-    let found = fetch(&plan.package, &archive, fetch::MAX_BYTES, progress).await?;
+    let found = fetch(&plan.package, &archive, fetch::MAX_BYTES, &plan.web, progress).await?;
     if found != plan.sha256 {
         return Err(InstallError::DigestMismatch { from: plan.package.to_string(), wanted: plan.sha256, found });
     }
@@ -61,7 +61,7 @@ pub(crate) async fn install(
 
 /// What `plan` would install, if it is installed and intact.
 fn installed(manager: &PluginManager, plan: &InstallPlan) -> Result<Option<Installed>, InstallError> {
-    let PluginManager { settings, store } = manager;
+    let PluginManager { settings, store, .. } = manager;
     let record = store.record(&plan.name)?;
     let same = |held: &&Release| held.version == plan.version && held.archive == plan.sha256;
     let intact = |held: &&Release| store.verify_all(&plan.name, held).is_ok();
@@ -117,9 +117,14 @@ impl Session {
         self.workspace.0.join("package.tar.gz")
     }
 
-    /// Unpacks the archive and puts it in its place.
+    /// Checks the archive's signature, unpacks it and puts it in its place.
     fn finish(self, manager: &PluginManager, plan: &InstallPlan) -> Result<Installed, InstallError> {
-        let PluginManager { settings, store } = manager;
+        let PluginManager { settings, store, .. } = manager;
+        if let Some(claim) = &plan.claim {
+            let archive = self.archive();
+            let file = fs::File::open(&archive).map_err(|error| StoreError::io("read", &archive, error))?;
+            claim.verify(file)?;
+        }
         let files = self.workspace.0.join("files");
         let executable = store.executable_name(&plan.name);
         unpack(&self.archive(), &files, &executable, &Limits::DEFAULT).map_err(|error| match error {
@@ -145,6 +150,7 @@ impl Session {
             spin_compatibility: plan.spin_compatibility.clone(),
             license: plan.license.clone(),
             origin: plan.origin.clone(),
+            signed_by: plan.signed_by,
             installed: store.now(),
         };
         let mut record = store.record(&plan.name)?;

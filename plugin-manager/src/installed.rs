@@ -5,6 +5,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use spin_catalogue::{PluginName, ReleaseVersion, Sha256};
+use url::Url;
+
+use crate::trust::KeyId;
 
 /// A plugin that is installed. Several versions of one plugin may be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +34,8 @@ pub struct Installed {
     /// Whether it is the version that [`resolve`](crate::PluginManager::resolve) gives: the one that was chosen, if it
     /// fits this host, else the highest that fits.
     pub active: bool,
+    /// The key that has signed its archive, if its catalogue asks for signatures.
+    pub signed_by: Option<KeyId>,
 }
 
 /// Where an installed plugin came from.
@@ -42,6 +47,8 @@ pub enum Origin {
     Catalogue(String),
     /// A manifest file.
     ManifestFile(PathBuf),
+    /// A manifest on the web.
+    ManifestUrl(Box<Url>),
     /// Found in the data folder of the public Spin, which owns it. We neither change nor remove it.
     PublicLayout,
 }
@@ -51,6 +58,7 @@ impl fmt::Display for Origin {
         match self {
             Self::Catalogue(name) => write!(f, "catalogue '{name}'"),
             Self::ManifestFile(path) => write!(f, "{}", path.display()),
+            Self::ManifestUrl(url) => write!(f, "{url}"),
             Self::PublicLayout => write!(f, "installed by the public spin"),
         }
     }

@@ -8,7 +8,7 @@
 //! # async fn example(settings: Settings) -> Result<(), Box<dyn std::error::Error>> {
 //! let plugins = PluginManager::new(settings);
 //! let name = "trigger-http".parse()?;
-//! let plan = plugins.plan(&InstallRequest::by_name(name))?;
+//! let plan = plugins.plan(&InstallRequest::by_name(name)).await?;
 //! println!("install {} {} ({})?", plan.name, plan.version, plan.license);
 //! let installed = plugins.install(&plan, &Silent).await?;
 //! let executable = plugins.resolve(&installed.name)?;
@@ -21,7 +21,9 @@
 //! |---|---|
 //! | `manager` | [`PluginManager`], the facade |
 //! | `settings` | [`Settings`]: everything that comes from outside |
-//! | `source` | asking the catalogues |
+//! | `source` | catalogues: where they are, their local copies, refreshing them, asking them |
+//! | `trust` | signatures and the keys they are made with |
+//! | `web` | asking servers: redirects, credentials, limits |
 //! | `plan` | [`InstallRequest`] → [`InstallPlan`], before anything is done |
 //! | `install` | carrying a plan out, so that a crash leaves the old state or the new |
 //! | `fetch` | archives from files and the web, hashed and capped |
@@ -66,9 +68,11 @@ mod settings;
 mod source;
 mod step;
 mod store;
+mod trust;
 mod uninstall;
 mod unpack;
 mod verify;
+mod web;
 
 pub use activate::ActivateError;
 pub use cached::{CachedError, cached};
@@ -83,12 +87,18 @@ pub use pinned::PinError;
 pub use pins::{Pin, Pins, PinsError};
 pub use plan::{InstallPlan, InstallRequest, PackageSource, What, exactly};
 pub use progress::{Progress, Silent};
-pub use settings::{CatalogueSource, Settings};
+pub use settings::{Network, Settings};
+pub use source::{
+    Catalogue, CatalogueError, CatalogueName, CatalogueSource, GitBranch, GitUrl, Knowledge, News, Place, PlaceError,
+    Refreshed, WebRoot,
+};
 pub use spin_catalogue::{CompatibilityCheck, Platform, PluginName, Reason, ReleaseVersion, Sha256};
 pub use store::{Clock, StoreError, Verification};
+pub use trust::{KeyError, KeyId, SignatureError, SignatureProblem, Trust, TrustedKey};
 pub use uninstall::Uninstalled;
 pub use unpack::{ArchiveHeaderProblem, ArchivePathProblem, UnpackError};
 pub use verify::{Damage, Verified};
+pub use web::{Credential, Secret, WebError};
 
 #[cfg(test)]
 mod testing;

@@ -4,17 +4,15 @@
 
 use std::collections::BTreeMap;
 
-use spin_catalogue::directory::DirectoryError;
 use spin_catalogue::nearest::nearest;
 use spin_catalogue::resolve::{choose, obstacle, unfit};
-use spin_catalogue::{
-    CompatibilityCheck, Directory, PluginManifest, PluginName, Query, Reason, Release, ReleaseVersion,
-};
+use spin_catalogue::{CompatibilityCheck, PluginManifest, PluginName, Query, Reason, Release, ReleaseVersion};
 
 use crate::error::ResolveError;
 use crate::installed::Installed;
 use crate::manager::PluginManager;
 use crate::settings::Settings;
+use crate::source::{self, CatalogueError, Opened};
 use crate::store::StoreError;
 
 /// Everything there is, or everything there is of one plugin.
@@ -54,7 +52,7 @@ pub struct Unusable {
     /// The catalogue.
     pub catalogue: String,
     /// What is wrong.
-    pub source: DirectoryError,
+    pub source: CatalogueError,
 }
 
 /// An installed plugin of which a catalogue has a higher version.
@@ -88,16 +86,16 @@ pub struct Described {
 /// A catalogue that can be read.
 struct Shelf {
     catalogue: String,
-    directory: Directory,
+    opened: Opened,
 }
 
 /// The catalogues that can be read, in their order. The only place of this module that looks for catalogues.
-fn shelves(settings: &Settings) -> (Vec<Shelf>, Vec<Unusable>) {
+fn shelves(manager: &PluginManager) -> (Vec<Shelf>, Vec<Unusable>) {
     let (mut shelves, mut unusable) = (Vec::new(), Vec::new());
-    for source in &settings.catalogues {
-        let catalogue = source.name.clone();
-        match Directory::open(&source.path) {
-            Ok(directory) => shelves.push(Shelf { catalogue, directory }),
+    for source in &manager.settings.catalogues {
+        let catalogue = source.name.to_string();
+        match source::open(&manager.store, source) {
+            Ok(opened) => shelves.push(Shelf { catalogue, opened }),
             Err(source) => unusable.push(Unusable { catalogue, source }),
         }
     }
@@ -105,13 +103,13 @@ fn shelves(settings: &Settings) -> (Vec<Shelf>, Vec<Unusable>) {
 }
 
 /// The names of all plugins in the catalogues, as far as those can be read.
-pub(crate) fn names(settings: &Settings) -> Vec<PluginName> {
-    shelves(settings).0.iter().filter_map(|shelf| shelf.directory.names().ok()).flatten().collect()
+pub(crate) fn names(manager: &PluginManager) -> Vec<PluginName> {
+    shelves(manager).0.iter().filter_map(|shelf| shelf.opened.directory.names().ok()).flatten().collect()
 }
 
 /// Lists everything, or one plugin.
 pub(crate) fn list(manager: &PluginManager, only: Option<&PluginName>) -> Result<Listing, StoreError> {
-    let (shelves, mut unusable) = shelves(&manager.settings);
+    let (shelves, mut unusable) = shelves(manager);
     let mut found = BTreeMap::new();
     for shelf in &shelves {
         let (rows, problems) = rows(&manager.settings, shelf, only);
@@ -142,16 +140,16 @@ pub(crate) fn list_installed(manager: &PluginManager) -> Result<Listing, StoreEr
 }
 
 /// A row for every release in a catalogue, or every release of one plugin, and what could not be read.
-fn rows(settings: &Settings, shelf: &Shelf, only: Option<&PluginName>) -> (Vec<Listed>, Vec<DirectoryError>) {
+fn rows(settings: &Settings, shelf: &Shelf, only: Option<&PluginName>) -> (Vec<Listed>, Vec<CatalogueError>) {
     let (mut rows, mut problems) = (Vec::new(), Vec::new());
     let names = match only {
         Some(name) => Ok(vec![name.clone()]),
-        None => shelf.directory.names(),
+        None => shelf.opened.directory.names(),
     };
-    for name in names.map_err(|error| problems.push(error)).unwrap_or_default() {
-        match shelf.directory.releases(&name) {
+    for name in names.map_err(|error| problems.push(error.into())).unwrap_or_default() {
+        match shelf.opened.directory.releases(&name) {
             Ok(listing) => rows.extend(listing.releases.iter().map(|release| row(settings, shelf, &name, release))),
-            Err(error) => problems.push(error),
+            Err(error) => problems.push(error.into()),
         }
     }
     (rows, problems)
@@ -187,7 +185,7 @@ fn row_of_installed(settings: &Settings, held: &Installed) -> Listed {
 fn newest<'a>(settings: &Settings, shelves: &'a [Shelf], name: &PluginName) -> Option<(Release, &'a Shelf)> {
     let query = Query { version: None, host: settings.host(CompatibilityCheck::Enforced) };
     shelves.iter().find_map(|shelf| {
-        let releases = shelf.directory.releases(name).ok()?.releases;
+        let releases = shelf.opened.directory.releases(name).ok()?.releases;
         choose(&releases, &query).ok().map(|release| (release.clone(), shelf))
     })
 }
@@ -204,7 +202,7 @@ fn hindered(rows: &[Listed], version: Option<&ReleaseVersion>) -> Option<(Releas
 /// The installed plugins of which there is a higher version.
 pub(crate) fn outdated(manager: &PluginManager) -> Result<(Vec<Outdated>, Vec<Unusable>), StoreError> {
     let settings = &manager.settings;
-    let (shelves, unusable) = shelves(settings);
+    let (shelves, unusable) = shelves(manager);
     let mut outdated = Vec::new();
     let installed = manager.installed()?;
     for versions in installed.chunk_by(|a, b| a.name == b.name) {
@@ -224,24 +222,24 @@ pub(crate) fn outdated(manager: &PluginManager) -> Result<(Vec<Outdated>, Vec<Un
 }
 
 /// All about `name`.
-pub(crate) fn describe(manager: &PluginManager, name: &PluginName) -> Result<Described, ResolveError> {
+pub(crate) async fn describe(manager: &PluginManager, name: &PluginName) -> Result<Described, ResolveError> {
     let settings = &manager.settings;
     let mut versions = list(manager, Some(name))?;
     if versions.rows.is_empty() {
-        let known = names(settings);
+        let known = names(manager);
         let nearest = nearest(name.as_str(), known.iter().map(PluginName::as_str));
         let nearest = nearest.and_then(|found| known.iter().find(|known| known.as_str() == found)).cloned();
-        let catalogues = settings.catalogues.iter().map(|source| source.name.clone()).collect();
+        let catalogues = settings.catalogues.iter().map(|source| source.name.to_string()).collect();
         return Err(ResolveError::Unknown { name: name.clone(), nearest, catalogues });
     }
-    let (shelves, _) = shelves(settings);
+    let (shelves, _) = shelves(manager);
     let newest = newest(settings, &shelves, name);
     let hindered = hindered(&versions.rows, newest.as_ref().map(|(release, _)| &release.version));
     let shown = newest.or_else(|| highest(&shelves, name));
     let (mut manifest, mut catalogue) = (None, None);
     if let Some((release, shelf)) = shown {
-        match shelf.directory.manifest(name, &release.path) {
-            Ok((read, _)) => (manifest, catalogue) = (Some(read), Some(shelf.catalogue.clone())),
+        match shelf.opened.manifest(name, &release, &manager.web).await {
+            Ok(read) => (manifest, catalogue) = (Some(read.manifest), Some(shelf.catalogue.clone())),
             Err(source) => versions.unusable.push(Unusable { catalogue: shelf.catalogue.clone(), source }),
         }
     }
@@ -251,7 +249,7 @@ pub(crate) fn describe(manager: &PluginManager, name: &PluginName) -> Result<Des
 /// The highest version of `name` in the first catalogue that has any, whether it fits or not.
 fn highest<'a>(shelves: &'a [Shelf], name: &PluginName) -> Option<(Release, &'a Shelf)> {
     shelves.iter().find_map(|shelf| {
-        let releases = shelf.directory.releases(name).ok()?.releases;
+        let releases = shelf.opened.directory.releases(name).ok()?.releases;
         Some((releases.into_iter().max_by(|a, b| a.version.cmp(&b.version))?, shelf))
     })
 }

@@ -12,15 +12,18 @@ use crate::pins::Pin;
 use crate::plan::{InstallPlan, InstallRequest};
 use crate::progress::Progress;
 use crate::settings::Settings;
+use crate::source::{Catalogue, Refreshed};
 use crate::store::{Clock, Store, StoreError, Verification};
 use crate::uninstall::Uninstalled;
 use crate::verify::Verified;
+use crate::web::Web;
 
 /// Finds and installs plugins.
 #[derive(Clone, Debug)]
 pub struct PluginManager {
     pub(crate) settings: Settings,
     pub(crate) store: Store,
+    pub(crate) web: Web,
 }
 
 impl PluginManager {
@@ -32,7 +35,8 @@ impl PluginManager {
     /// As [`new`](Self::new), with the clock that records take their time from.
     pub fn with_clock(settings: Settings, clock: Clock) -> Self {
         let store = Store::new(&settings.data_dir, settings.platform, clock);
-        Self { settings, store }
+        let web = Web::new(settings.network, settings.credentials.clone());
+        Self { settings, store, web }
     }
 
     /// The settings it was made with.
@@ -78,14 +82,26 @@ impl PluginManager {
     }
 
     /// The pin of the release that [`resolve`](Self::resolve) gives, or, if none is installed, of the one that would be
-    /// installed.
-    pub fn pin(&self, name: &PluginName) -> Result<Pin, PinError> {
-        crate::pinned::pin(self, name)
+    /// installed. Uses the network as [`plan`](Self::plan) does.
+    pub async fn pin(&self, name: &PluginName) -> Result<Pin, PinError> {
+        crate::pinned::pin(self, name).await
     }
 
-    /// What installing `request` would do, for the user to agree to. Changes nothing.
-    pub fn plan(&self, request: &InstallRequest) -> Result<InstallPlan, InstallError> {
-        crate::plan::plan(&self.settings, &self.store, request)
+    /// Brings the local copies of catalogues that lie elsewhere up to date. Needs a tokio runtime. Where that fails the
+    /// old copy stays, and what came of each is told.
+    pub async fn refresh(&self, progress: &dyn Progress) -> Vec<Refreshed> {
+        crate::source::refresh(self, progress).await
+    }
+
+    /// The configured catalogues and what is known of each on this machine.
+    pub fn catalogues(&self) -> Vec<Catalogue> {
+        crate::source::status(self)
+    }
+
+    /// What installing `request` would do, for the user to agree to. Changes nothing that is installed. Uses the network
+    /// for manifests and signatures that are not on this machine, and needs a tokio runtime then.
+    pub async fn plan(&self, request: &InstallRequest) -> Result<InstallPlan, InstallError> {
+        crate::plan::plan(self, request).await
     }
 
     /// Carries out `plan`. Needs a tokio runtime. Whenever it ends, killed or not, what was installed before is
@@ -132,8 +148,8 @@ impl PluginManager {
     }
 
     /// All about `name`, which need not be installed.
-    pub fn describe(&self, name: &PluginName) -> Result<Described, ResolveError> {
-        crate::listing::describe(self, name)
+    pub async fn describe(&self, name: &PluginName) -> Result<Described, ResolveError> {
+        crate::listing::describe(self, name).await
     }
 
     /// The installed plugins of which a catalogue has a higher version, and the catalogues that could not be asked.
@@ -143,7 +159,7 @@ impl PluginManager {
 
     /// The names of all plugins in the catalogues, as far as those can be read.
     pub fn catalogued_names(&self) -> Vec<PluginName> {
-        crate::listing::names(&self.settings)
+        crate::listing::names(self)
     }
 
     /// Removes versions that nobody uses, and what unfinished work has left. Needs a tokio runtime.

@@ -68,7 +68,7 @@ impl PinError {
 }
 
 /// The pin of what would be started now, or, if nothing is installed, of what would be installed.
-pub(crate) fn pin(manager: &PluginManager, name: &PluginName) -> Result<Pin, PinError> {
+pub(crate) async fn pin(manager: &PluginManager, name: &PluginName) -> Result<Pin, PinError> {
     let (version, catalogue) = match manager.resolve(name) {
         Ok(Executable { version, origin: Origin::Catalogue(catalogue), .. }) => (version, catalogue),
         Ok(Executable { version, origin, .. }) => {
@@ -77,7 +77,7 @@ pub(crate) fn pin(manager: &PluginManager, name: &PluginName) -> Result<Pin, Pin
         Err(ResolveError::Available { version, catalogue, .. }) => (version, catalogue),
         Err(error) => return Err(error.into()),
     };
-    let manifest = manifest_of(&manager.settings, name, &version, &catalogue)?;
+    let manifest = manifest_of(manager, name, &version, &catalogue).await?;
     let pin = of_manifest(&manifest, catalogue);
     let record = manager.store.record(name).map_err(ResolveError::from)?;
     if let Some(held) = record.releases.iter().find(|held| held.version == version)

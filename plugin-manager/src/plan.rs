@@ -1,28 +1,34 @@
 //! Deciding what an installation would do, before anything is done: [`InstallRequest`] → [`InstallPlan`].
 //!
-//! Reads catalogues and manifests; downloads nothing and writes nothing.
+//! Reads catalogues, manifests and signatures, and changes nothing. What of these is on the web and was never needed
+//! before is downloaded; archives are not.
 
-use std::fmt;
+mod package;
+
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use semver::VersionReq;
-use spin_catalogue::directory::resolve_below;
 use spin_catalogue::resolve::obstacle;
 use spin_catalogue::{
-    CompatibilityCheck, Directory, PackageLocation, PluginManifest, PluginName, Query, Reason, Release, ReleaseVersion,
-    Sha256, entry,
+    CompatibilityCheck, PluginManifest, PluginName, Query, Reason, Release, ReleaseVersion, Sha256, entry,
 };
 use url::Url;
 
+pub use package::PackageSource;
+
 use crate::error::InstallError;
-use crate::hash;
 use crate::installed::Origin;
+use crate::manager::PluginManager;
 use crate::pins::Pin;
-use crate::settings::Settings;
-use crate::source::{self, Offer};
-use crate::store::Store;
+use crate::source::{self, Base, Manifest, Offer, Opened};
+use crate::trust::{Claim, KeyId, Trust};
+use crate::web::{Credential, Secret, Web};
+
+/// How long a manifest or a signature may take to come.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What the user asks to be installed.
 #[derive(Clone, Debug)]
@@ -51,6 +57,13 @@ pub enum What {
         name: PluginName,
         /// Which release of it.
         pin: Pin,
+    },
+    /// The release that the manifest at this address describes.
+    ManifestUrl {
+        /// Where the manifest is.
+        url: Url,
+        /// What its server wants to see in the `Authorization` header. It is shown to no other server.
+        authorization: Option<Secret>,
     },
 }
 
@@ -100,50 +113,43 @@ pub struct InstallPlan {
     pub already: bool,
     /// A higher version that is installed and will stay the one that is used.
     pub newer_installed: Option<ReleaseVersion>,
+    /// The key that has signed the archive, if its catalogue asks for signatures.
+    /// [`install`](crate::PluginManager::install) compares the signature with the archive.
+    pub signed_by: Option<KeyId>,
     /// Set if the plugin does not fit and is installed only because the user said so.
     pub overridden: Option<Reason>,
     pub(crate) protocols: Vec<u32>,
     pub(crate) spin_compatibility: String,
-}
-
-/// Where an archive is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PackageSource {
-    /// On this machine.
-    File(PathBuf),
-    /// On the web.
-    Web(Url),
-}
-
-impl fmt::Display for PackageSource {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File(path) => write!(f, "{}", path.display()),
-            Self::Web(url) => write!(f, "{url}"),
-        }
-    }
+    pub(crate) claim: Option<Claim>,
+    /// The way to the archive, with what its server wants to see.
+    pub(crate) web: Web,
 }
 
 /// A manifest with what is known about the place it came from.
 struct Found {
     manifest: PluginManifest,
     origin: Origin,
-    /// The folder that relative URLs start from.
-    folder: PathBuf,
+    /// Where its relative paths start.
+    base: Base,
+    /// Which signature the archive must have.
+    trust: Trust,
+    web: Web,
 }
 
 /// Decides what installing `request` would do.
-pub(crate) fn plan(settings: &Settings, store: &Store, request: &InstallRequest) -> Result<InstallPlan, InstallError> {
+pub(crate) async fn plan(manager: &PluginManager, request: &InstallRequest) -> Result<InstallPlan, InstallError> {
+    let PluginManager { settings, store, .. } = manager;
     let compatibility = match request.override_compatibility {
         true => CompatibilityCheck::Overridden,
         false => CompatibilityCheck::Enforced,
     };
     let found = match &request.what {
-        What::ByName { name, version } => by_name(settings, name, version.as_ref(), compatibility)?,
-        What::ManifestFile(path) => from_file(path)?,
-        What::Pinned { name, pin } => pinned(settings, name, pin)?,
+        What::ByName { name, version } => by_name(manager, name, version.as_ref(), compatibility).await?,
+        What::ManifestFile(path) => from_file(manager, path)?,
+        What::ManifestUrl { url, authorization } => from_url(manager, url, authorization.as_ref()).await?,
+        What::Pinned { name, pin } => pinned(manager, name, pin).await?,
     };
-    let Found { manifest, origin, folder } = found;
+    let Found { manifest, origin, base, trust, web } = found;
     if manifest.name.is_reserved() {
         return Err(InstallError::Reserved { name: manifest.name });
     }
@@ -163,13 +169,15 @@ pub(crate) fn plan(settings: &Settings, store: &Store, request: &InstallRequest)
         return Err(refused(reason));
     }
     let overridden = of_manifest(CompatibilityCheck::Enforced);
-    let source = package_source(&package.url, &origin, &folder)?;
+    let source = package::locate(&package.url, &origin, &base)?;
     let sha256 = package.sha256;
 
     let releases = store.record(&manifest.name)?.releases;
     let already = releases.iter().any(|held| {
         held.version == manifest.version && held.archive == sha256 && store.verify_all(&manifest.name, held).is_ok()
     });
+    // What is installed was checked when it came.
+    let claim = if already { None } else { package::claim(&trust, &source, store.now(), &web).await? };
     let newer_installed =
         releases.iter().map(|held| &held.version).max().filter(|held| **held > manifest.version).cloned();
     Ok(InstallPlan {
@@ -180,16 +188,19 @@ pub(crate) fn plan(settings: &Settings, store: &Store, request: &InstallRequest)
         sha256,
         origin,
         already,
+        signed_by: claim.as_ref().map(Claim::key),
         newer_installed,
         overridden,
         protocols: manifest.protocols().to_vec(),
         spin_compatibility: manifest.spin_compatibility.clone(),
+        claim,
+        web,
         name: manifest.name,
     })
 }
 
-fn by_name(
-    settings: &Settings,
+async fn by_name(
+    manager: &PluginManager,
     name: &PluginName,
     version: Option<&VersionReq>,
     compatibility: CompatibilityCheck,
@@ -197,18 +208,19 @@ fn by_name(
     if name.is_reserved() {
         return Err(InstallError::Reserved { name: name.clone() });
     }
-    let query = Query { version, host: settings.host(compatibility) };
-    let Offer { catalogue, directory, release } =
-        source::offer(&settings.catalogues, name, &query).map_err(|none| InstallError::from((name.clone(), none)))?;
-    of_catalogue(name, catalogue, &directory, &release)
+    let query = Query { version, host: manager.settings.host(compatibility) };
+    let Offer { catalogue, opened, release } =
+        source::offer(&manager.store, &manager.settings.catalogues, name, &query)
+            .map_err(|none| InstallError::from((name.clone(), none)))?;
+    of_catalogue(manager, name, catalogue, &opened, &release).await
 }
 
 /// The release of a catalogue that an app is pinned to.
-fn pinned(settings: &Settings, name: &PluginName, pin: &Pin) -> Result<Found, InstallError> {
-    let found = exactly_that(settings, name, &pin.version, &pin.catalogue)?;
+async fn pinned(manager: &PluginManager, name: &PluginName, pin: &Pin) -> Result<Found, InstallError> {
+    let found = exactly_that(manager, name, &pin.version, &pin.catalogue).await?;
+    let platform = manager.settings.platform;
     // A pin without an archive for this platform was refused before anything was to be installed.
-    let (Some(package), Some(pinned)) = (found.manifest.package(settings.platform), pin.archive(settings.platform))
-    else {
+    let (Some(package), Some(pinned)) = (found.manifest.package(platform), pin.archive(platform)) else {
         return Ok(found);
     };
     if package.sha256 != pinned {
@@ -219,49 +231,47 @@ fn pinned(settings: &Settings, name: &PluginName, pin: &Pin) -> Result<Found, In
 }
 
 /// The manifest of one version in one catalogue, even if it was withdrawn: who is pinned to it goes on using it.
-pub(crate) fn manifest_of(
-    settings: &Settings,
+pub(crate) async fn manifest_of(
+    manager: &PluginManager,
     name: &PluginName,
     version: &ReleaseVersion,
     catalogue: &str,
 ) -> Result<PluginManifest, InstallError> {
-    Ok(exactly_that(settings, name, version, catalogue)?.manifest)
+    Ok(exactly_that(manager, name, version, catalogue).await?.manifest)
 }
 
-fn exactly_that(
-    settings: &Settings,
+async fn exactly_that(
+    manager: &PluginManager,
     name: &PluginName,
     version: &ReleaseVersion,
     catalogue: &str,
 ) -> Result<Found, InstallError> {
-    let Some(source) = settings.catalogues.iter().find(|source| source.name == catalogue) else {
+    let Some(source) = manager.settings.catalogues.iter().find(|source| source.name == catalogue) else {
         return Err(InstallError::CatalogueNotConfigured { name: name.clone(), catalogue: catalogue.to_owned() });
     };
     let broken = |error| InstallError::Catalogue { catalogue: catalogue.to_owned(), source: Box::new(error) };
-    let directory = Directory::open(&source.path).map_err(broken)?;
-    let releases = directory.releases(name).map_err(broken)?.releases;
+    let opened = source::open(&manager.store, source).map_err(broken)?;
+    let releases = opened.directory.releases(name).map_err(|error| broken(error.into()))?.releases;
     let Some(release) = releases.iter().find(|release| release.version == *version) else {
         let (version, catalogue) = (version.clone(), catalogue.to_owned());
         return Err(InstallError::PinnedUnknown { name: name.clone(), version, catalogue });
     };
-    of_catalogue(name, catalogue.to_owned(), &directory, release)
+    of_catalogue(manager, name, catalogue.to_owned(), &opened, release).await
 }
 
 /// The manifest of a release, which must be what the index of its catalogue says.
-fn of_catalogue(
+async fn of_catalogue(
+    manager: &PluginManager,
     name: &PluginName,
     catalogue: String,
-    directory: &Directory,
+    opened: &Opened,
     release: &Release,
 ) -> Result<Found, InstallError> {
     let broken = |error| InstallError::Catalogue { catalogue: catalogue.clone(), source: Box::new(error) };
-    let (manifest, json) = directory.manifest(name, &release.path).map_err(broken)?;
-    let differs = |what: &'static str| InstallError::IndexMismatch {
-        catalogue: catalogue.clone(),
-        path: release.path.below(directory.root()),
-        what,
-    };
-    if release.sha256.is_some_and(|wanted| wanted != hash::of(&json)) {
+    let Manifest { manifest, digest, at, base } = opened.manifest(name, release, &manager.web).await.map_err(broken)?;
+    let differs =
+        |what: &'static str| InstallError::IndexMismatch { catalogue: catalogue.clone(), path: at.clone(), what };
+    if release.sha256.is_some_and(|wanted| wanted != digest) {
         return Err(differs("digest"));
     }
     if manifest.version != release.version {
@@ -273,12 +283,11 @@ fn of_catalogue(
     if manifest.protocols() != release.protocols {
         return Err(differs("protocols"));
     }
-    let path = release.path.below(directory.root());
-    let folder = path.parent().unwrap_or(directory.root()).to_owned();
-    Ok(Found { manifest, origin: Origin::Catalogue(catalogue), folder })
+    let (origin, trust) = (Origin::Catalogue(catalogue), opened.trust.clone());
+    Ok(Found { manifest, origin, base, trust, web: manager.web.clone() })
 }
 
-fn from_file(path: &Path) -> Result<Found, InstallError> {
+fn from_file(manager: &PluginManager, path: &Path) -> Result<Found, InstallError> {
     let unreadable = |source| InstallError::ManifestFile { path: path.to_owned(), source };
     // Absolute, so that the record still says something when the working directory is another one.
     let path = std::path::absolute(path).map_err(unreadable)?;
@@ -295,23 +304,42 @@ fn from_file(path: &Path) -> Result<Found, InstallError> {
     }
     let manifest = PluginManifest::parse(&json)
         .map_err(|source| InstallError::Manifest { path: path.clone(), source: Box::new(source) })?;
-    let folder = path.parent().unwrap_or(Path::new("/")).to_owned();
-    Ok(Found { manifest, origin: Origin::ManifestFile(path), folder })
+    let base = Base::Folder(path.parent().unwrap_or(Path::new("/")).to_owned());
+    let (origin, web) = (Origin::ManifestFile(path), manager.web.clone());
+    // Whoever names a file vouches for it.
+    Ok(Found { manifest, origin, base, trust: Trust::default(), web })
 }
 
-/// Where the archive is that a manifest in `folder` calls `url`.
-fn package_source(url: &str, origin: &Origin, folder: &Path) -> Result<PackageSource, InstallError> {
-    match url.parse::<PackageLocation>()? {
-        PackageLocation::Web(url) => Ok(PackageSource::Web(url)),
-        PackageLocation::Relative(path) => {
-            let found = resolve_below(folder, &path)
-                .map_err(|error| InstallError::Package { path: path.below(folder), source: Box::new(error) })?;
-            Ok(PackageSource::File(found))
-        }
-        // A catalogue may be a clone of someone else's repository; it has no say in which local files are read.
-        PackageLocation::File(path) if !matches!(origin, Origin::ManifestFile(_)) => {
-            Err(InstallError::LocalFileFromCatalogue { path, origin: origin.to_string() })
-        }
-        PackageLocation::File(path) => Ok(PackageSource::File(path)),
+async fn from_url(manager: &PluginManager, url: &Url, authorization: Option<&Secret>) -> Result<Found, InstallError> {
+    let bad = |problem| InstallError::BadManifestUrl { url: Box::new(without_secrets(url)), problem };
+    if !matches!(url.scheme(), "https" | "http") {
+        return Err(bad("it is neither https nor http; a file on this machine is named with --file"));
     }
+    if *url != without_secrets(url) {
+        return Err(bad("it holds a user name or password; use --auth-header-value, or a [[credential]] table"));
+    }
+    let mut web = manager.web.clone();
+    if let Some(authorization) = authorization {
+        let host = url.host_str().unwrap_or_default();
+        if url.scheme() != "https" {
+            return Err(bad("an authorization is sent over https only"));
+        }
+        let host = format!("{host}:{}", url.port_or_known_default().unwrap_or_default());
+        web = web.with(Credential { host, authorization: authorization.clone() });
+    }
+    let json = web.bytes(url, entry::MAX_BYTES, PATIENCE).await.map_err(InstallError::ManifestUrl)?;
+    let manifest = PluginManifest::parse(&json)
+        .map_err(|source| InstallError::NotAManifest { url: Box::new(url.clone()), source: Box::new(source) })?;
+    let (origin, base) = (Origin::ManifestUrl(Box::new(url.clone())), Base::Web(url.clone()));
+    // Whoever names an address vouches for it.
+    Ok(Found { manifest, origin, base, trust: Trust::default(), web })
+}
+
+/// The address without user name and password, which must get into no message and no file.
+fn without_secrets(url: &Url) -> Url {
+    let mut url = url.clone();
+    // They fail for addresses that can have neither.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url
 }

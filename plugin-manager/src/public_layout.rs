@@ -67,5 +67,6 @@ pub(crate) fn find(settings: &Settings, name: &PluginName) -> Result<Option<Inst
         archive: None,
         installed: None,
         active: false,
+        signed_by: None,
     }))
 }

@@ -28,7 +28,7 @@ pub(crate) fn installed(manager: &PluginManager) -> Result<Vec<Installed>, Store
 
 /// Every installed version of `name`, the lowest first.
 pub(crate) fn installed_of(manager: &PluginManager, name: &PluginName) -> Result<Vec<Installed>, StoreError> {
-    let PluginManager { settings, store } = manager;
+    let PluginManager { settings, store, .. } = manager;
     let record = store.record(name)?;
     let mut found: Vec<_> = record.releases.iter().map(|release| describe(settings, store, &record, release)).collect();
     if let Some(mut public) = public_layout::find(settings, name)?
@@ -53,6 +53,7 @@ pub(crate) fn describe(settings: &Settings, store: &Store, record: &Record, rele
         spin_compatibility: release.spin_compatibility.clone(),
         license: release.license.clone(),
         origin: release.origin.clone(),
+        signed_by: release.signed_by,
         archive: Some(release.archive),
         installed: Some(release.installed),
         active: active.is_some_and(|active| active.version == release.version),
@@ -126,7 +127,7 @@ pub(crate) fn start_from_store(
 /// Nothing installed can be started: says why, and what would help.
 fn explain(manager: &PluginManager, name: &PluginName, unfit: Option<(ReleaseVersion, Reason)>) -> ResolveError {
     let query = Query { version: None, host: manager.settings.host(CompatibilityCheck::Enforced) };
-    let offer = source::offer(&manager.settings.catalogues, name, &query);
+    let offer = source::offer(&manager.store, &manager.settings.catalogues, name, &query);
     let name = name.clone();
     match (unfit, offer) {
         (Some((version, reason)), offer) => {

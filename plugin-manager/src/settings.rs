@@ -5,6 +5,9 @@ use std::path::PathBuf;
 use semver::Version;
 use spin_catalogue::{CompatibilityCheck, Host, Platform};
 
+use crate::source::CatalogueSource;
+use crate::web::Credential;
+
 /// Where plugins are kept, where they come from, and what they shall run on.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -18,15 +21,19 @@ pub struct Settings {
     pub platform: Platform,
     /// Trigger protocols that the host speaks. Protocol 0 is always spoken and need not be listed.
     pub protocols: Vec<u32>,
+    /// Whether the network may be used.
+    pub network: Network,
+    /// What the user may show to which servers.
+    pub credentials: Vec<Credential>,
 }
 
-/// A catalogue that the user has configured.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CatalogueSource {
-    /// What messages and records call it.
-    pub name: String,
-    /// The folder it lies in.
-    pub path: PathBuf,
+/// Whether the network may be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Network {
+    /// Where it is needed.
+    Online,
+    /// Not at all: what is not on this machine is an error.
+    Offline,
 }
 
 impl Settings {

@@ -7,6 +7,7 @@
 //!   installed/NAME.json            the record: which releases are installed
 //!   started/NAME/VERSION-SHA256    empty; its time of modification is the day on which the release was last started
 //!   locks/NAME                     locked while NAME is installed; never deleted
+//!   catalogues/, catalogue-locks/  local copies of catalogues; see `source::copy`
 //! ```
 //!
 //! Every path is joined from parsed types only ([`PluginName`], [`ReleaseVersion`], [`Sha256`]).
@@ -56,6 +57,11 @@ impl Store {
     /// The store in `data_dir`. Touches no file.
     pub(crate) fn new(data_dir: &Path, platform: Platform, clock: Clock) -> Self {
         Self { root: data_dir.join("plugin-store").join("v1"), platform, clock }
+    }
+
+    /// The folder of everything that is kept.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
     }
 
     /// The time, for records.

@@ -1,6 +1,8 @@
 //! What the tests of this crate share: a world of folders, and archives made by hand.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod server;
+
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -10,9 +12,11 @@ use spin_catalogue::{Platform, PluginManifest, PluginName};
 use tempfile::TempDir;
 
 use crate::{
-    CatalogueSource, InstallError, InstallRequest, Installed, PackRequest, Packed, PluginManager, Settings, Silent,
-    pack,
+    CatalogueSource, InstallError, InstallPlan, InstallRequest, Installed, Network, PackRequest, Packed, PluginManager,
+    Settings, Silent, Trust, TrustedKey, pack,
 };
+
+pub(crate) use server::{After, Server};
 
 pub(crate) fn name(text: &str) -> PluginName {
     text.parse().unwrap()
@@ -68,6 +72,15 @@ impl World {
         self.carry_out(&InstallRequest::by_name(name(plugin)))
     }
 
+    /// A manager that knows these catalogues only.
+    pub(crate) fn knowing(&self, catalogues: Vec<CatalogueSource>) -> PluginManager {
+        PluginManager::new(Settings { catalogues, ..self.settings() })
+    }
+
+    pub(crate) fn plan(&self, request: &InstallRequest) -> Result<InstallPlan, InstallError> {
+        plan(&self.manager(), request)
+    }
+
     pub(crate) fn carry_out(&self, request: &InstallRequest) -> Result<Installed, InstallError> {
         install(&self.manager(), request)
     }
@@ -93,12 +106,13 @@ impl World {
         fs::write(path, manifest.to_json()).unwrap();
     }
 
-    /// Everything in the store but its locks and what tells when something was started, as sorted relative paths.
+    /// Everything in the store but its locks, the copies of catalogues and what tells when something was started, as
+    /// sorted relative paths.
     pub(crate) fn store(&self) -> Vec<String> {
         let root = self.path("data/plugin-store/v1");
         let mut found = Vec::new();
         walk(&root, &root, &mut found);
-        found.retain(|path| !path.starts_with("locks") && !path.starts_with("started"));
+        found.retain(|path| !["locks", "started", "catalogue"].iter().any(|other| path.starts_with(other)));
         found.sort();
         found
     }
@@ -119,16 +133,24 @@ fn walk(root: &Path, folder: &Path, found: &mut Vec<String>) {
 pub(crate) fn settings(folder: &Path) -> Settings {
     Settings {
         data_dir: folder.join("data"),
-        catalogues: vec![CatalogueSource { name: "bundled".into(), path: folder.join("catalogue") }],
+        catalogues: vec![CatalogueSource::directory("bundled", folder.join("catalogue"), Trust::default())],
         spin: semver::Version::new(4, 0, 2),
         platform: linux(),
         protocols: vec![1],
+        network: Network::Online,
+        credentials: Vec::new(),
     }
 }
 
+pub(crate) fn plan(manager: &PluginManager, request: &InstallRequest) -> Result<InstallPlan, InstallError> {
+    runtime().block_on(manager.plan(request))
+}
+
 pub(crate) fn install(manager: &PluginManager, request: &InstallRequest) -> Result<Installed, InstallError> {
-    let plan = manager.plan(request)?;
-    runtime().block_on(manager.install(&plan, &Silent))
+    runtime().block_on(async {
+        let plan = manager.plan(request).await?;
+        manager.install(&plan, &Silent).await
+    })
 }
 
 pub(crate) fn runtime() -> tokio::runtime::Runtime {
@@ -185,4 +207,22 @@ pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
     gzip.write_all(bytes).unwrap();
     gzip.finish().unwrap()
+}
+
+/// Somebody who signs.
+pub(crate) struct Signer(minisign::KeyPair);
+
+impl Signer {
+    pub(crate) fn new() -> Self {
+        Self(minisign::KeyPair::generate_unencrypted_keypair().unwrap())
+    }
+
+    pub(crate) fn key(&self) -> TrustedKey {
+        self.0.pk.to_base64().parse().unwrap()
+    }
+
+    /// The signature file of `content`, with a trusted comment.
+    pub(crate) fn sign(&self, content: &[u8], comment: &str) -> String {
+        minisign::sign(None, &self.0.sk, content, Some(comment), None).unwrap().into_string()
+    }
 }

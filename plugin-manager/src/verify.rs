@@ -71,7 +71,7 @@ impl Damage {
 
 /// Verifies the releases of `names`, of all plugins if there are none.
 pub(crate) fn verify(manager: &PluginManager, names: &[PluginName]) -> Result<Vec<Verified>, StoreError> {
-    let PluginManager { settings, store } = manager;
+    let PluginManager { settings, store, .. } = manager;
     let mut wanted = names.to_vec();
     if wanted.is_empty() {
         wanted = store.names()?;

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use spin_app_model::launch::{DEFAULT_GRACE, HELLO_DEADLINE, PROTOCOL, env};
 use spin_catalogue::{Platform, PluginName};
-use spin_plugin_manager::{CatalogueSource, PluginManager, Settings};
+use spin_plugin_manager::{CatalogueSource, Network, PluginManager, Settings, Trust};
 
+use crate::config::{BUNDLED, Config};
 use crate::environment::spin_version;
 use crate::report::Report;
 use crate::supervise::Timing;
@@ -22,6 +23,7 @@ const DRAIN_GRACE: &str = "SPIN_DRAIN_GRACE";
 const ALWAYS_BUILD: &str = "SPIN_ALWAYS_BUILD";
 
 /// What every command gets.
+#[derive(Clone)]
 pub(crate) struct Context {
     pub(crate) ui: Ui,
     /// This program.
@@ -39,7 +41,11 @@ pub(crate) struct Context {
     /// Where downloads are kept that can be had again.
     cache_dir: Option<PathBuf>,
     data_dir: Option<PathBuf>,
-    catalogues: Vec<CatalogueSource>,
+    /// The configuration file, which is read when it is needed.
+    config_file: Option<PathBuf>,
+    /// The catalogues that a variable names instead of all others.
+    named_catalogues: Option<Vec<CatalogueSource>>,
+    network: Network,
     overrides: Vec<(OsString, OsString)>,
 }
 
@@ -69,12 +75,12 @@ impl Context {
         let data_dir = set(env::DATA_DIR).map(PathBuf::from);
         let data_dir = data_dir.or_else(|| dirs::data_local_dir().map(|folder| folder.join("spin")));
         // Set to nothing, this one means: no catalogue at all.
-        let catalogues = match variable(env::CATALOGUES) {
-            Some(list) => named_catalogues(&list),
-            None => bundled_catalogue(&executable).into_iter().collect(),
-        };
-        let auto_install =
-            set(env::AUTO_INSTALL).is_some_and(|value| value == "1" || value.eq_ignore_ascii_case("true"));
+        let named_catalogues = variable(env::CATALOGUES).map(|list| named_catalogues(&list));
+        let is_on = |name: &str| set(name).is_some_and(|value| value == "1" || value.eq_ignore_ascii_case("true"));
+        let auto_install = is_on(env::AUTO_INSTALL);
+        let network = if is_on(env::OFFLINE) { Network::Offline } else { Network::Online };
+        let config_dir = set("XDG_CONFIG_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+        let config_file = config_dir.or_else(dirs::config_dir).map(|folder| folder.join("spin").join("config.toml"));
         let grace = match set(DRAIN_GRACE) {
             None => DEFAULT_GRACE,
             Some(text) => duration(&text.to_string_lossy()).ok_or_else(|| {
@@ -95,7 +101,9 @@ impl Context {
             timing,
             cache_dir: dirs::cache_dir().map(|folder| folder.join("spin")),
             data_dir,
-            catalogues,
+            config_file,
+            named_catalogues,
+            network,
             overrides,
         })
     }
@@ -110,8 +118,41 @@ impl Context {
         let platform = Platform::current().ok_or_else(|| {
             Report::new("no plugins exist for this operating system and processor").code("environment::platform")
         })?;
-        let (catalogues, protocols) = (self.catalogues.clone(), vec![PROTOCOL]);
-        Ok(PluginManager::new(Settings { data_dir, catalogues, spin: spin_version(), platform, protocols }))
+        let config = self.config()?;
+        let credentials = config.credentials;
+        let bundled = bundled_catalogue(&self.executable);
+        let configured = || config.before_bundled.into_iter().chain(bundled).chain(config.after_bundled).collect();
+        let catalogues = self.named_catalogues.clone().unwrap_or_else(configured);
+        let (spin, protocols, network) = (spin_version(), vec![PROTOCOL], self.network);
+        Ok(PluginManager::new(Settings { data_dir, catalogues, spin, platform, protocols, network, credentials }))
+    }
+
+    /// What the user has configured.
+    fn config(&self) -> Result<Config, Report> {
+        let Some(path) = &self.config_file else { return Ok(Config::default()) };
+        Config::read(path, |name| std::env::var(name).ok())
+    }
+
+    /// Where the configuration file is, or would be.
+    pub(crate) fn config_file(&self) -> Result<&Path, Report> {
+        self.config_file.as_deref().ok_or_else(|| {
+            Report::new("there is no folder for the configuration: neither HOME nor XDG_CONFIG_HOME is set")
+                .code("environment::no-config-dir")
+        })
+    }
+
+    /// Whether catalogues in the configuration file don't count.
+    pub(crate) fn catalogues_are_named(&self) -> bool {
+        self.named_catalogues.is_some()
+    }
+
+    pub(crate) fn is_offline(&self) -> bool {
+        self.network == Network::Offline
+    }
+
+    /// The same without a network.
+    pub(crate) fn offline(&self) -> Self {
+        Self { network: Network::Offline, ..self.clone() }
     }
 
     /// Whether every app is built before it is run. Only who runs one is told that this can't be read.
@@ -149,8 +190,8 @@ impl Context {
     /// A context in which nothing is set and the terminal only remembers, for tests.
     pub(crate) fn in_directory(current_dir: &Path) -> Self {
         let executable = current_dir.join("spin");
-        Self::new(Ui::remembering(), executable, current_dir.to_owned(), Vec::new(), |_| None)
-            .expect("nothing is set, so nothing is wrong")
+        let context = Self::new(Ui::remembering(), executable, current_dir.to_owned(), Vec::new(), |_| None);
+        Self { config_file: None, ..context.expect("nothing is set, so nothing is wrong") }
     }
 }
 
@@ -158,7 +199,7 @@ impl Context {
 fn named_catalogues(list: &OsString) -> Vec<CatalogueSource> {
     std::env::split_paths(list)
         .filter(|path| !path.as_os_str().is_empty())
-        .map(|path| CatalogueSource { name: path.display().to_string(), path })
+        .map(|path| CatalogueSource::directory(path.display().to_string(), path, Trust::default()))
         .collect()
 }
 
@@ -167,7 +208,7 @@ fn bundled_catalogue(executable: &Path) -> Option<CatalogueSource> {
     let folder = executable.parent()?;
     let places = [folder.parent().map(|prefix| prefix.join("share/spin/catalogue")), Some(folder.join("catalogue"))];
     let path = places.into_iter().flatten().find(|path| path.is_dir())?;
-    Some(CatalogueSource { name: "bundled".to_owned(), path })
+    Some(CatalogueSource::directory(BUNDLED, path, Trust::default()))
 }
 
 /// The usual words for yes and no.
@@ -237,7 +278,11 @@ mod tests {
         let executable = prefix.path().join("bin/spin");
         let beside = prefix.path().join("bin/catalogue");
         let shared = prefix.path().join("share/spin/catalogue");
-        let paths = |context: Context| context.catalogues.into_iter().map(|source| source.path).collect::<Vec<_>>();
+        let paths = |context: Context| {
+            let context = Context { config_file: None, data_dir: Some(PathBuf::from("/data")), ..context };
+            let catalogues = context.plugins().unwrap().settings().catalogues.clone();
+            catalogues.into_iter().map(|source| PathBuf::from(source.place.to_string())).collect::<Vec<_>>()
+        };
 
         assert!(paths(context(&executable, &[])).is_empty());
         std::fs::create_dir_all(&beside).unwrap();
@@ -247,6 +292,32 @@ mod tests {
         let listed = paths(context(&executable, &[(env::CATALOGUES, "/a:/b")]));
         assert_eq!(listed, [Path::new("/a"), Path::new("/b")]);
         assert!(paths(context(&executable, &[(env::CATALOGUES, "")])).is_empty());
+    }
+
+    #[test]
+    fn configured_catalogues_stand_where_the_file_says_and_a_variable_replaces_them() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = home.path().join("spin");
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::create_dir_all(home.path().join("bin/catalogue")).unwrap();
+        let text =
+            "[[catalogue]]\nname = \"a\"\npath = \"/a\"\n[[catalogue]]\nname = \"b\"\nurl = \"https://b.example\"\n";
+        let names = |text: &str, named: &[(&str, &str)]| {
+            std::fs::write(folder.join("config.toml"), text).unwrap();
+            let config = home.path().to_str().unwrap();
+            let variables = [&[("XDG_CONFIG_HOME", config), (env::DATA_DIR, "/data")], named].concat();
+            let context = context(&home.path().join("bin/spin"), &variables);
+            let catalogues = context.plugins().unwrap().settings().catalogues.clone();
+            catalogues.into_iter().map(|source| source.name).collect::<Vec<_>>()
+        };
+        assert_eq!(names(text, &[]), ["bundled", "a", "b"], "what came with the program is trusted most");
+        let placed = text.replacen(
+            "[[catalogue]]\nname = \"b\"",
+            "[[catalogue]]\nname = \"bundled\"\n[[catalogue]]\nname = \"b\"",
+            1,
+        );
+        assert_eq!(names(&placed, &[]), ["a", "bundled", "b"]);
+        assert_eq!(names(text, &[(env::CATALOGUES, "/c")]), ["/c"]);
     }
 
     #[test]

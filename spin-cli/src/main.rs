@@ -11,6 +11,7 @@
 //! | [`download`] | code that a manifest names by address and digest |
 //! | [`triggers`], [`obtain`] | an executable for every trigger type, installed now if need be |
 //! | [`pinning`] | which release of a plugin it must be |
+//! | [`config`], [`news`] | the user's catalogues and credentials; what is new in them |
 //! | [`workdir`] | the private folder of a running app |
 //! | [`supervise`] | trigger processes: start, hello, drain, exit code |
 //! | [`environment`], [`context`] | variables for plugins, and variables for us |
@@ -18,8 +19,8 @@
 //!
 //! Files on disk: a working directory `spinup-*` and a folder of sockets of the same naming, both in temporary
 //! places and both private; what [`spin_plugin_manager`] keeps; copies of files below the working directory; downloads in a
-//! cache; `.spin/last-build.txt` and the pins beside a manifest. No WebAssembly engine is in here, and nothing depends on
-//! which trigger it is.
+//! cache; `.spin/last-build.txt` and the pins beside a manifest; `<config>/spin/config.toml`. No WebAssembly engine is in
+//! here, and nothing depends on which trigger it is.
 
 use std::process::ExitCode;
 
@@ -27,11 +28,13 @@ mod arguments;
 mod build;
 mod cli;
 mod commands;
+mod config;
 mod context;
 mod download;
 mod environment;
 mod files;
 mod load;
+mod news;
 mod obtain;
 mod pinning;
 mod report;

@@ -89,7 +89,7 @@ pub(crate) async fn executable(
         Wanted::Highest(_) => What::ByName { name: name.clone(), version: None },
         Wanted::Pinned(pin, _) => What::Pinned { name: name.clone(), pin: pin.clone() },
     };
-    let plan = plugins.plan(&InstallRequest { what, override_compatibility: false }).map_err(failed)?;
+    let plan = plugins.plan(&InstallRequest { what, override_compatibility: false }).await.map_err(failed)?;
     if let Consent::Ask { default } = consent {
         ctx.ui.remark(&format!("The plugin {name} is needed and not installed. It is available:"));
         ctx.ui.remark(&describe(&plan));
@@ -134,8 +134,9 @@ pub(crate) fn describe(plan: &InstallPlan) -> String {
     let InstallPlan { name, version, description, license, package, origin, sha256, .. } = plan;
     let about = description.as_deref().map(|text| format!("\n  about:    {}", one_line(text))).unwrap_or_default();
     let (license, package, origin) = (one_line(license), one_line(&package.to_string()), one_line(&origin.to_string()));
+    let signature = plan.signed_by.map(|key| format!("\n  signed:   by {key}")).unwrap_or_default();
     format!(
-        "  plugin:   {name} {version}{about}\n  license:  {license}\n  from:     {package} ({origin})\n  sha256:   {sha256}"
+        "  plugin:   {name} {version}{about}\n  license:  {license}\n  from:     {package} ({origin})\n  sha256:   {sha256}{signature}"
     )
 }
 

@@ -18,10 +18,10 @@ mod listing;
 mod missing;
 #[path = "plugins/packing.rs"]
 mod packing;
-#[path = "plugins/public.rs"]
-mod public;
 #[path = "plugins/pins.rs"]
 mod pins;
+#[path = "plugins/public.rs"]
+mod public;
 #[path = "plugins/store.rs"]
 mod store;
 #[path = "plugins/versions.rs"]

@@ -128,8 +128,11 @@ pub const DATA_DIR: &str = "SPIN_DATA_DIR";
 /// `1`: install a missing trigger plugin without asking. The flag `--yes`.
 pub const AUTO_INSTALL: &str = "SPIN_AUTO_INSTALL";
 
-/// Catalogue folders, separated like `PATH`. Replaces the default catalogue.
+/// Catalogue folders, separated like `PATH`. Replaces all other catalogues.
 pub const CATALOGUES: &str = "SPIN_CATALOGUES";
+
+/// `1`: use no network for plugins. The flag `--offline`.
+pub const OFFLINE: &str = "SPIN_OFFLINE";
 
 /// Build before running. The flag `--build`.
 pub const ALWAYS_BUILD: &str = "SPIN_ALWAYS_BUILD";

@@ -29,7 +29,7 @@ fn what_is_packed_is_installed_and_found() {
         "plugin 'trigger-demo' is not installed; version 1.2.3 is available from catalogue 'bundled': \
          run `spin plugins install trigger-demo`"
     );
-    let plan = world.manager().plan(&InstallRequest::by_name(name("trigger-demo"))).unwrap();
+    let plan = world.plan(&InstallRequest::by_name(name("trigger-demo"))).unwrap();
     assert_eq!((plan.version.as_str(), plan.license.as_str(), plan.already), ("1.2.3", "MIT", false));
     assert_eq!(plan.sha256, packed.sha256);
 
@@ -43,7 +43,7 @@ fn what_is_packed_is_installed_and_found() {
     assert_eq!(fs::read_to_string(&executable.path).unwrap(), "#!/bin/sh\necho trigger-demo 1.2.3\n");
     assert_eq!(fs::metadata(&executable.path).unwrap().permissions().mode() & 0o7777, 0o755);
     assert_eq!(world.manager().installed().unwrap(), [installed]);
-    let again = world.manager().plan(&InstallRequest::by_name(name("trigger-demo"))).unwrap();
+    let again = world.plan(&InstallRequest::by_name(name("trigger-demo"))).unwrap();
     assert!(again.already);
 }
 
@@ -133,7 +133,7 @@ fn a_changed_executable_is_found_and_repaired() {
     fs::write(&path, &changed).unwrap();
     File::options().write(true).open(&path).unwrap().set_times(before).unwrap();
     assert_eq!(resolve(), Err("plugin::tampered"));
-    assert!(!world.manager().plan(&InstallRequest::by_name(name("trigger-demo"))).unwrap().already);
+    assert!(!world.plan(&InstallRequest::by_name(name("trigger-demo"))).unwrap().already);
     world.install("trigger-demo").unwrap();
     assert_eq!((resolve(), fs::read(&path).unwrap()), (Ok(()), original.clone()));
     assert_eq!(world.store().len(), 2, "the damaged one is gone");
@@ -208,7 +208,7 @@ fn compatibility_decides_with_both_numbers_in_the_message() {
 
         // Installed against advice, it is still not started unasked.
         let request = InstallRequest { override_compatibility: true, ..InstallRequest::by_name(name(plugin)) };
-        assert!(world.manager().plan(&request).unwrap().overridden.is_some());
+        assert!(world.plan(&request).unwrap().overridden.is_some());
         world.carry_out(&request).unwrap();
         assert_eq!(world.manager().resolve(&name(plugin)).unwrap_err().code(), "plugin::incompatible");
         let overridden =
@@ -229,7 +229,7 @@ fn the_highest_installed_version_that_fits_is_used() {
     old.override_compatibility = true;
     world.carry_out(&old).unwrap();
     let older = request("trigger-demo", "=0.9.0");
-    assert_eq!(world.manager().plan(&older).unwrap().newer_installed.unwrap(), "0.11.0");
+    assert_eq!(world.plan(&older).unwrap().newer_installed.unwrap(), "0.11.0");
     world.carry_out(&older).unwrap();
     assert_eq!(world.manager().resolve(&name("trigger-demo")).unwrap().version, "0.10.0");
     let versions: Vec<_> =
@@ -372,7 +372,7 @@ fn the_first_catalogue_that_fits_decides_and_a_broken_one_stops() {
     let mut settings = one.settings();
     settings.catalogues.extend(two.settings().catalogues);
     let manager = crate::PluginManager::new(settings);
-    let plan = |plugin: &str| manager.plan(&InstallRequest::by_name(name(plugin)));
+    let plan = |plugin: &str| crate::testing::plan(&manager, &InstallRequest::by_name(name(plugin)));
     assert_eq!(plan("trigger-demo").unwrap().version, "1.0.0");
     assert_eq!(plan("trigger-two").unwrap().version, "2.0.0");
     fs::write(one.path("catalogue/index.json"), "{").unwrap();

@@ -4,7 +4,7 @@
 use std::fs;
 
 use super::*;
-use crate::testing::{World, name};
+use crate::testing::{World, name, runtime};
 use crate::{CatalogueSource, InstallRequest, PluginManager, What};
 
 /// `name version[ *][ !]`: installed, does not fit.
@@ -76,22 +76,22 @@ fn outdated_is_what_an_upgrade_would_change() {
 #[test]
 fn a_plugin_is_described_whether_it_is_installed_or_not() {
     let world = world();
-    let described = world.manager().describe(&name("trigger-demo")).unwrap();
+    let described = runtime().block_on(world.manager().describe(&name("trigger-demo"))).unwrap();
     assert_eq!(described.manifest.unwrap().version, "0.10.0");
     assert_eq!(described.catalogue.as_deref(), Some("bundled"));
     assert_eq!(described.hindered.unwrap().0, "0.11.0");
     assert_eq!(described.versions.rows.len(), 4);
 
     world.pack("future", "1.0.0", ">=5", &[]);
-    let described = world.manager().describe(&name("future")).unwrap();
+    let described = runtime().block_on(world.manager().describe(&name("future"))).unwrap();
     assert_eq!((described.manifest.unwrap().version.as_str(), described.hindered.is_some()), ("1.0.0", true));
 
     let file = world.pack("local", "1.0.0", "*", &[]).manifest;
     world.carry_out(&InstallRequest { what: What::ManifestFile(file), override_compatibility: false }).unwrap();
     fs::remove_dir_all(world.path("catalogue")).unwrap();
-    let described = world.manager().describe(&name("local")).unwrap();
+    let described = runtime().block_on(world.manager().describe(&name("local"))).unwrap();
     assert!(described.manifest.is_none() && described.versions.rows[0].installed.is_some());
 
-    let unknown = world.manager().describe(&name("trigger-dmeo")).unwrap_err();
+    let unknown = runtime().block_on(world.manager().describe(&name("trigger-dmeo"))).unwrap_err();
     assert_eq!(unknown.code(), "plugin::unknown");
 }

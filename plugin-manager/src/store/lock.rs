@@ -30,7 +30,7 @@ pub(crate) struct Waiting {
 
 impl Lock {
     /// Takes the lock at `path` if nobody holds it.
-    pub(super) fn begin(path: PathBuf) -> Result<Locking, StoreError> {
+    pub(crate) fn begin(path: PathBuf) -> Result<Locking, StoreError> {
         let file = OpenOptions::new()
             .write(true)
             .create(true)

@@ -15,6 +15,7 @@ use spin_catalogue::{PluginName, ReleaseVersion, Sha256};
 use super::StoreError;
 use crate::hash;
 use crate::installed::Origin;
+use crate::trust::KeyId;
 
 /// The newest schema that is read, and the one that is written.
 pub(crate) const SCHEMA: u64 = 2;
@@ -60,6 +61,9 @@ pub(crate) struct Release {
     pub(crate) license: String,
     /// Where it came from.
     pub(crate) origin: Origin,
+    /// The key that has signed the archive, if somebody asked for a signature.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) signed_by: Option<KeyId>,
     /// When it was installed.
     pub(crate) installed: jiff::Timestamp,
 }

@@ -1,4 +1,7 @@
 //! `spin plugins`: everything about plugins, one command a file.
+//!
+//! A request to stop ends every command here in good order: what it has downloaded so far is removed, and programs that
+//! it has started are ended.
 
 use std::ffi::OsString;
 
@@ -7,7 +10,9 @@ use spin_plugin_manager::StoreError;
 
 use crate::context::Context;
 use crate::report::{Exit, Report};
+use crate::supervise::signal::StopSignals;
 
+pub(crate) mod catalogue;
 pub(crate) mod documents;
 mod gc;
 mod install;
@@ -18,23 +23,27 @@ mod pack;
 mod search;
 mod show;
 mod uninstall;
+mod update;
 mod upgrade;
 mod verify;
 mod wanted;
 
-/// Subcommands of the public command line that this version does not have.
-const LATER: &[&str] = &["update"];
-
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
+    /// Use no network: what is not on this machine is an error
+    #[arg(long, global = true)]
+    offline: bool,
     #[command(subcommand)]
     command: Command,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Install plugins, from the catalogues or from a manifest file.
-    Install(install::Args),
+    /// Say where plugins are looked for.
+    #[command(visible_alias = "catalog")]
+    Catalogue(catalogue::Args),
+    /// Install plugins, from the catalogues or by a manifest.
+    Install(Box<install::Args>),
     /// Go to newer versions of plugins, or back to older ones.
     Upgrade(upgrade::Args),
     /// List the installed plugins of which there are newer versions.
@@ -56,13 +65,33 @@ enum Command {
     Pack(pack::Args),
     /// Pin an application to the plugins that would run it now.
     Lock(lock::Args),
+    /// Ask the catalogues for news.
+    Update(update::Args),
     #[command(external_subcommand)]
     Other(Vec<OsString>),
 }
 
 pub(crate) async fn run(args: Args, ctx: &Context) -> Result<Exit, Report> {
-    match args.command {
-        Command::Install(args) => install::run(args, ctx).await,
+    let offline;
+    let ctx = if args.offline {
+        offline = ctx.offline();
+        &offline
+    } else {
+        ctx
+    };
+    let mut signals = StopSignals::listen()
+        .map_err(|error| Report::new(format!("cannot listen to signals: {error}")).code("environment::signals"))?;
+    tokio::select! {
+        biased;
+        stop = signals.next() => Ok(stop.exit()),
+        result = dispatch(args.command, ctx) => result,
+    }
+}
+
+async fn dispatch(command: Command, ctx: &Context) -> Result<Exit, Report> {
+    match command {
+        Command::Catalogue(args) => catalogue::run(args, ctx),
+        Command::Install(args) => install::run(*args, ctx).await,
         Command::Upgrade(args) => upgrade::run(args, ctx).await,
         Command::Outdated(args) => outdated::run(args, ctx).await,
         Command::Uninstall(args) => uninstall::run(args, ctx).await,
@@ -73,14 +102,11 @@ pub(crate) async fn run(args: Args, ctx: &Context) -> Result<Exit, Report> {
         Command::Gc(args) => gc::run(args, ctx).await,
         Command::Pack(args) => pack::run(args, ctx).await,
         Command::Lock(args) => lock::run(args, ctx).await,
+        Command::Update(args) => update::run(args, ctx).await,
         Command::Other(words) => {
             let word = words.first().map(|word| word.to_string_lossy()).unwrap_or_default();
-            let report = if LATER.contains(&word.as_ref()) {
-                Report::usage(format!("`spin plugins {word}` is not in this version of spin")).code("usage::not-yet")
-            } else {
-                Report::usage(format!("'{word}' is not a known command of spin plugins")).code("usage::unknown-command")
-            };
-            Err(report.help("all commands are in spin plugins --help"))
+            let report = Report::usage(format!("'{word}' is not a known command of spin plugins"));
+            Err(report.code("usage::unknown-command").help("all commands are in spin plugins --help"))
         }
     }
 }

@@ -132,7 +132,7 @@ fn an_install_that_is_given_up_leaves_nothing_and_frees_the_lock() {
     let world = World::new();
     world.pack("trigger-demo", "1.0.0", "*", &[]);
     let manager = world.manager();
-    let plan = manager.plan(&InstallRequest::by_name(name("trigger-demo"))).unwrap();
+    let plan = crate::testing::plan(&manager, &InstallRequest::by_name(name("trigger-demo"))).unwrap();
     for polls in 0..8 {
         let runtime = testing::runtime();
         runtime.block_on(async {

@@ -1,9 +1,10 @@
-//! `spin plugins install NAME[@VERSION]…` and `spin plugins install --file PATH`.
+//! `spin plugins install NAME[@VERSION]…`, or `--file PATH`, or `--url URL`.
 
 use std::path::PathBuf;
 
 use semver::VersionReq;
-use spin_plugin_manager::{ActivateError, InstallError, InstallPlan, InstallRequest, PluginManager, What};
+use spin_plugin_manager::{ActivateError, InstallError, InstallPlan, InstallRequest, PluginManager, Secret, What};
+use url::Url;
 
 use super::of_store;
 use super::wanted::{Wanted, requirement};
@@ -14,14 +15,21 @@ use crate::report::{Exit, Report};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The plugins, each with the version it shall have: trigger-http, trigger-http@0.1.0, trigger-http@^0.1
-    #[arg(value_name = "NAME[@VERSION]", required_unless_present = "file", conflicts_with = "file")]
+    #[arg(value_name = "NAME[@VERSION]", required_unless_present_any = ["file", "url"])]
     plugins: Vec<Wanted>,
     /// The manifest file of a plugin that is in no catalogue
-    #[arg(short, long, value_name = "PATH")]
+    #[arg(short, long, value_name = "PATH", conflicts_with_all = ["plugins", "url"])]
     file: Option<PathBuf>,
     /// The version, if one plugin is named without one
     #[arg(short, long, value_name = "VERSION", requires = "plugins", value_parser = requirement)]
     version: Option<VersionReq>,
+    /// The address of the manifest of a plugin that is in no catalogue
+    #[arg(short, long, conflicts_with = "plugins")]
+    url: Option<Url>,
+    /// What the server of --url wants to see as `Authorization`; it is shown to that server only.
+    /// Other users of this machine can see command lines: a [[credential]] in the configuration is safer
+    #[arg(long, requires = "url", value_name = "VALUE")]
+    auth_header_value: Option<String>,
     /// Install without asking
     #[arg(short, long)]
     yes: bool,
@@ -31,15 +39,18 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, ctx: &Context) -> Result<Exit, Report> {
-    let plugins = ctx.plugins()?;
-    let by_name = versioned(args.plugins, args.version)?;
+    let Args { plugins: wanted, version, file, url, .. } = args;
+    // Who names a manifest needs no catalogue.
+    let plugins = if wanted.is_empty() { ctx.plugins()? } else { ctx.refreshed_plugins().await? };
+    let by_name = versioned(wanted, version)?;
     let by_name = by_name.into_iter().map(|Wanted { name, version }| What::ByName { name, version });
-    let what: Vec<_> = by_name.chain(args.file.map(What::ManifestFile)).collect();
-    let override_compatibility = args.override_compatibility_check;
+    let authorization = args.auth_header_value.map(Secret::new);
+    let by_url = url.map(|url| What::ManifestUrl { url, authorization });
     // All are looked up before the first is installed: a mistyped name should cost nothing.
     let mut plans = Vec::new();
-    for what in what {
-        plans.push(plugins.plan(&InstallRequest { what, override_compatibility }).map_err(report)?);
+    for what in by_name.chain(file.map(What::ManifestFile)).chain(by_url) {
+        let request = InstallRequest { what, override_compatibility: args.override_compatibility_check };
+        plans.push(plugins.plan(&request).await.map_err(report)?);
     }
     for plan in &plans {
         install(&plugins, plan, args.yes || ctx.auto_install, ctx).await?;

@@ -53,7 +53,7 @@ pub(super) struct Row<'a> {
 }
 
 pub(crate) async fn run(args: Args, ctx: &Context) -> Result<Exit, Report> {
-    let plugins = ctx.plugins()?;
+    let plugins = if args.installed { ctx.plugins()? } else { ctx.refreshed_plugins().await? };
     let listing = if args.installed { plugins.list_installed() } else { plugins.list() };
     let listing = listing.map_err(of_store)?;
     let rows = if args.summary { summary(&listing.rows) } else { every_version(&listing.rows) };

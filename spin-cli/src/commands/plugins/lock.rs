@@ -41,7 +41,7 @@ pub(crate) async fn run(args: Args, ctx: &Context) -> Result<Exit, Report> {
             let message = format!("plugin '{name}' cannot be pinned: {variable} names another executable for it");
             return Err(Report::new(message).code("pins::override").help(format!("unset {variable}")));
         }
-        let pin = plugins.pin(&name)?;
+        let pin = plugins.pin(&name).await?;
         pins.push((name, pin));
     }
     let (path, pins) = (Pins::path(&manifest), pins.into_iter().collect::<Pins>());

@@ -15,7 +15,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, ctx: &Context) -> Result<Exit, Report> {
-    let (outdated, unusable) = ctx.plugins()?.outdated().map_err(of_store)?;
+    let (outdated, unusable) = ctx.refreshed_plugins().await?.outdated().map_err(of_store)?;
     for unusable in &unusable {
         ctx.ui.warning(&unusable.to_string());
     }

@@ -15,7 +15,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, ctx: &Context) -> Result<Exit, Report> {
-    let listing = ctx.plugins()?.list().map_err(of_store)?;
+    let listing = ctx.refreshed_plugins().await?.list().map_err(of_store)?;
     list::print(&listing, list::every_version(&listing.rows), args.text.as_deref(), &args.form, ctx);
     Ok(Exit::OK)
 }

@@ -21,7 +21,12 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, ctx: &Context) -> Result<Exit, Report> {
-    let described = ctx.plugins()?.describe(&args.name).map_err(|error| Report::of(&error).code(error.code()))?;
+    let described = ctx
+        .refreshed_plugins()
+        .await?
+        .describe(&args.name)
+        .await
+        .map_err(|error| Report::of(&error).code(error.code()))?;
     for unusable in &described.versions.unusable {
         ctx.ui.warning(&unusable.to_string());
     }

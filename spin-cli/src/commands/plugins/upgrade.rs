@@ -63,7 +63,7 @@ struct Upgrade<'a> {
 
 pub(crate) async fn run(args: Args, ctx: &Context) -> Result<Exit, Report> {
     let upgrade = Upgrade {
-        plugins: ctx.plugins()?,
+        plugins: ctx.refreshed_plugins().await?,
         downgrade: args.downgrade,
         agreed: args.yes || ctx.auto_install,
         override_compatibility: args.override_compatibility_check,
@@ -134,7 +134,7 @@ impl Upgrade<'_> {
             return Ok(step);
         }
         let named = matches!(&what, What::ByName { version: Some(_), .. } | What::ManifestFile(_));
-        let plan = self.plan(what).map_err(report)?;
+        let plan = self.plan(what).await.map_err(report)?;
         let Some(used) = self.used(&plan.name)? else {
             return Ok(Step::Install { plan: Box::new(plan), from: None });
         };
@@ -168,8 +168,8 @@ impl Upgrade<'_> {
         Ok(Some(Step::Activate { name, version, from: used.version }))
     }
 
-    fn plan(&self, what: What) -> Result<InstallPlan, InstallError> {
-        self.plugins.plan(&InstallRequest { what, override_compatibility: self.override_compatibility })
+    async fn plan(&self, what: What) -> Result<InstallPlan, InstallError> {
+        self.plugins.plan(&InstallRequest { what, override_compatibility: self.override_compatibility }).await
     }
 
     /// The installed version that is used, or the highest if none fits.
