@@ -4,6 +4,10 @@
 
 #[path = "plugins/archives.rs"]
 mod archives;
+#[path = "plugins/catalogues.rs"]
+mod catalogues;
+#[path = "plugins/credentials.rs"]
+mod credentials;
 #[path = "plugins/crowded.rs"]
 mod crowded;
 #[path = "plugins/external.rs"]
@@ -22,6 +26,10 @@ mod packing;
 mod pins;
 #[path = "plugins/public.rs"]
 mod public;
+#[path = "plugins/repository.rs"]
+mod repository;
+#[path = "plugins/signed.rs"]
+mod signed;
 #[path = "plugins/store.rs"]
 mod store;
 #[path = "plugins/versions.rs"]
@@ -30,7 +38,7 @@ mod versions;
 use std::path::{Path, PathBuf};
 
 use spin_plugin_manager::pack::{PackRequest, Packed, pack};
-use spin_tests::{App, World};
+use spin_tests::{App, Invocation, World};
 
 /// A trigger as a shell script: says that it runs, and ends.
 const STUB: &str = "#!/bin/sh\ncase \"$1\" in --launch-metadata-only) echo '{\"all_flags\": []}' >&2; exit 0;; esac\necho \"stub runs\"\n";
@@ -86,6 +94,11 @@ fn without_times(text: &str) -> String {
     };
     let line = |line: &str| line.split(' ').map(time).collect::<Vec<_>>().join(" ");
     text.split('\n').map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// `spin` with the catalogues of the configuration file.
+fn configured(world: &World, arguments: &[&str]) -> Invocation {
+    world.spin(arguments).env_remove("SPIN_CATALOGUES")
 }
 
 fn catalogue(world: &World) -> PathBuf {

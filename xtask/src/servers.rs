@@ -1,4 +1,4 @@
-//! The servers and tools that tests run against: Debian's packages, started by the tests themselves.
+//! The programs that tests start, such as servers on free ports: Debian's packages.
 
 use std::process::{Command, Stdio};
 
@@ -7,8 +7,13 @@ use anyhow::{Result, bail};
 use crate::build::run;
 
 /// A program that tests start, and the package that holds it.
-const SERVERS: [(&str, &str); 4] =
-    [("redis-server", "redis-server"), ("strace", "strace"), ("python3", "python3"), ("unshare", "util-linux")];
+const SERVERS: [(&str, &str); 5] = [
+    ("git", "git"),
+    ("python3", "python3"),
+    ("redis-server", "redis-server"),
+    ("strace", "strace"),
+    ("unshare", "util-linux"),
+];
 
 /// Installs what is missing where that is possible, and says what to install where it is not.
 pub fn install_missing() -> Result<()> {
