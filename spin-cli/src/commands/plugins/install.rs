@@ -27,7 +27,7 @@ pub(crate) struct Args {
     #[arg(short, long, conflicts_with = "plugins")]
     url: Option<Url>,
     /// What the server of --url wants to see as `Authorization`; it is shown to that server only.
-    /// Other users of this machine can see command lines: a [[credential]] in the configuration is safer
+    /// Other users of this machine can see command lines: a credential in the configuration is safer
     #[arg(long, requires = "url", value_name = "VALUE")]
     auth_header_value: Option<String>,
     /// Install without asking
