@@ -242,9 +242,9 @@ pub enum InstallError {
         /// The catalogue.
         catalogue: String,
         /// The digest in the pin.
-        pinned: Sha256,
+        pinned: Box<Sha256>,
         /// The digest in the catalogue.
-        offered: Sha256,
+        offered: Box<Sha256>,
     },
     /// A catalogue cannot be used.
     #[error("could not use catalogue '{catalogue}': {source}")]

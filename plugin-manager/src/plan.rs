@@ -224,7 +224,8 @@ async fn pinned(manager: &PluginManager, name: &PluginName, pin: &Pin) -> Result
         return Ok(found);
     };
     if package.sha256 != pinned {
-        let (version, catalogue, offered) = (pin.version.clone(), pin.catalogue.clone(), package.sha256);
+        let (version, catalogue) = (pin.version.clone(), pin.catalogue.clone());
+        let (pinned, offered) = (Box::new(pinned), Box::new(package.sha256));
         return Err(InstallError::PinnedOther { name: name.clone(), version, catalogue, pinned, offered });
     }
     Ok(found)
