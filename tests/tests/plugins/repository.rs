@@ -104,8 +104,13 @@ fn a_look_alike_of_the_public_repository_resolves_and_installs() {
         spin(&["plugins", "install", "trigger-corn", "--yes"]),
         spin(&["plugins", "install", "trigger-kinesis@0.1.0", "--yes"]),
         spin(&["plugins", "install", "otel"]),
+        spin(&["plugins", "list", "--summary"]),
+        spin(&["plugins", "search", "kinesis"]),
+        spin(&["plugins", "outdated"]),
     ];
     assert_snapshot!(said.join("\n"));
+    let all = configured(&world, &["plugins", "list", "--json"]).run().success().stdout;
+    assert_eq!(all.matches("\"name\"").count(), 133, "each version once\n{all}");
     assert!(!world.path("hooked").exists());
     let app = app_of(&world, "cron");
     let up = configured(&world, &["up"]).in_dir(app.dir()).run().success();
