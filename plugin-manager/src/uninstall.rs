@@ -1,4 +1,4 @@
-//! Uninstalling: the record forgets, then the files go. See [`remove`](crate::remove) for what a kill in between leaves.
+//! Uninstalling: the record forgets, then the files go. See [`remove`] for what a kill in between leaves.
 
 use spin_catalogue::{PluginName, ReleaseVersion};
 
