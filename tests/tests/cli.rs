@@ -167,7 +167,7 @@ fn the_schemas_of_what_is_printed_can_be_had() {
     assert_eq!(written.success().stdout, "");
     let folder = spin_tests::repository().join("docs/schemas");
     let names: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|file| file.unwrap().file_name()).collect();
-    assert!(names.len() >= 5, "{names:?}");
+    assert!(names.len() >= 6, "{names:?}");
     for name in names {
         let read = |folder: &std::path::Path| std::fs::read_to_string(folder.join(&name)).unwrap();
         assert_eq!(read(&world.home()), read(&folder), "{}", name.display());

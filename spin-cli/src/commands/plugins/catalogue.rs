@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Subcommand};
+use schemars::JsonSchema;
 use serde::Serialize;
 use spin_plugin_manager::{
     Catalogue, CatalogueName, CatalogueSource, GitBranch, GitUrl, Place, Trust, TrustedKey, WebRoot,
@@ -98,32 +99,43 @@ fn add(args: Add, ctx: &Context) -> Result<Exit, Report> {
     Ok(Exit::OK)
 }
 
-/// A catalogue in the JSON array.
-#[derive(Serialize)]
+/// A catalogue, as `spin plugins catalogue list` prints it. They come in the order in which they are asked.
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct Row {
+pub(super) struct Row {
+    /// What messages, records and pins call it.
     name: String,
+    /// `path` for a folder, `url` for one on the web, `git` for a repository.
     kind: &'static str,
+    /// The folder, address or repository.
     place: String,
+    /// The branch. Only there if it is not the repository's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     branch: Option<String>,
+    /// The numbers of the keys that it may be signed with.
     keys: Vec<String>,
+    /// Whether what is not signed is refused.
     require_signature: bool,
-    /// For how long nobody has asked for news; absent if it is read where it is.
+    /// For how long nobody has asked for news, in seconds. Only there if it lies elsewhere and is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     age_seconds: Option<u64>,
+    /// The serial of its index. Only there if it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     serial: Option<u64>,
+    /// The number of the key that has signed its index. Only there if one has.
     #[serde(skip_serializing_if = "Option::is_none")]
     signed_by: Option<String>,
+    /// Why it cannot be used. Only there if it cannot.
     #[serde(skip_serializing_if = "Option::is_none")]
     problem: Option<Problem>,
 }
 
 /// Why a catalogue cannot be used.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Problem {
+    /// A stable code.
     code: &'static str,
+    /// What is wrong.
     message: String,
 }
 

@@ -10,6 +10,8 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use spin_catalogue::{Reason, ReleaseVersion};
 
+use super::catalogue;
+
 /// The number of all schemas so far.
 pub(crate) const SCHEMA: u32 = 1;
 
@@ -212,8 +214,9 @@ pub(crate) fn print(document: &impl Serialize) -> String {
 }
 
 /// The schemas, each with the name of its file.
-pub(crate) fn schemas() -> [(&'static str, String); 5] {
+pub(crate) fn schemas() -> [(&'static str, String); 6] {
     [
+        ("plugins-catalogue-list.schema.json", text(&schema::<Vec<catalogue::Row>>())),
         ("plugins-list.schema.json", text(&schema::<Vec<Plugin>>())),
         ("plugins-outdated.schema.json", text(&schema::<OutdatedList>())),
         ("plugins-show.schema.json", text(&schema::<Details>())),
