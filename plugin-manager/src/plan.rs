@@ -111,8 +111,6 @@ pub struct InstallPlan {
     pub origin: Origin,
     /// Whether exactly this is installed already, so that nothing needs to be done.
     pub already: bool,
-    /// A higher version that is installed and will stay the one that is used.
-    pub newer_installed: Option<ReleaseVersion>,
     /// The key that has signed the archive, if its catalogue asks for signatures.
     /// [`install`](crate::PluginManager::install) compares the signature with the archive.
     pub signed_by: Option<KeyId>,
@@ -178,8 +176,6 @@ pub(crate) async fn plan(manager: &PluginManager, request: &InstallRequest) -> R
     });
     // What is installed was checked when it came.
     let claim = if already { None } else { package::claim(&trust, &source, store.now(), &web).await? };
-    let newer_installed =
-        releases.iter().map(|held| &held.version).max().filter(|held| **held > manifest.version).cloned();
     Ok(InstallPlan {
         version: manifest.version.clone(),
         license: manifest.license.clone(),
@@ -189,7 +185,6 @@ pub(crate) async fn plan(manager: &PluginManager, request: &InstallRequest) -> R
         origin,
         already,
         signed_by: claim.as_ref().map(Claim::key),
-        newer_installed,
         overridden,
         protocols: manifest.protocols().to_vec(),
         spin_compatibility: manifest.spin_compatibility.clone(),

@@ -229,7 +229,6 @@ fn the_highest_installed_version_that_fits_is_used() {
     old.override_compatibility = true;
     world.carry_out(&old).unwrap();
     let older = request("trigger-demo", "=0.9.0");
-    assert_eq!(world.plan(&older).unwrap().newer_installed.unwrap(), "0.11.0");
     world.carry_out(&older).unwrap();
     assert_eq!(world.manager().resolve(&name("trigger-demo")).unwrap().version, "0.10.0");
     let versions: Vec<_> =
