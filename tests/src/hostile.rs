@@ -16,6 +16,18 @@ pub fn cases(key: &str) -> Vec<Vec<&'static str>> {
     cases
 }
 
+/// The one case of this key.
+///
+/// # Panics
+///
+/// If there is none, or another one that would never be tried.
+#[track_caller]
+pub fn only(key: &str) -> Vec<&'static str> {
+    let mut cases = cases(key);
+    assert_eq!(cases.len(), 1, "the test of `{key}` tries one case only");
+    cases.remove(0)
+}
+
 /// All keys.
 pub fn keys() -> BTreeSet<&'static str> {
     lines().map(|(key, _)| key).collect()

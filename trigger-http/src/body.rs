@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use http::header::CONTENT_LENGTH;
+use http::{Method, Response, StatusCode};
 use http_body_util::{BodyExt, Either, Full};
-use hyper::body::{Bytes, Incoming};
+use hyper::body::{Body, Bytes, Incoming};
 use spin_trigger_kit::http::{Progressing, Stalled};
 use spin_trigger_kit::wasmtime_wasi_http::{Error, WasiBody};
 
@@ -25,6 +27,19 @@ pub fn for_caller(body: ResponseBody) -> WasiBody {
         Err(_) => Error::HttpResponseIncomplete,
     };
     body.map_err(cut).boxed_unsync()
+}
+
+/// Takes the body from a response that has none on the wire: to HEAD, and by its status (RFC 9110 §9.3.2, §15).
+pub fn withhold(response: &mut Response<ResponseBody>, method: &Method) {
+    let is_bodiless = matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    if !is_bodiless && method != Method::HEAD {
+        return;
+    }
+    let length = response.body().size_hint().exact().filter(|_| !is_bodiless);
+    if let Some(length) = length {
+        response.headers_mut().entry(CONTENT_LENGTH).or_insert(length.into());
+    }
+    *response.body_mut() = Either::Left(Full::default());
 }
 
 /// Why the body of a response is cut.

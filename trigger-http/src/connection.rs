@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use http::uri::Scheme;
-use http::{HeaderValue, Request, Response};
+use http::{HeaderValue, Method, Request, Response, Version};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -19,7 +19,7 @@ use spin_trigger_kit::tracing;
 use crate::access_log::{AccessLog, Logged};
 use crate::activity::{Activity, Watched};
 use crate::admission::{self, Afterwards};
-use crate::body::ResponseBody;
+use crate::body::{self, ResponseBody};
 use crate::dispatch;
 use crate::headers;
 use crate::ids::REQUEST_ID;
@@ -130,6 +130,8 @@ fn respond(
     let entry = |log: &AccessLog| log.entry(peer.address, request.method(), request.uri().path(), &names);
     let mut entry = server.access_log.as_ref().map(entry);
     let (server, peer) = (Arc::clone(server), Arc::clone(peer));
+    // The server of HTTP/1 leaves bodies out by itself, that of HTTP/2 sends what it is given.
+    let withheld: Option<Method> = (request.version() == Version::HTTP_2).then(|| request.method().clone());
     async move {
         let mut response = match admitted {
             Ok(()) => server.dispatcher.respond(request, peer.scheme.clone(), &peer.header, entry.as_mut()).await,
@@ -138,6 +140,9 @@ fn respond(
                 dispatch::empty(refused.status())
             }
         };
+        if let Some(method) = &withheld {
+            body::withhold(&mut response, method);
+        }
         response.headers_mut().insert(REQUEST_ID, names.request);
         afterwards.say(&mut response);
         if let Some(entry) = &mut entry {

@@ -12,6 +12,7 @@ use spin_trigger_kit::http::is_framing;
 
 /// `static_response` as written.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
 pub struct StaticResponse {
     /// The status; 200 if absent.
     #[serde(default = "ok")]
@@ -137,7 +138,7 @@ mod tests {
     #[test]
     fn a_redirect_with_headers_and_a_body() {
         let response =
-            prepare(r#"{"status_code":302,"headers":{"Location":"/new","X-A":"é"},"body":"moved","x":1}"#).unwrap();
+            prepare(r#"{"status_code":302,"headers":{"Location":"/new","X-A":"é"},"body":"moved"}"#).unwrap();
         assert_eq!(response.status(), 302);
         assert_eq!(response.headers()["location"], "/new");
         assert_eq!(response.headers()["x-a"].as_bytes(), "é".as_bytes());
@@ -163,6 +164,7 @@ mod tests {
         assert_eq!(prepare(r#"{"headers":{"a b":"x"}}"#).unwrap_err(), "`a b` is not a valid header name");
         let message = prepare(r#"{"headers":{"a":"x\r\ny: z"}}"#).unwrap_err();
         assert!(message.starts_with("the value of header `a`"), "{message}");
+        assert!(prepare(r#"{"stauts_code":200}"#).unwrap_err().contains("unknown field `stauts_code`"));
         assert!(prepare(r#"{"headers":["a"]}"#).unwrap_err().contains("expected a table of header names and values"));
     }
 }

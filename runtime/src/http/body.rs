@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, Method, StatusCode};
 use http_body::{Body, Frame, SizeHint};
@@ -14,7 +14,8 @@ use crate::limits::EventRecord;
 use crate::permits::Permit;
 
 /// Keeps the event's place and its record alive. It takes neither the end of a trapped guest for the end of what it had to
-/// say, nor less than was announced for all; and dropped before its end, it says that nobody waits for the rest.
+/// say, nor less than was announced for all, and hands on no more than was; and dropped before its end, it says that nobody
+/// waits for the rest.
 pub(super) struct EventBody {
     body: WasiBody,
     record: Arc<EventRecord>,
@@ -46,10 +47,14 @@ impl Expected {
         length.map_or(Self::UntilEnd, Self::Bytes)
     }
 
-    fn came(&mut self, bytes: u64) {
-        if let Self::Bytes(rest) = self {
-            *rest = rest.saturating_sub(bytes);
-        }
+    /// Counts what came, and cuts it where it is more than was announced. Gives whether it was.
+    fn take(&mut self, data: &mut Bytes) -> bool {
+        let Self::Bytes(rest) = self else { return false };
+        let fits = usize::try_from(*rest).unwrap_or(usize::MAX).min(data.len());
+        let is_too_much = data.len() > fits;
+        data.truncate(fits);
+        *rest = rest.saturating_sub(fits as u64);
+        is_too_much
     }
 
     /// Whether the end would come too early.
@@ -85,9 +90,15 @@ impl Body for EventBody {
         let frame = std::task::ready!(Pin::new(&mut self.body).poll_frame(context));
         let failure = match frame {
             Some(Ok(frame)) => {
-                let length = frame.data_ref().map_or(0, Buf::remaining);
-                self.expected.came(u64::try_from(length).unwrap_or(u64::MAX));
-                return Poll::Ready(Some(Ok(frame)));
+                return Poll::Ready(Some(Ok(match frame.into_data() {
+                    Ok(mut data) => {
+                        if self.expected.take(&mut data) {
+                            self.failure = Some(Error::HttpResponseIncomplete);
+                        }
+                        Frame::data(data)
+                    }
+                    Err(trailers) => trailers,
+                })));
             }
             Some(Err(error)) => error,
             None if self.record.instance_is_broken() || self.expected.is_more() => Error::HttpResponseIncomplete,
@@ -166,5 +177,16 @@ mod tests {
         assert!(matches!(short.frame().await, Some(Err(Error::HttpResponseIncomplete))));
         drop(short);
         assert!(!record.abandoned().is_cancelled(), "the guest has said that it was all");
+    }
+
+    #[tokio::test]
+    async fn of_a_body_longer_than_announced_nothing_more_is_handed_on() {
+        for (length, expected) in [("3", "who"), ("0", "")] {
+            let (mut long, _) = body(&Method::GET, 200, Some(length));
+            let data = long.frame().await.and_then(Result::ok).and_then(|frame| frame.into_data().ok());
+            assert_eq!(data.as_deref(), Some(expected.as_bytes()), "{length}");
+            assert!(!long.is_end_stream(), "{length}");
+            assert!(matches!(long.frame().await, Some(Err(Error::HttpResponseIncomplete))), "{length}");
+        }
     }
 }

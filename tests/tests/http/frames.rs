@@ -51,9 +51,14 @@ pub(crate) fn get(path: &str) -> Vec<u8> {
     request("GET", path)
 }
 
-/// The header block of a GET or a POST: indexed fields, and a path and an authority that no table remembers.
+/// The header block of a request: indexed fields, and a path, an authority and a rare method that no table remembers.
 pub(crate) fn request(method: &str, path: &str) -> Vec<u8> {
-    let mut block = vec![if method == "POST" { 0x83 } else { 0x82 }, 0x86];
+    let mut block = match method {
+        "GET" => vec![0x82],
+        "POST" => vec![0x83],
+        other => [&[0x02, u8::try_from(other.len()).unwrap()], other.as_bytes()].concat(),
+    };
+    block.push(0x86);
     block.extend([0x04, u8::try_from(path.len()).unwrap()]);
     block.extend(path.bytes());
     block.extend([0x01, 1, b'a']);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use spin_tests::{hostile, http};
 
+use super::frames::{Connection, DATA, END_HEADERS, END_STREAM, HEADERS, RST_STREAM, frame, request};
 use super::{BOTH, GENERATIONS, serve};
 
 /// The headers that a probe got, by name; every value of a name.
@@ -154,6 +155,32 @@ fn a_length_that_is_not_the_bodys_is_no_way_to_a_second_response() {
                 "cut" => assert!(!first.complete, "{generation} {case:?}: {text:?}"),
                 _ => assert!(text.len() <= case[0].parse().unwrap(), "{generation} {case:?}: {text:?}"),
             }
+        }
+    }
+}
+
+#[test]
+fn over_http_2_nobody_gets_more_than_was_announced() {
+    let served = serve(BOTH, &[]);
+    for generation in ["p2", "p3"] {
+        for case in hostile::cases("10 guest length") {
+            let mut client = Connection::open(served.address);
+            let path = format!("/{generation}/length?n={}", case[0]);
+            assert!(client.send(frame(HEADERS, END_STREAM | END_HEADERS, 1, &request("GET", &path))));
+            let mut data = Vec::new();
+            let ended_well = loop {
+                let frame = client.next_of(&[HEADERS, DATA, RST_STREAM]).expect("the connection goes on");
+                if frame.kind == DATA {
+                    data.extend(frame.payload);
+                }
+                if frame.kind == RST_STREAM || frame.flags & END_STREAM != 0 {
+                    break frame.kind != RST_STREAM;
+                }
+            };
+            let text = String::from_utf8(data).unwrap();
+            let announced: usize = case[0].parse().unwrap();
+            assert!("hello".starts_with(&text) && text.len() <= announced, "{path}: {text:?}");
+            assert_eq!(ended_well, case[1] == "whole", "{path}: {text:?}");
         }
     }
 }

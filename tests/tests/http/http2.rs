@@ -6,6 +6,7 @@ use hyper::Request;
 use spin_tests::http;
 
 use super::client::{ask, converse, empty, full, get, http2, parts, read};
+use super::frames::{Connection, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, RST_STREAM, frame, request};
 use super::{BOTH, serve};
 
 #[test]
@@ -157,6 +158,27 @@ fn a_request_that_began_before_the_end_is_answered() {
         assert!(client.ready().await.is_err() || client.send_request(get("http://a/p3/other")).await.is_err());
     });
     assert_eq!(up.finish_within(std::time::Duration::from_secs(20)).code, Some(0));
+}
+
+#[test]
+fn what_has_no_body_on_the_wire_has_none() {
+    let served = serve(BOTH, &[]);
+    let mut client = Connection::open(served.address);
+    let paths =
+        ["/p2/other", "/p3/other", "/p2/drip?n=1000&ms=20", "/p3/drip?n=1000&ms=20", "/.well-known/spin/health", "/-"];
+    for (stream, path) in (1..).step_by(2).zip(paths) {
+        assert!(client.send(frame(HEADERS, END_STREAM | END_HEADERS, stream, &request("HEAD", path))), "{path}");
+        let head = client.next_of(&[HEADERS, DATA, RST_STREAM, GOAWAY]).unwrap();
+        assert_eq!(
+            (head.kind, head.stream, head.flags & END_STREAM),
+            (HEADERS, stream, END_STREAM),
+            "{path}: {head:?}"
+        );
+        assert_eq!(head.status(), Some(if path == "/-" { 404 } else { 200 }), "{path}");
+    }
+    // Nothing came afterwards: the next frame that is no housekeeping answers this one.
+    assert!(client.send(frame(HEADERS, END_STREAM | END_HEADERS, 99, &request("GET", "/p3/other"))));
+    assert_eq!(client.next_of(&[HEADERS, DATA, RST_STREAM, GOAWAY]).unwrap().stream, 99);
 }
 
 #[test]

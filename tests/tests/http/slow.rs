@@ -58,7 +58,7 @@ fn a_connection_that_is_not_used_is_ended() {
 #[test]
 fn a_body_that_stops_ends_and_one_that_drips_does_not() {
     let served = serve(BOTH, &["--body-timeout", "1s"]);
-    let length = hostile::cases("12 slow body")[0][0];
+    let length = hostile::only("12 slow body")[0];
     for generation in ["p2", "p3"] {
         let head = format!("POST /{generation}/echo HTTP/1.1\r\nhost: a\r\ncontent-length: {length}\r\n\r\nx");
         let mut client = http::Client::connect(served.address).unwrap();
@@ -82,7 +82,7 @@ fn a_body_that_stops_ends_and_one_that_drips_does_not() {
 #[test]
 fn who_never_reads_is_cut() {
     let served = serve(BOTH, &["--body-timeout", "1s"]);
-    let length = hostile::cases("12 no reader")[0][0];
+    let length = hostile::only("12 no reader")[0];
     for generation in ["p2", "p3"] {
         let mut stream = TcpStream::connect(served.address).unwrap();
         stream.set_write_timeout(Some(SOON)).unwrap();
@@ -158,8 +158,8 @@ fn a_lack_of_descriptors_is_survived() {
     world.install("trigger-http");
     let app = probes::app(&world, BOTH);
     let spin = world.dist().bin("spin");
-    let cases = hostile::cases("13 descriptors");
-    let [descriptors, connections] = cases[0][..] else { panic!("{cases:?}") };
+    let case = hostile::only("13 descriptors");
+    let [descriptors, connections] = case[..] else { panic!("{case:?}") };
     let command =
         format!("ulimit -n {descriptors}; exec '{}' up --listen 127.0.0.1:0 --disable-pooling", spin.display());
     let up = world.command("/bin/sh").args(["-c", &command]).in_dir(app.dir()).start();

@@ -177,7 +177,7 @@ fn a_handshake_keeps_nobody_waiting_and_has_its_time() {
     let served = serve_with(world, &authority.issue("server", Key::Pkcs8), &[]);
     converse(async {
         let mut silent = Vec::new();
-        for _ in 0..hostile::cases("12 silent handshakes")[0][0].parse().unwrap() {
+        for _ in 0..hostile::only("12 silent handshakes")[0].parse().unwrap() {
             silent.push(tokio::net::TcpStream::connect(served.address).await.unwrap());
         }
         let began = std::time::Instant::now();
