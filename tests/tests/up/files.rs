@@ -224,13 +224,14 @@ fn what_is_excluded_is_named_by_where_it_is_and_not_by_where_it_is_seen() {
 }
 
 #[test]
-fn every_component_sees_its_own_files() {
+fn every_component_sees_its_own_files_even_if_no_trigger_runs_it() {
     let echo = Echo::new();
-    let two = "\n[[trigger.echo]]\ncomponent = \"other\"\n[component.other]\nsource = \"c.wasm\"\nfiles = [\"b.txt\"]";
-    let app = echo.app(&manifest(&format!("files = [\"a.txt\"]{two}")), &["c.wasm", "a.txt", "b.txt"]);
+    let two = "\n[[trigger.echo]]\ncomponent = \"other\"\n[component.other]\nsource = \"c.wasm\"\nfiles = [\"b.txt\"]\n\
+        [component.unused]\nsource = \"c.wasm\"\nfiles = [\"d.txt\"]";
+    let app = echo.app(&manifest(&format!("files = [\"a.txt\"]{two}")), &["c.wasm", "a.txt", "b.txt", "d.txt"]);
     let kept = echo.world.path("kept");
     let lock = echo.lock(app.dir(), &["--temp", kept.to_str().unwrap()]);
-    for (index, (id, file)) in [("c", "a.txt"), ("other", "b.txt")].into_iter().enumerate() {
+    for (index, (id, file)) in [("c", "a.txt"), ("other", "b.txt"), ("unused", "d.txt")].into_iter().enumerate() {
         let folder = kept.join("gen-1/assets").join(id);
         let source = format!("file://{}", folder.display());
         assert_eq!(lock["components"][index]["files"], serde_json::json!([{"source": source, "path": "/"}]));

@@ -43,6 +43,7 @@ fn the_source_is_named_once_and_in_one_way() {
     for source in [["--from-file", file], ["--file", folder], ["--from", file], ["-f", folder]] {
         assert_eq!(echo.lock(&echo.world.home(), &source)["metadata"]["name"], "app", "{source:?}");
     }
+    assert_eq!(echo.lock(&echo.world.home(), &[&format!("-f{file}")])["metadata"]["name"], "app");
     for two in [["-f", file, "--from-file", file], ["--file", file, "--from", file]] {
         let refused = echo.up(&two).run();
         assert_eq!(refused.code, Some(2), "{}", refused.snapshot());
