@@ -225,7 +225,7 @@ impl Component {
     }
 
     /// A place among all instances. Whoever waits for a chained event holds one, so that to wait might be for ever.
-    async fn place(&self, event: &EventContext) -> Result<Permit, Full> {
+    pub(crate) async fn place(&self, event: &EventContext) -> Result<Permit, Full> {
         match event.is_chained() {
             true => self.instances.acquire_now(),
             false => self.instances.acquire().await,

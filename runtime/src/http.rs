@@ -9,11 +9,15 @@
 //! What holds for all of them is here: the event's place, the time to the head of the response, and who pays for both.
 
 mod body;
+mod call;
 mod chain;
+mod desk;
 mod error;
 mod inbound;
 mod kind;
+mod lifetime;
 mod progress;
+mod seats;
 mod wagi;
 mod whole;
 mod worker;
@@ -25,7 +29,6 @@ use bytes::Bytes;
 use http::header::HOST;
 use http_body_util::{BodyExt, Full};
 use wasmtime_wasi_http::WasiBody;
-use wasmtime_wasi_http::handler::{ProxyHandler, ProxyPre};
 use wasmtime_wasi_http::p2::bindings::ProxyPre as Pre2;
 use wasmtime_wasi_http::p3::bindings::ServicePre as Pre3;
 
@@ -33,6 +36,7 @@ use crate::component::Component;
 use crate::limits::EventRecord;
 use crate::permits::{Full as NoPlace, Permits};
 use body::EventBody;
+use call::HandlerPre;
 use inbound::Inbound;
 use kind::Kind;
 use wagi::Wagi;
@@ -113,7 +117,7 @@ pub struct Handler {
 }
 
 enum Executor {
-    Streaming(ProxyHandler<Workers>),
+    Streaming(Arc<Workers>),
     Inbound(Inbound),
     Wagi(Wagi),
 }
@@ -127,12 +131,12 @@ impl Handler {
         let executor = match kind {
             Kind::Inbound => Executor::Inbound(Inbound::new(component, options.whole_body)?),
             Kind::P2 => {
-                let pre = Pre2::new(pre()).map(ProxyPre::P2).map_err(shape)?;
-                Executor::Streaming(ProxyHandler::new(Workers::new(component, pre, &options)))
+                let pre = Pre2::new(pre()).map(HandlerPre::P2).map_err(shape)?;
+                Executor::Streaming(Workers::new(component, pre, &options))
             }
             Kind::P3 => {
-                let pre = Pre3::new(pre()).map(ProxyPre::P3).map_err(shape)?;
-                Executor::Streaming(ProxyHandler::new(Workers::new(component, pre, &options)))
+                let pre = Pre3::new(pre()).map(HandlerPre::P3).map_err(shape)?;
+                Executor::Streaming(Workers::new(component, pre, &options))
             }
         };
         Ok(Self::with(executor, options))
@@ -163,12 +167,15 @@ impl Handler {
             false => Some(self.events.acquire().await.map_err(|NoPlace| EventError::Busy)?),
         };
         let head_timeout = (self.head_timeout)();
-        let record = Arc::new(EventRecord::new(head_timeout, context));
+        let record = Arc::new(EventRecord::new(context));
         let response = match &self.executor {
-            Executor::Streaming(proxy) => {
+            Executor::Streaming(workers) => {
                 let waiting = record.waiting();
-                let response = within(head_timeout, stream(proxy, request, &record)).await;
-                waiting.disarm();
+                let response = within(head_timeout, stream(workers, request, &record)).await;
+                // Whoever waited long enough is one who goes away.
+                if !matches!(response, Err(EventError::HeadTimeout(_))) {
+                    waiting.over();
+                }
                 response?
             }
             Executor::Inbound(inbound) => {
@@ -196,26 +203,19 @@ impl Handler {
     }
 }
 
-/// Gives a guest the time to the head of its response.
-///
-/// A streaming guest's own deadline is kept in its worker. This one holds even when the instance is stuck in a call that
-/// keeps the worker from looking at its clock.
+/// Gives a guest the time to the head of its response, even one that is stuck in a call.
 async fn within<R>(time: Duration, guest: impl Future<Output = Result<R, EventError>>) -> Result<R, EventError> {
     tokio::time::timeout(time, guest).await.unwrap_or(Err(EventError::HeadTimeout(time)))
 }
 
 async fn stream(
-    proxy: &ProxyHandler<Workers>,
+    workers: &Arc<Workers>,
     mut request: Request,
     record: &Arc<EventRecord>,
 ) -> Result<Response, EventError> {
     // `wasi:http` has it as the authority, and guests must not see two.
     request.headers_mut().remove(HOST);
-    let _impatient = record.context().is_chained().then(|| proxy.state().impatient());
-    match proxy.handle(Arc::clone(record), request).await {
-        Ok(response) => Ok(response),
-        Err(error) => Err(EventError::of_handler(error, record).await),
-    }
+    workers.handle(request, record).await
 }
 
 fn whole_body(response: http::Response<Bytes>) -> Response {

@@ -8,13 +8,12 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use tokio_util::sync::{CancellationToken, DropGuard};
 use wasmtime::ResourceLimiter;
 
 use crate::http::EventContext;
 
 pub use cpu::CpuTimeExceeded;
-pub(crate) use cpu::{CpuMeter, MeterState};
+pub(crate) use cpu::{Audience, CpuMeter, MeterState};
 
 /// Processor time that an event may use unless set otherwise.
 pub const DEFAULT_CPU_TIME: Duration = Duration::from_secs(10);
@@ -40,7 +39,8 @@ impl Default for Limits {
 pub(crate) struct Fate {
     how: AtomicU8,
     ended: Notify,
-    /// Told when somebody who waited for one of its events goes away.
+    /// Somebody who waited for one of its events went away.
+    lost: AtomicBool,
     left: Arc<Notify>,
 }
 
@@ -53,6 +53,12 @@ impl Fate {
     fn end(&self, how: u8) {
         let _ = self.how.compare_exchange(Self::ALIVE, how, Ordering::AcqRel, Ordering::Acquire);
         self.ended.notify_waiters();
+    }
+
+    /// Somebody goes away who waited for one of the instance's events.
+    fn lose(&self) {
+        self.lost.store(true, Ordering::Release);
+        self.left.notify_one();
     }
 
     fn is(&self, how: u8) -> bool {
@@ -72,31 +78,24 @@ impl Fate {
 /// One event's share in what its instance does; kept by whoever waits for the event.
 #[derive(Debug)]
 pub(crate) struct EventRecord {
-    head_timeout: Duration,
     context: EventContext,
     exceeded_cpu_time: AtomicBool,
     trapped: AtomicBool,
     responded: AtomicBool,
-    abandoned: CancellationToken,
+    abandoned: AtomicBool,
     fate: OnceLock<Arc<Fate>>,
 }
 
 impl EventRecord {
-    /// A record of an event whose response must have begun within `head_timeout`.
-    pub(crate) fn new(head_timeout: Duration, context: EventContext) -> Self {
+    pub(crate) fn new(context: EventContext) -> Self {
         Self {
-            head_timeout,
             context,
             exceeded_cpu_time: AtomicBool::new(false),
             trapped: AtomicBool::new(false),
             responded: AtomicBool::new(false),
-            abandoned: CancellationToken::new(),
+            abandoned: AtomicBool::new(false),
             fate: OnceLock::new(),
         }
-    }
-
-    pub(crate) fn head_timeout(&self) -> Duration {
-        self.head_timeout
     }
 
     /// What the requests inherit that this event causes.
@@ -124,21 +123,20 @@ impl EventRecord {
     }
 
     /// Kept by whoever waits for the response. Dropping it says that nobody does any more.
-    pub(crate) fn waiting(&self) -> DropGuard {
-        self.abandoned.clone().drop_guard()
+    pub(crate) fn waiting(self: &Arc<Self>) -> Waiting {
+        Waiting(Some(Arc::clone(self)))
     }
 
-    /// Nobody waits for the rest of the response any more.
+    /// Nobody waits for the response any more, or for the rest of it.
     pub(crate) fn abandon(&self) {
-        self.abandoned.cancel();
+        self.abandoned.store(true, Ordering::Release);
         if let Some(fate) = self.fate.get() {
-            fate.left.notify_one();
+            fate.lose();
         }
     }
 
-    /// Cancelled when nobody waits for the response any more, or for the rest of it.
-    pub(crate) fn abandoned(&self) -> CancellationToken {
-        self.abandoned.clone()
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.abandoned.load(Ordering::Acquire)
     }
 
     /// Waits until it is known who was to blame for the end of the instance that served this event.
@@ -151,6 +149,25 @@ impl EventRecord {
     /// The instance that served this event came to a bad end, whoever was to blame.
     pub(crate) fn instance_is_broken(&self) -> bool {
         self.fate.get().is_some_and(|fate| !fate.is(Fate::ALIVE))
+    }
+}
+
+/// Somebody waits for the response of an event.
+#[derive(Debug)]
+pub(crate) struct Waiting(Option<Arc<EventRecord>>);
+
+impl Waiting {
+    /// The response is there.
+    pub(crate) fn over(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if let Some(record) = &self.0 {
+            record.abandon();
+        }
     }
 }
 

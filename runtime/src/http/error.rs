@@ -1,11 +1,9 @@
 //! Why there is no response.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderName;
 use spin_app_model::ComponentId;
-use wasmtime_wasi_http::handler::{ExpirationError, InstantiationError, TrapOrPanicError};
 
 use crate::component::InvokeError;
 use crate::limits::{CpuTimeExceeded, EventRecord};
@@ -63,25 +61,23 @@ pub enum BadRequest {
 }
 
 impl EventError {
-    /// Why a streaming handler gave no response to the event of `record`.
-    pub(super) async fn of_handler(error: wasmtime::Error, record: &EventRecord) -> Self {
-        if record.exceeded_cpu_time() {
-            return Self::CpuTime;
+    /// Why a streaming handler gave an error to the event of `record`, or could not be asked.
+    pub(super) fn of_handler(error: wasmtime::Error, record: &EventRecord) -> Self {
+        match record.exceeded_cpu_time() {
+            true => Self::CpuTime,
+            false => Self::of_resources(&error).unwrap_or(Self::Failed(error)),
         }
-        if error.downcast_ref::<TrapOrPanicError>().is_some() {
-            // The handler lets go of an instance's requests a moment before it says what became of the instance.
-            record.instance_has_ended().await;
-            return match (record.exceeded_cpu_time(), record.trapped()) {
-                (true, _) => Self::CpuTime,
-                (false, true) => Self::Trapped,
-                (false, false) => Self::InstanceEnded,
-            };
+    }
+
+    /// Why a streaming handler gave nothing at all to the event of `record`.
+    pub(super) async fn of_lost_instance(record: &EventRecord) -> Self {
+        // Its events are let go of a moment before it is said what became of an instance.
+        record.instance_has_ended().await;
+        match (record.exceeded_cpu_time(), record.trapped()) {
+            (true, _) => Self::CpuTime,
+            (false, true) => Self::Trapped,
+            (false, false) => Self::InstanceEnded,
         }
-        if error.downcast_ref::<ExpirationError>().is_some() {
-            return Self::HeadTimeout(record.head_timeout());
-        }
-        let instantiation = error.downcast_ref::<InstantiationError<Arc<EventRecord>>>();
-        instantiation.and_then(|failed| Self::of_resources(&failed.error)).unwrap_or(Self::Failed(error))
     }
 
     /// Why there was no instance.

@@ -1,233 +1,191 @@
-//! Instances that serve HTTP events: how they are made, how long they live, and how they end.
+//! Instances of `wasi:http` components that serve events: how they are made, where their events come from, and how they end.
+//!
+//! The loop of an instance has two halves. The inner one (`desk`) begins calls and sees them end; it runs within the store,
+//! and stands still as long as a guest runs without a pause. So the outer one is here: it fetches events, hands on what the
+//! inner one can't take, and ends the instance when it is time (`lifetime`).
 
-use std::pin::Pin;
+use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::task::Poll;
 
-use tokio::sync::futures::OwnedNotified;
-use tokio::time::Sleep;
-use wasmtime::component::GuestTaskId;
-use wasmtime::{AsContextMut, Store, StoreContextMut};
-use wasmtime_wasi_http::WasiHttpView;
-use wasmtime_wasi_http::handler::{
-    HandlerState, Instance, ProxyPre, ShouldAccept, WorkerExpiration, WorkerState, WorkerStatus,
-};
+use tokio::sync::oneshot;
+use wasmtime::{AsContextMut, Store};
 
-use super::error::tell_end;
-use super::{HandlerOptions, InstancePolicy};
+use super::call::{HandlerExport, HandlerPre, Reply};
+use super::desk::Desk;
+use super::error::{EventError, tell_end};
+use super::lifetime::{Lifetime, Occupation};
+use super::seats::{Seat, Seats};
+use super::{HandlerOptions, InstancePolicy, Request, Response};
 use crate::component::Component;
 use crate::instance::{HostState, Meter, new_store};
-use crate::limits::{EventRecord, MeterState};
-use crate::permits::{Permit, Permits};
+use crate::limits::{Audience, EventRecord, MeterState};
+use crate::permits::Permit;
 
-/// How long a guest may go on working after its responses, and how much later than the deadline of its events an
-/// instance is ended whose worker can't look at its own clock.
-const AFTERWARDS: Duration = Duration::from_secs(60);
-const OVERDUE: Duration = Duration::from_secs(5);
-
-/// Makes the instances of one component.
+/// Makes the instances of one component, and gives them events.
 pub(super) struct Workers {
     component: Arc<Component>,
-    pre: ProxyPre<HostState>,
+    pre: HandlerPre,
     policy: Arc<dyn Fn() -> InstancePolicy + Send + Sync>,
     reuse_p2: bool,
-    /// How many requests are being handled that must not wait for a place.
-    impatient: AtomicUsize,
+    seats: Arc<Seats<Event>>,
+}
+
+/// An event on its way to an instance.
+pub(super) struct Event {
+    pub(super) request: Request,
+    pub(super) record: Arc<EventRecord>,
+    pub(super) reply: Reply,
 }
 
 impl Workers {
-    pub(super) fn new(component: &Arc<Component>, pre: ProxyPre<HostState>, options: &HandlerOptions) -> Self {
+    pub(super) fn new(component: &Arc<Component>, pre: HandlerPre, options: &HandlerOptions) -> Arc<Self> {
         let (component, policy) = (Arc::clone(component), Arc::clone(&options.policy));
-        Self { component, pre, policy, reuse_p2: options.reuse_p2, impatient: AtomicUsize::new(0) }
+        Arc::new(Self { component, pre, policy, reuse_p2: options.reuse_p2, seats: Arc::default() })
     }
 
-    /// While this lives, a new instance has its place at once or not at all.
-    pub(super) fn impatient(&self) -> Impatient<'_> {
-        self.impatient.fetch_add(1, Ordering::AcqRel);
-        Impatient(&self.impatient)
-    }
-
-    fn policy(&self) -> InstancePolicy {
-        match self.pre {
-            ProxyPre::P3(_) => (self.policy)(),
-            // Its handler is a function that returns before it can be called again.
-            ProxyPre::P2(_) if self.reuse_p2 => InstancePolicy { concurrent: 1, ..(self.policy)() },
-            ProxyPre::P2(_) => InstancePolicy::FRESH,
+    /// Gives a request to an instance that would take it, or to a new one.
+    pub(super) async fn handle(
+        self: &Arc<Self>,
+        request: Request,
+        record: &Arc<EventRecord>,
+    ) -> Result<Response, EventError> {
+        let (reply, response) = oneshot::channel();
+        self.dispatch(Event { request, record: Arc::clone(record), reply });
+        match response.await {
+            Ok(Ok(response)) => Ok(response),
+            Ok(Err(error)) => Err(EventError::of_handler(error, record)),
+            Err(_) => Err(EventError::of_lost_instance(record).await),
         }
     }
-}
 
-/// A request that must not wait for a place.
-pub(super) struct Impatient<'a>(&'a AtomicUsize);
-
-impl Drop for Impatient<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
+    fn dispatch(self: &Arc<Self>, event: Event) {
+        let Err(event) = self.seats.offer(event) else { return };
+        // An instance may end together with the process, with an event that it had not looked at.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(Arc::clone(self).serve(event));
+        }
     }
-}
 
-impl HandlerState for Workers {
-    type StoreData = HostState;
-    type WorkerExpiration = Expiration;
-    type WorkerState = Policy;
+    /// The life of an instance that is made for `event`.
+    async fn serve(self: Arc<Self>, event: Event) {
+        match self.instantiate(&event.record).await {
+            Ok(instance) => instance.run(event).await,
+            Err(error) => {
+                // Who waited may be gone.
+                let _ = event.reply.send(Err(error));
+            }
+        }
+    }
 
-    async fn instantiate(&self) -> wasmtime::Result<Instance<HostState, Expiration, Policy>> {
-        let places = &self.component.instances;
-        let permit = match self.impatient.load(Ordering::Acquire) {
-            0 => places.acquire().await?,
-            _ => places.acquire_now()?,
-        };
+    async fn instantiate(self: &Arc<Self>, record: &EventRecord) -> wasmtime::Result<Instance> {
         let component = &self.component;
+        let permit = component.place(record.context()).await?;
         let mut store = new_store(&component.engine, &component.template, &component.limits)?;
         let meter = Arc::clone(&store.data().meter);
-        let proxy = Meter(Arc::clone(&meter)).run(self.pre.instantiate_async(&mut store)).await?;
-        let policy = self.policy();
-        let expiration = Expiration {
-            meter: Arc::clone(&meter),
-            idle: policy.idle,
-            clock: None,
-            status: WorkerStatus::Idle,
-            instances: Arc::clone(&component.instances),
-            wanted: None,
-            left: None,
+        let export = Meter(Arc::clone(&meter)).run(self.pre.instantiate(&mut store)).await?;
+        let policy = match self.pre {
+            HandlerPre::P3(_) => (self.policy)(),
+            // Its handler is a function that returns before it can be called again.
+            HandlerPre::P2(_) if self.reuse_p2 => InstancePolicy { concurrent: 1, ..(self.policy)() },
+            HandlerPre::P2(_) => InstancePolicy::FRESH,
         };
-        let state = Policy { component: Arc::clone(component), meter, policy, _permit: permit };
-        Ok(Instance { store, proxy, view: HostState::http, expiration, state })
+        let seat = self.seats.seat();
+        Ok(Instance { workers: Arc::clone(self), export, policy, meter, seat, store, _permit: permit })
     }
 }
 
-/// How many requests one instance takes.
-pub(super) struct Policy {
-    component: Arc<Component>,
-    meter: Arc<MeterState>,
+/// One instance.
+struct Instance {
+    workers: Arc<Workers>,
+    export: HandlerExport,
     policy: InstancePolicy,
+    meter: Arc<MeterState>,
+    seat: Seat<Event>,
+    store: Store<HostState>,
     // Given back when the instance is gone.
     _permit: Permit,
 }
 
-impl WorkerState for Policy {
-    type StoreData = HostState;
-    type RequestData = Arc<EventRecord>;
+/// The guest did not come to its own end.
+#[derive(Debug, thiserror::Error)]
+#[error("the guest did not come to its end in time")]
+struct Overdue;
 
-    fn should_accept_request(&self, concurrent: usize, total: usize) -> ShouldAccept {
-        // One that is not to be kept idle ends with its last request, although its end takes a moment.
-        let idle = concurrent == 0 && total > 0;
-        if total >= self.policy.requests as usize || (idle && self.policy.idle.is_zero()) {
-            ShouldAccept::Never
-        } else if concurrent >= self.policy.concurrent as usize {
-            ShouldAccept::No
-        } else {
-            ShouldAccept::Yes
+impl Instance {
+    async fn run(mut self, event: Event) {
+        let component = Arc::clone(&self.workers.component);
+        let mut unfinished = Unfinished(Some(Arc::clone(&self.meter)));
+        let ended = self.serve(event).await;
+        if let Some(event) = self.seat.leave() {
+            self.workers.dispatch(event);
+        }
+        unfinished.0 = None;
+        let Err(error) = ended else { return };
+        // Before the store is dropped: whoever sees a body end there must know why.
+        self.meter.trapped(self.store.as_context_mut().async_call_stack().into_iter().flatten());
+        let is_deserted = matches!(self.meter.audience(), Audience::Left { .. });
+        drop(self);
+        match is_deserted && error.is::<Overdue>() {
+            true => tracing::debug!(component = %component.id(), "instance ended: its clients went away"),
+            false => tell_end(component.id(), &error),
         }
     }
 
-    fn on_request_start(
-        &self,
-        _: StoreContextMut<'_, HostState>,
-        record: Arc<EventRecord>,
-        task: GuestTaskId,
-    ) -> Pin<Box<dyn Future<Output = ()> + Send + Sync>> {
-        self.meter.begin(task, &record);
-        let head_timeout = record.head_timeout();
-        let abandoned = record.abandoned();
-        let record = Arc::downgrade(&record);
-        Box::pin(async move {
-            tokio::select! {
-                () = abandoned.cancelled() => return,
-                () = tokio::time::sleep(head_timeout) => {}
-            }
-            // A response that is still being streamed is none of this deadline's business.
-            if record.upgrade().is_some_and(|record| record.has_responded()) {
-                std::future::pending::<()>().await;
+    /// Serves events until there will be no more.
+    ///
+    /// # Errors
+    /// What the guest trapped with, or [`Overdue`].
+    async fn serve(&mut self, first: Event) -> wasmtime::Result<()> {
+        let Self { workers, export, policy, meter, seat, store, .. } = self;
+        let desk = Desk::new(export, *policy, meter, first);
+        let mut lifetime = Lifetime::new(Arc::clone(meter), policy.idle, Arc::clone(&workers.component.instances));
+        let mut turns = pin!(store.run_concurrent(async |accessor| desk.serve(accessor).await));
+        std::future::poll_fn(|context| {
+            loop {
+                if let Some(event) = seat.take() {
+                    desk.put(event);
+                }
+                let turn = turns.as_mut().poll(context);
+                let (occupation, is_open, left_over) = desk.after_turn();
+                if let Some(event) = left_over {
+                    workers.dispatch(event);
+                }
+                if let Poll::Ready(ended) = turn {
+                    return Poll::Ready(ended.flatten());
+                }
+                // Looked at after every turn, so this is where a guest that waits is told from one that runs.
+                let waits = meter.returned();
+                if lifetime.poll_over(context, occupation).is_ready() {
+                    return Poll::Ready(match occupation {
+                        Occupation::Idle { .. } => Ok(()),
+                        Occupation::Serving { .. } | Occupation::Afterwards { .. } => Err(Overdue.into()),
+                    });
+                }
+                // While one computes, others take what comes.
+                if !(waits && is_open) {
+                    if let Some(event) = seat.leave() {
+                        workers.dispatch(event);
+                    }
+                    return Poll::Pending;
+                }
+                match seat.poll_take(context) {
+                    Poll::Ready(event) => desk.put(event),
+                    Poll::Pending => return Poll::Pending,
+                }
             }
         })
-    }
-
-    fn drop(&self, mut store: Store<HostState>, result: wasmtime::Result<()>) {
-        let Err(error) = result else { return };
-        let mut context = store.as_context_mut();
-        self.meter.trapped(context.async_call_stack().into_iter().flatten());
-        if self.meter.is_abandoned() {
-            tracing::debug!(component = %self.component.id(), "instance ended: its clients went away");
-            return;
-        }
-        // The engine's word for a worker that didn't come to its end. Without a panic it was dropped: this process ends.
-        if error.to_string() == "worker panicked" && !std::thread::panicking() {
-            return;
-        }
-        drop(store);
-        tell_end(self.component.id(), &error);
+        .await
     }
 }
 
-/// When an instance ends although its guest doesn't.
-pub(super) struct Expiration {
-    meter: Arc<MeterState>,
-    idle: Duration,
-    clock: Option<Pin<Box<Sleep>>>,
-    // What the clock was set for.
-    status: WorkerStatus,
-    instances: Arc<Permits>,
-    // While the instance is idle: somebody else needs its place.
-    wanted: Option<Pin<Box<OwnedNotified>>>,
-    // While it is not: somebody it serves goes away.
-    left: Option<Pin<Box<OwnedNotified>>>,
-}
+/// Lets nobody wait for word of an instance whose loop was broken off, by a panic or by the end of the process.
+struct Unfinished(Option<Arc<MeterState>>);
 
-impl Expiration {
-    /// When to look again.
-    fn due(&self, status: WorkerStatus, since: Instant) -> Instant {
-        since
-            + match status {
-                WorkerStatus::Idle => self.idle,
-                WorkerStatus::Requests => self.meter.longest_head_timeout() + OVERDUE,
-                WorkerStatus::PostReturn => AFTERWARDS,
-            }
-    }
-
-    /// Ready when there is nobody left whom the instance serves.
-    fn poll_abandoned(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        while !self.meter.is_abandoned() {
-            let left = self.left.get_or_insert_with(|| Box::pin(self.meter.left()));
-            ready!(left.as_mut().poll(context));
-            self.left = None;
-        }
-        Poll::Ready(())
-    }
-}
-
-impl WorkerExpiration for Expiration {
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>, status: WorkerStatus, since: Instant) -> Poll<()> {
-        let this = self.get_mut();
-        // The worker asks this after every turn of its instance, so this is where a guest that waits is told
-        // from one that runs.
-        this.meter.returned();
-        if status == WorkerStatus::Idle {
-            // The place of an instance that does nothing must not keep another component's requests waiting.
-            let wanted = this.wanted.get_or_insert_with(|| Box::pin(this.instances.wanted()));
-            if wanted.as_mut().poll(context).is_ready() || this.instances.is_wanted() || this.idle.is_zero() {
-                return Poll::Ready(());
-            }
-        } else {
-            this.wanted = None;
-            if this.poll_abandoned(context).is_ready() {
-                return Poll::Ready(());
-            }
-        }
-        let due = tokio::time::Instant::from_std(this.due(status, since));
-        let clock = this.clock.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due)));
-        if std::mem::replace(&mut this.status, status) != status || clock.deadline() < due {
-            clock.as_mut().reset(due);
-        }
-        loop {
-            ready!(clock.as_mut().poll(context));
-            // A body that somebody still reads keeps its instance.
-            if status == WorkerStatus::Idle || !this.meter.is_streaming() {
-                return Poll::Ready(());
-            }
-            clock.as_mut().reset(tokio::time::Instant::now() + OVERDUE);
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if let Some(meter) = &self.0 {
+            meter.trapped(std::iter::empty());
         }
     }
 }

@@ -45,6 +45,20 @@ pub(crate) struct MeterState {
     tasks: Mutex<Tasks>,
 }
 
+/// Whom an instance serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Audience {
+    /// Somebody waits for one of its events, or reads what comes.
+    Present,
+    /// Nobody any more; all had what they waited for.
+    Served,
+    /// Nobody any more; some went away before they had the whole response.
+    Left {
+        /// All of them did.
+        all: bool,
+    },
+}
+
 #[derive(Debug, Default)]
 struct Tasks {
     events: HashMap<GuestTaskId, (Arc<EventRecord>, Duration)>,
@@ -126,9 +140,12 @@ impl MeterState {
     pub(crate) fn begin(&self, task: GuestTaskId, record: &Arc<EventRecord>) {
         // A record is begun once; a second instance never takes over an event.
         let _ = record.fate.set(Arc::clone(&self.fate));
+        if record.is_abandoned() {
+            self.fate.lose();
+        }
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         // A reused instance must not collect the events that nobody waits for any more.
-        tasks.events.retain(|_, (record, _)| Arc::strong_count(record) > 1);
+        tasks.events.retain(|_, (record, _)| Arc::strong_count(record) > 1 || record.is_abandoned());
         tasks.events.insert(task, (Arc::clone(record), Duration::ZERO));
         tasks.unclaimed = Duration::ZERO;
     }
@@ -155,12 +172,6 @@ impl MeterState {
             .unwrap_or_default()
     }
 
-    /// The longest time that one of the instance's events has to its response.
-    pub(crate) fn longest_head_timeout(&self) -> Duration {
-        let tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
-        tasks.events.values().map(|(record, _)| record.head_timeout).max().unwrap_or_default()
-    }
-
     /// The guest trapped, with `call_stack` as it was then. Said before the store is dropped, so that whoever sees a body
     /// end there knows why.
     pub(crate) fn trapped(&self, call_stack: impl Iterator<Item = GuestTaskId>) {
@@ -178,25 +189,32 @@ impl MeterState {
         self.fate.end(Fate::TRAPPED);
     }
 
-    /// Somebody still reads the body of a response.
-    pub(crate) fn is_streaming(&self) -> bool {
-        let tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
-        tasks.events.values().any(|(record, _)| record.has_responded() && Arc::strong_count(record) > 1)
-    }
-
     /// Ready when somebody went away who waited for one of the instance's events, or for the rest of its response.
     pub(crate) fn left(&self) -> OwnedNotified {
         Arc::clone(&self.fate.left).notified_owned()
     }
 
-    /// Whoever waited for the instance's events went away before they had the whole response, and nobody else is served.
-    pub(crate) fn is_abandoned(&self) -> bool {
-        let tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
-        !tasks.events.is_empty() && tasks.events.values().all(|(record, _)| record.abandoned.is_cancelled())
+    /// Whether somebody did, ever.
+    pub(crate) fn has_lost(&self) -> bool {
+        self.fate.lost.load(Ordering::Acquire)
     }
 
-    /// The guest has returned to the executor. Called after every poll of its instance, on the same thread.
-    pub(crate) fn returned(&self) {
+    pub(crate) fn audience(&self) -> Audience {
+        let tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        let records = || tasks.events.values().map(|(record, _)| record);
+        // Whoever waits keeps the record; the meter has it too.
+        if records().any(|record| Arc::strong_count(record) > 1 && !record.is_abandoned()) {
+            return Audience::Present;
+        }
+        match records().filter(|record| record.is_abandoned()).count() {
+            0 => Audience::Served,
+            left => Audience::Left { all: left == tasks.events.len() },
+        }
+    }
+
+    /// The guest has returned to the executor. Called after every poll of its instance, on the same thread. Gives whether it
+    /// waits now; else it was made to yield, and runs on.
+    pub(crate) fn returned(&self) -> bool {
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         tasks.slice = match tasks.slice {
             // That was the yield. When it returns once more, it waits.
@@ -208,6 +226,7 @@ impl MeterState {
             }
             Slice::Idle | Slice::Yielded { returned: true, .. } => Slice::Idle,
         };
+        !matches!(tasks.slice, Slice::Yielded { .. })
     }
 }
 

@@ -1,0 +1,157 @@
+//! The inner half of an instance's loop: it begins calls of the guest, and sees them end.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use wasmtime::AsContextMut;
+use wasmtime::component::{Accessor, Func};
+
+use super::InstancePolicy;
+use super::call::{Call, HandlerExport};
+use super::lifetime::Occupation;
+use super::worker::Event;
+use crate::instance::HostState;
+use crate::limits::MeterState;
+
+/// Where the two halves meet. They run in turn, so that neither ever waits for the other's lock.
+pub(super) struct Desk<'a> {
+    export: &'a HandlerExport,
+    policy: InstancePolicy,
+    meter: &'a Arc<MeterState>,
+    top: Mutex<Top>,
+}
+
+struct Top {
+    /// The next one to begin.
+    event: Option<Event>,
+    occupation: Occupation,
+    /// Another one would be taken.
+    is_open: bool,
+}
+
+/// Whether an instance begins another event.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Takes {
+    Now,
+    NotNow,
+    Never,
+}
+
+impl<'a> Desk<'a> {
+    pub(super) fn new(
+        export: &'a HandlerExport,
+        policy: InstancePolicy,
+        meter: &'a Arc<MeterState>,
+        first: Event,
+    ) -> Self {
+        let occupation = Occupation::Idle { since: Instant::now() };
+        Self { export, policy, meter, top: Mutex::new(Top { event: Some(first), occupation, is_open: false }) }
+    }
+
+    /// The event to begin in the next turn.
+    pub(super) fn put(&self, event: Event) {
+        self.top().event = Some(event);
+    }
+
+    /// How things are after a turn: what the instance does, whether it would take another event, and what it could not take.
+    pub(super) fn after_turn(&self) -> (Occupation, bool, Option<Event>) {
+        let mut top = self.top();
+        // Closed until the inner half has looked again: in a turn in which the guest only computes, it doesn't.
+        (top.occupation, std::mem::take(&mut top.is_open), top.event.take())
+    }
+
+    /// Begins the events that are put here, until there will be no more.
+    ///
+    /// # Errors
+    /// When a call can't be begun.
+    pub(super) async fn serve(&self, accessor: &Accessor<HostState>) -> wasmtime::Result<()> {
+        let function = self.export.function();
+        let mut calls = FuturesUnordered::new();
+        let mut begun = 0;
+        std::future::poll_fn(|context| {
+            loop {
+                // First, so that it is known who has gone.
+                while let Poll::Ready(Some(())) = calls.poll_next_unpin(context) {}
+                let takes = self.takes(accessor, function, calls.len(), begun, context);
+                if takes == Takes::Now
+                    && let Some(event) = self.next()
+                {
+                    begun += 1;
+                    calls.push(self.begin(accessor, event)?.finish(accessor));
+                    continue;
+                }
+                return self.settle(accessor, calls.is_empty(), takes, context).map(Ok);
+            }
+        })
+        .await
+    }
+
+    fn takes(
+        &self,
+        accessor: &Accessor<HostState>,
+        function: Func,
+        running: usize,
+        begun: u32,
+        context: &mut Context<'_>,
+    ) -> Takes {
+        let InstancePolicy { requests, concurrent, idle } = self.policy;
+        let is_ready = accessor.poll_ready_for_concurrent_call(function, context).is_ready();
+        // One that is not to be kept idle ends with its last event, although its end takes a moment.
+        let is_last = running == 0 && begun > 0 && idle.is_zero();
+        if begun >= requests || is_last || self.meter.has_lost() {
+            Takes::Never
+        } else if !is_ready || running >= concurrent as usize {
+            Takes::NotNow
+        } else {
+            Takes::Now
+        }
+    }
+
+    /// What was put here, if somebody still waits for it.
+    fn next(&self) -> Option<Event> {
+        self.top().event.take().filter(|event| !event.reply.is_closed())
+    }
+
+    fn begin(&self, accessor: &Accessor<HostState>, event: Event) -> wasmtime::Result<Call<'a>> {
+        let Event { request, record, reply } = event;
+        let call = accessor.with(|mut store| self.export.call(store.as_context_mut(), request, reply))?;
+        self.meter.begin(call.task(), &record);
+        self.top().occupation = Occupation::Serving { since: Instant::now() };
+        Ok(call)
+    }
+
+    /// Nothing can be begun: notes how things are. Ready when there is nothing left to do, now and later.
+    fn settle(
+        &self,
+        accessor: &Accessor<HostState>,
+        is_done: bool,
+        takes: Takes,
+        context: &mut Context<'_>,
+    ) -> Poll<()> {
+        let mut top = self.top();
+        top.is_open = takes == Takes::Now;
+        if !is_done {
+            return Poll::Pending;
+        }
+        if let Occupation::Serving { .. } = top.occupation {
+            top.occupation = Occupation::Afterwards { since: Instant::now() };
+        }
+        // The guest may have more to do than to answer.
+        if accessor.poll_no_interesting_tasks(context).is_pending() {
+            return Poll::Pending;
+        }
+        if takes != Takes::Now {
+            return Poll::Ready(());
+        }
+        if let Occupation::Afterwards { .. } = top.occupation {
+            top.occupation = Occupation::Idle { since: Instant::now() };
+        }
+        Poll::Pending
+    }
+
+    fn top(&self) -> MutexGuard<'_, Top> {
+        self.top.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
