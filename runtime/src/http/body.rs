@@ -125,7 +125,9 @@ impl Body for EventBody {
 
 impl Drop for EventBody {
     fn drop(&mut self) {
-        if !self.expected.is_all() && !self.body.is_end_stream() {
+        // A component that wanted to know no more than the status isn't gone: what it called may have been called for what it does.
+        let is_unread = !self.expected.is_all() && !self.body.is_end_stream();
+        if is_unread && !self.record.context().is_chained() {
             self.record.abandon();
         }
     }
@@ -139,7 +141,16 @@ mod tests {
     use crate::http::EventContext;
 
     fn body(method: &Method, status: u16, length: Option<&str>) -> (EventBody, Arc<EventRecord>) {
-        let record = Arc::new(EventRecord::new(EventContext::default()));
+        body_of(EventContext::default(), method, status, length)
+    }
+
+    fn body_of(
+        context: EventContext,
+        method: &Method,
+        status: u16,
+        length: Option<&str>,
+    ) -> (EventBody, Arc<EventRecord>) {
+        let record = Arc::new(EventRecord::new(context));
         let body = Full::new(Bytes::from_static(b"whole")).map_err(|never| match never {}).boxed_unsync();
         let mut response = http::Response::builder().status(status);
         if let Some(length) = length {
@@ -166,6 +177,13 @@ mod tests {
             drop(read);
             assert!(!record.is_abandoned(), "{method} {status} {length:?}: all was read");
         }
+    }
+
+    #[test]
+    fn a_component_that_drops_the_body_of_what_it_called_is_not_gone() {
+        let (unread, record) = body_of(EventContext { depth: 1, ..EventContext::default() }, &Method::GET, 200, None);
+        drop(unread);
+        assert!(!record.is_abandoned());
     }
 
     #[tokio::test]

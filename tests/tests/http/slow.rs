@@ -137,6 +137,50 @@ fn who_goes_away_gives_the_instance_back() {
     assert!(!ended.stderr.contains("instance ended"), "it is nobody's error\n{}", ended.snapshot());
 }
 
+/// One event of a shared instance ends before its time, one goes on, and a later one has an instance of its own that is
+/// busy too: who comes then is served at once.
+#[test]
+fn who_goes_away_or_is_too_slow_makes_nobody_wait() {
+    for (leaves, timeout) in [(true, "60s"), (false, "1s")] {
+        let served = serve(BOTH, &["--request-timeout", timeout]);
+        let begun = |path: &str| {
+            let mut client = http::Client::connect(served.address).unwrap();
+            client.send(format!("GET /p3/{path} HTTP/1.1\r\nhost: a\r\n\r\n")).unwrap();
+            client
+        };
+        let mut slow = begun("sleep?ms=600000");
+        let mut neighbour = begun("drip?n=1000&ms=100");
+        assert_eq!(neighbour.read_head("GET").unwrap().status, 200);
+        match leaves {
+            true => drop(slow),
+            false => assert_eq!(slow.read_response("GET").unwrap().status, 504),
+        }
+        // Each of these has its place in an instance before the next one comes.
+        let mut later: Vec<_> = (0..3).map(|_| begun("drip?n=2&ms=600000")).collect();
+        for client in &mut later {
+            assert_eq!(client.read_head("GET").unwrap().status, 200);
+            let began = Instant::now();
+            assert_eq!(http::get(served.address, "/p3/other").status, 200, "{timeout}");
+            assert!(began.elapsed() < Duration::from_secs(5), "{timeout}: {:?}", began.elapsed());
+        }
+    }
+}
+
+/// The neighbour had its whole response, so that its guest may still have had something to do: for a moment, not for as
+/// long as after a response that nobody left.
+#[test]
+fn who_goes_away_beside_one_that_was_served_gives_the_instance_back() {
+    let served = serve(BOTH, &["--max-instances", "1"]);
+    let mut client = http::Client::connect(served.address).unwrap();
+    client.send("GET /p3/sleep?ms=600000 HTTP/1.1\r\nhost: a\r\n\r\n").unwrap();
+    // There is one instance only, and it takes both.
+    assert_eq!(http::get(served.address, "/p3/other").status, 200);
+    drop(client);
+    let began = Instant::now();
+    assert_eq!(http::get(served.address, "/p2/other").status, 200);
+    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
+}
+
 #[test]
 fn too_many_connections_wait_for_their_turn() {
     let served = serve(BOTH, &["--max-connections", "2"]);
