@@ -4,6 +4,8 @@
 //! WASI, becomes a component that exports `wasi:cli/run` when the engine's adapter is put between it and WASI 0.2.
 //! The conversion takes about ten milliseconds, so its result isn't kept; the compiled code is.
 
+pub(crate) mod release_candidate;
+
 use std::borrow::Cow;
 use std::path::Path;
 

@@ -2,6 +2,8 @@
 
 use spin_app_model::ComponentId;
 
+use crate::adapt::release_candidate;
+
 /// How a component answers requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -65,7 +67,7 @@ const SUPPORTED: &str = "fermyon:spin/inbound-http, wasi:http/incoming-handler@0
 const COMMAND: &str = "wasi:cli/run@";
 
 fn list(names: &[String]) -> String {
-    if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
+    if names.is_empty() { "nothing".to_owned() } else { release_candidate::original(&names.join(", ")) }
 }
 
 fn advice(exports: &[String]) -> &'static str {
@@ -98,7 +100,8 @@ pub(super) fn check_command(component: &ComponentId, exports: Vec<String>) -> Re
     Err(NotAHandler::NotACommand { component: component.clone(), exports })
 }
 
-/// Components name their handler's exact version; every 0.2.x and 0.3.x is served, pre-releases are not.
+/// Components name their handler's exact version; every 0.2.x and 0.3.x is served. Of pre-releases only the last
+/// candidate of 0.3 is, which bears a release's name by now.
 fn kind(export: &str) -> Option<Kind> {
     if export == "fermyon:spin/inbound-http" {
         Some(Kind::Inbound)
