@@ -1,14 +1,15 @@
 //! Listening, accepting, and the end.
 
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use spin_trigger_kit::Stop;
-use spin_trigger_kit::tokio::net::{TcpListener, TcpSocket};
+use spin_trigger_kit::tokio::net::{TcpListener, TcpSocket, TcpStream};
 use spin_trigger_kit::tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use spin_trigger_kit::tokio::task::JoinSet;
 use spin_trigger_kit::tokio::{self, time};
 use spin_trigger_kit::tracing;
 use tokio_util::task::TaskTracker;
@@ -65,12 +66,6 @@ pub fn listen(socket: TcpSocket) -> io::Result<TcpListener> {
 /// Serves connections until the end is asked for, then finishes what was begun.
 pub async fn serve(listeners: Vec<TcpListener>, server: Arc<Server>, stop: Stop) {
     let connections = TaskTracker::new();
-    let places = Arc::new(Semaphore::new(server.limits.connections));
-    let mut loops = JoinSet::new();
-    for listener in listeners {
-        let door = Door { places: Arc::clone(&places), connections: connections.clone(), told: false };
-        loops.spawn(accept(listener, door, Arc::clone(&server), stop.clone()));
-    }
     let follow = async {
         match &server.tls {
             Some(tls) => tls.follow().await,
@@ -79,48 +74,29 @@ pub async fn serve(listeners: Vec<TcpListener>, server: Arc<Server>, stop: Stop)
     };
     tokio::select! {
         // From then on clients are refused and go elsewhere.
-        _ = loops.join_all() => {}
+        () = accept(listeners, &connections, &server, &stop) => {}
         () = follow => {}
     }
     connections.close();
     connections.wait().await;
 }
 
-/// Where connections come in.
-struct Door {
-    places: Arc<Semaphore>,
-    connections: TaskTracker,
-    /// That there are too many connections has been said.
-    told: bool,
-}
-
-impl Door {
-    /// Waits for a place. Clients wait meanwhile where they cost us nothing: in the kernel's queue.
-    async fn place(&mut self, limit: usize) -> OwnedSemaphorePermit {
-        if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
-            return place;
-        }
-        if !std::mem::replace(&mut self.told, true) {
-            tracing::warn!(
-                "there are {limit} connections, and more have to wait; --max-connections allows more (said only once)"
-            );
-        }
-        Arc::clone(&self.places).acquire_owned().await.expect("the semaphore is never closed")
-    }
-}
-
-async fn accept(listener: TcpListener, mut door: Door, server: Arc<Server>, stop: Stop) {
+/// Accepts connections until the end is asked for.
+async fn accept(mut listeners: Vec<TcpListener>, connections: &TaskTracker, server: &Arc<Server>, stop: &Stop) {
+    let mut places = Places::new(server.limits.connections);
     let mut pause = FIRST_PAUSE;
     loop {
+        // The place first: clients wait where they cost us nothing, in the kernel's queue. One loop for all listeners, so
+        // that none holds a place for a client that doesn't come.
         let (place, accepted) = tokio::select! {
-            accepted = async { (door.place(server.limits.connections).await, listener.accept().await) } => accepted,
+            accepted = async { (places.take().await, next(&mut listeners).await) } => accepted,
             () = stop.requested() => return,
         };
         match accepted {
             Ok((stream, client)) => {
                 pause = FIRST_PAUSE;
-                let served = connection::serve(stream, client, Arc::clone(&server), stop.clone());
-                door.connections.spawn(async move {
+                let served = connection::serve(stream, client, Arc::clone(server), stop.clone());
+                connections.spawn(async move {
                     served.await;
                     drop(place);
                 });
@@ -139,6 +115,50 @@ async fn accept(listener: TcpListener, mut door: Door, server: Arc<Server>, stop
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }
         }
+    }
+}
+
+/// The next connection that comes in anywhere. Who had one is asked last the next time, so that a busy address leaves
+/// the others their share.
+async fn next(listeners: &mut [TcpListener]) -> io::Result<(TcpStream, SocketAddr)> {
+    poll_fn(|context| {
+        for at in 0..listeners.len() {
+            if let Poll::Ready(accepted) = listeners[at].poll_accept(context) {
+                listeners.rotate_left(at + 1);
+                return Poll::Ready(accepted);
+            }
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+/// Places for connections, of all listeners together.
+struct Places {
+    limit: usize,
+    free: Arc<Semaphore>,
+    /// That there are too many connections has been said.
+    told: bool,
+}
+
+impl Places {
+    fn new(limit: usize) -> Self {
+        Self { limit, free: Arc::new(Semaphore::new(limit)), told: false }
+    }
+
+    /// Waits for a place.
+    async fn take(&mut self) -> OwnedSemaphorePermit {
+        if let Ok(place) = Arc::clone(&self.free).try_acquire_owned() {
+            return place;
+        }
+        if !std::mem::replace(&mut self.told, true) {
+            tracing::warn!(
+                "all places for connections are taken ({}), and more have to wait; --max-connections allows more (said only \
+                 once)",
+                self.limit
+            );
+        }
+        Arc::clone(&self.free).acquire_owned().await.expect("the semaphore is never closed")
     }
 }
 

@@ -110,6 +110,30 @@ fn several_addresses_are_served() {
 }
 
 #[test]
+fn addresses_share_the_places_for_connections() {
+    let served = serve(BOTH, &["--listen", "127.0.0.1:0", "--max-connections", "1"]);
+    let addresses = [served.address, served.up.serving()];
+    for address in addresses.into_iter().cycle().take(6) {
+        // Each time the one place is free, whichever address had it before.
+        assert_eq!(http::request(address, "GET", "/p3/other", &[("connection", "close")], b"").status, 200, "{address}");
+    }
+    let holder = http::Client::connect(addresses[0]).unwrap();
+    let waiting: Vec<_> = addresses
+        .map(|address| {
+            let mut client = http::Client::connect(address).unwrap();
+            client.send("GET /p3/other HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").unwrap();
+            client
+        })
+        .into();
+    drop(holder);
+    for mut client in waiting {
+        assert_eq!(client.read_response("GET").unwrap().status, 200);
+    }
+    let ended = served.up.stop();
+    assert_eq!(ended.stderr.matches("have to wait").count(), 1, "said once\n{}", ended.snapshot());
+}
+
+#[test]
 fn the_address_is_the_flags_or_the_variables_or_the_usual_one() {
     let world = World::new();
     world.install("trigger-http");
