@@ -127,7 +127,7 @@ fn outcome(address: SocketAddr, expected: &str, frames: &str) -> String {
         match frame.kind {
             GOAWAY => return if expected == "closed" { expected.to_owned() } else { format!("goaway {}", reason(4)) },
             RST_STREAM => seen = Some(format!("reset {} {}", frame.stream, reason(0))),
-            _ if frame.stream == FOLLOWER => followed = frame.payload.first() == Some(&0x88),
+            _ if frame.stream == FOLLOWER => followed = frame.status() == Some(200),
             _ => {
                 let status = frame.status().map_or_else(|| "other".to_owned(), |status| status.to_string());
                 seen.get_or_insert_with(|| format!("status {} {status}", frame.stream));
