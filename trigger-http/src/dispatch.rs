@@ -110,6 +110,11 @@ impl Dispatcher {
         client: &HeaderValue,
         entry: Option<&mut Entry>,
     ) -> ControlFlow<Response<ResponseBody>, Served<'_>> {
+        // Before anything is looked up: what a proxy before us took for another host's must not get any answer of ours.
+        if let Err(problem) = authority::establish(&mut head.uri, &mut head.headers, scheme) {
+            tracing::debug!("request refused: {problem}");
+            return ControlFlow::Break(empty(StatusCode::BAD_REQUEST));
+        }
         if let Some(answer) = self.well_known.answer(head.uri.path()) {
             return ControlFlow::Break(answer.map(|body| Either::Left(Full::new(body))));
         }
@@ -123,10 +128,6 @@ impl Dispatcher {
         };
         if let Some(entry) = entry {
             entry.served_by(&target.name);
-        }
-        if let Err(problem) = authority::establish(&mut head.uri, &mut head.headers, scheme) {
-            tracing::debug!("request refused: {problem}");
-            return ControlFlow::Break(empty(StatusCode::BAD_REQUEST));
         }
         if let Err(problem) = headers::inject(&mut head.headers, &head.uri, &found, client) {
             tracing::debug!("request refused: {problem}");

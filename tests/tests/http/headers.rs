@@ -75,23 +75,38 @@ fn headers_of_our_names_from_a_client_are_removed() {
 
 #[test]
 fn a_request_must_name_one_host() {
-    let served = serve(BOTH, &[]);
-    let ask = |bytes: &str| {
+    let fixed = "[[trigger.http]]\nroute = \"/static\"\nstatic_response = { status_code = 202 }\n";
+    let served = serve(&format!("{BOTH}{fixed}"), &[]);
+    let ask = |target: &str, hosts: &str| {
         let mut client = http::Client::connect(served.address).unwrap();
-        client.send(bytes).unwrap();
+        client.send(format!("GET {target} HTTP/1.1\r\n{hosts}\r\n")).unwrap();
         client.read_response("GET").map(|response| response.status).ok()
     };
-    assert_eq!(ask("GET /p3/headers HTTP/1.1\r\nHost: a\r\n\r\n"), Some(200));
-    assert_eq!(ask("GET http://a/p3/headers HTTP/1.1\r\nHost: a\r\n\r\n"), Some(200));
-    for bad in [
-        "GET /p3/headers HTTP/1.1\r\n\r\n",
-        "GET /p3/headers HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
-        "GET http://a/p3/headers HTTP/1.1\r\nHost: b\r\n\r\n",
-        "GET /p3/headers HTTP/1.1\r\nHost: user@a\r\n\r\n",
-        // A client can't pretend to be a component that calls another.
-        "GET /p3/headers HTTP/1.1\r\nHost: new.spin.internal\r\n\r\n",
+    // Whoever would answer it.
+    for (path, status) in [
+        ("/p2/headers", 200),
+        ("/p3/headers", 200),
+        ("/static", 202),
+        ("/.well-known/spin/health", 200),
+        ("/.well-known/spin/info", 200),
+        ("/.well-known/spin/other", 404),
+        ("/nowhere", 404),
     ] {
-        assert_eq!(ask(bad), Some(400), "{bad}");
+        let absolute = format!("http://a{path}");
+        assert_eq!(ask(path, "Host: a\r\n"), Some(status), "{path}");
+        assert_eq!(ask(&absolute, "Host: a\r\n"), Some(status), "{path}");
+        for (target, hosts) in [
+            (path, ""),
+            (path, "Host: a\r\nHost: b\r\n"),
+            (path, "Host: a\r\nHost: a\r\n"),
+            (&absolute, "Host: b\r\n"),
+            (path, "Host: user@a\r\n"),
+            (path, "Host: a:70000\r\n"),
+            // A client can't pretend to be a component that calls another.
+            (path, "Host: new.spin.internal\r\n"),
+        ] {
+            assert_eq!(ask(target, hosts), Some(400), "{target} {hosts:?}");
+        }
     }
 }
 
