@@ -8,6 +8,11 @@ mod craft;
 mod entries;
 #[path = "executors/hostile.rs"]
 mod hostile;
+#[macro_use]
+#[path = "../src/hostile/named.rs"]
+mod named;
+#[path = "executors/hostile_cases.rs"]
+mod hostile_cases;
 #[path = "executors/inbound.rs"]
 mod inbound;
 #[path = "executors/reuse.rs"]

@@ -16,6 +16,11 @@ mod floods;
 mod frames;
 #[path = "http/headers.rs"]
 mod headers;
+#[macro_use]
+#[path = "../src/hostile/named.rs"]
+mod named;
+#[path = "http/hostile_cases.rs"]
+mod hostile_cases;
 #[path = "http/http2.rs"]
 mod http2;
 #[path = "http/http2_rules.rs"]

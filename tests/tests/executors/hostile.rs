@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use spin_tests::{hostile, http};
+use spin_tests::http;
 
-use super::{Served, WAGI, craft, entry, serve, serve_with};
+use super::{Served, WAGI, craft, entry, hostile_cases, serve, serve_with};
 
 /// The kinds of guests: a name that is also the first part of the path, its probe, the guest that asks for too much, and
 /// the executor.
@@ -92,7 +92,7 @@ fn probes(flags: &[&str]) -> Served {
 #[test]
 fn a_guest_that_fails_gets_an_answer_and_the_next_request_too() {
     let served = probes(&[]);
-    for (kind, case, seen) in by_kind(hostile::cases("25 failure")) {
+    for (kind, case, seen) in by_kind(hostile_cases::FAILURE.all()) {
         check(kind, case, seen, &http::get(served.address, &format!("/{kind}/{case}")));
         check(kind, "hello", HELLO, &http::get(served.address, &format!("/{kind}/hello")));
     }
@@ -102,7 +102,7 @@ fn a_guest_that_fails_gets_an_answer_and_the_next_request_too() {
 fn a_guest_that_loops_on_every_processor_is_ended_and_others_are_answered_meanwhile() {
     let served = probes(&["--max-cpu-time", "2s"]);
     let processors = std::thread::available_parallelism().unwrap().get();
-    for (kind, case, seen) in by_kind(hostile::cases("14 processor")) {
+    for (kind, case, seen) in by_kind(hostile_cases::PROCESSOR.all()) {
         let mut loops: Vec<http::Client> = (0..processors)
             .map(|_| {
                 let mut client = http::Client::connect(served.address).unwrap();
@@ -132,7 +132,7 @@ fn a_guest_that_loops_on_every_processor_is_ended_and_others_are_answered_meanwh
 
 #[test]
 fn the_limit_of_memory_holds_for_everything_that_an_instance_has() {
-    let rows = hostile::cases("15 instantiation");
+    let rows = hostile_cases::INSTANTIATION.all();
     let cases: Vec<&str> = rows.iter().map(|row| row[0]).collect();
     let mut entries = manifest(|(_, probe, ..)| (*probe).to_owned());
     for case in &cases {
@@ -170,7 +170,7 @@ fn a_guest_that_asks_for_too_much_costs_the_host_little() {
     let own = (256 << 20).to_string();
     let served = serve(&manifest(|(_, _, greedy, _)| (*greedy).to_owned()), &["--max-instance-memory", &own]);
     let trigger = spin_tests::process::children(served.up.pid())[0];
-    for (kind, case, seen) in by_kind(hostile::cases("15 greed")) {
+    for (kind, case, seen) in by_kind(hostile_cases::GREED.all()) {
         let response = match seen {
             Bytes(_) => counted(&served, &format!("/{kind}/{case}")),
             _ => http::get(served.address, &format!("/{kind}/{case}")),

@@ -3,10 +3,10 @@
 use std::net::SocketAddr;
 
 use hyper::Request;
-use spin_tests::{World, hostile, http};
+use spin_tests::{World, http};
 
 use super::client::{ask, converse, empty, http2};
-use super::{both_allowed, forward, serve};
+use super::{both_allowed, forward, hostile_cases, serve};
 
 /// Sends a body in two parts, and wants the first one back before it sends the second.
 #[track_caller]
@@ -215,8 +215,8 @@ fn a_client_does_not_decide_where_a_request_of_the_app_goes() {
     let served = serve(&app(r#"["http://self"]"#), &[]);
     let path = forward("p3", "/p2/headers", "");
     let own = format!("authority: {}\n", served.address);
-    let others: Vec<(&str, &str)> = hostile::cases("9 header").iter().map(|case| (case[0], case[1])).collect();
-    for case in hostile::cases("9 host") {
+    let others: Vec<(&str, &str)> = hostile_cases::HEADER.all().iter().map(|case| (case[0], case[1])).collect();
+    for case in hostile_cases::HOST.all() {
         let [target, host, status] = case[..] else { panic!("{case:?}") };
         let headers = [&[("host", host)], &others[..]].concat();
         let response = http::request(served.address, "GET", &target.replace("PATH", &path), &headers, b"");
@@ -226,7 +226,7 @@ fn a_client_does_not_decide_where_a_request_of_the_app_goes() {
     }
     converse(async {
         let mut client = http2(served.address).await;
-        for case in hostile::cases("9 authority") {
+        for case in hostile_cases::AUTHORITY.all() {
             let [authority, host, status] = case[..] else { panic!("{case:?}") };
             let mut request = Request::get(format!("http://{authority}{path}"));
             if host != "-" {

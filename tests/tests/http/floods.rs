@@ -3,13 +3,13 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use spin_tests::{hostile, http};
+use spin_tests::http;
 
 use super::frames::{
     ACK, CONTINUATION, Connection, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PING, RST_STREAM, SETTINGS, field, frame,
     get,
 };
-use super::{BOTH, serve};
+use super::{BOTH, hostile_cases, serve};
 
 /// RFC 9113, 7: what a client is told that asks for too much.
 const ENHANCE_YOUR_CALM: u32 = 0xb;
@@ -50,7 +50,7 @@ fn a_flood_of_resets_ends_the_connection() {
     let mut flood = Connection::open(served.address);
     let began = Instant::now();
     let mut sent = 0;
-    let most: u32 = hostile::only("11 resets")[0].parse().unwrap();
+    let most: u32 = hostile_cases::RESETS.only()[0].parse().unwrap();
     for stream in (1..2 * most).step_by(2) {
         let request = frame(HEADERS, END_STREAM | END_HEADERS, stream, &get("/p3/sleep?ms=60000"));
         let reset = frame(RST_STREAM, 0, stream, &8u32.to_be_bytes());
@@ -81,7 +81,7 @@ fn slow_resets_give_their_instances_back() {
 #[test]
 fn a_flood_of_continuations_ends_the_connection() {
     let served = serve(BOTH, &[]);
-    for case in hostile::cases("11 continuations") {
+    for case in hostile_cases::CONTINUATIONS.all() {
         let [most, count, length] = numbers(&case);
         let part = field("x", &"x".repeat(length)).repeat(count);
         let mut flood = Connection::open(served.address);
@@ -123,7 +123,7 @@ fn a_large_list_of_headers_is_refused_and_the_connection_goes_on() {
 #[test]
 fn a_huge_list_of_headers_ends_the_connection() {
     let served = serve(BOTH, &[]);
-    for case in hostile::cases("11 header list") {
+    for case in hostile_cases::HEADER_LIST.all() {
         let parts = match case[0] {
             "plain" => {
                 let [frames, count, length] = numbers(&case[1..]);
@@ -149,7 +149,7 @@ fn a_huge_list_of_headers_ends_the_connection() {
 #[test]
 fn who_asks_for_signs_of_life_and_never_reads_is_cut() {
     let served = serve(BOTH, &["--body-timeout", "1s"]);
-    for case in hostile::cases("11 unread") {
+    for case in hostile_cases::UNREAD.all() {
         let (kind, payload): (_, &[u8]) = match case[0] {
             "PING" => (PING, &[0; 8]),
             "SETTINGS" => (SETTINGS, &[]),

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use spin_tests::{hostile, http};
+use spin_tests::http;
 
 use super::frames::{Connection, DATA, END_HEADERS, END_STREAM, HEADERS, RST_STREAM, frame, request};
-use super::{BOTH, GENERATIONS, serve};
+use super::{BOTH, GENERATIONS, hostile_cases, serve};
 
 /// The headers that a probe got, by name; every value of a name.
 fn told(response: &http::Response) -> BTreeMap<String, Vec<String>> {
@@ -58,7 +58,7 @@ fn every_header_is_there_once_and_right() {
 #[test]
 fn headers_of_our_names_from_a_client_are_removed() {
     let served = serve(BOTH, &[]);
-    let forged: Vec<(&str, &str)> = hostile::cases("10 client header").iter().map(|case| (case[0], case[1])).collect();
+    let forged: Vec<(&str, &str)> = hostile_cases::CLIENT_HEADER.all().iter().map(|case| (case[0], case[1])).collect();
     for generation in ["p2", "p3"] {
         let response = http::request(served.address, "GET", &format!("/{generation}/headers"), &forged, b"");
         assert_eq!(response.status, 200, "{generation}");
@@ -136,7 +136,7 @@ fn what_concerns_the_connection_is_told_to_no_component() {
 #[test]
 fn what_a_component_must_not_say_is_not_sent() {
     let served = serve(BOTH, &[]);
-    let tried = hostile::cases("10 guest header");
+    let tried = hostile_cases::GUEST_HEADER.all();
     let expected: String = tried.iter().map(|case| format!("{}: {}\n", case[0], case[1])).collect();
     let ours = ["content-type", "x-good", "x-request-id", "transfer-encoding", "content-length", "date"];
     for generation in ["p2", "p3"] {
@@ -150,7 +150,7 @@ fn what_a_component_must_not_say_is_not_sent() {
 fn a_length_that_is_not_the_bodys_is_no_way_to_a_second_response() {
     let served = serve(BOTH, &[]);
     for generation in ["p2", "p3"] {
-        for case in hostile::cases("10 guest length") {
+        for case in hostile_cases::GUEST_LENGTH.all() {
             let mut client = http::Client::connect(served.address).unwrap();
             client.send(format!("GET /{generation}/length?n={} HTTP/1.1\r\nhost: a\r\n\r\n", case[0])).unwrap();
             client.send("GET /p3/other HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").unwrap();
@@ -178,7 +178,7 @@ fn a_length_that_is_not_the_bodys_is_no_way_to_a_second_response() {
 fn over_http_2_nobody_gets_more_than_was_announced() {
     let served = serve(BOTH, &[]);
     for generation in ["p2", "p3"] {
-        for case in hostile::cases("10 guest length") {
+        for case in hostile_cases::GUEST_LENGTH.all() {
             let mut client = Connection::open(served.address);
             let path = format!("/{generation}/length?n={}", case[0]);
             assert!(client.send(frame(HEADERS, END_STREAM | END_HEADERS, 1, &request("GET", &path))));

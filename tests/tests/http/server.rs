@@ -115,7 +115,11 @@ fn addresses_share_the_places_for_connections() {
     let addresses = [served.address, served.up.serving()];
     for address in addresses.into_iter().cycle().take(6) {
         // Each time the one place is free, whichever address had it before.
-        assert_eq!(http::request(address, "GET", "/p3/other", &[("connection", "close")], b"").status, 200, "{address}");
+        assert_eq!(
+            http::request(address, "GET", "/p3/other", &[("connection", "close")], b"").status,
+            200,
+            "{address}"
+        );
     }
     let holder = http::Client::connect(addresses[0]).unwrap();
     let waiting: Vec<_> = addresses

@@ -4,9 +4,9 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use spin_tests::{World, hostile, http, probes};
+use spin_tests::{World, http, probes};
 
-use super::{BOTH, serve};
+use super::{BOTH, hostile_cases, serve};
 
 /// More than the limits that the tests set, also on a busy machine, and less than the defaults.
 const SOON: Duration = Duration::from_secs(20);
@@ -35,7 +35,7 @@ fn drip(mut stream: TcpStream, byte: &[u8]) -> (Duration, Vec<u8>) {
 #[test]
 fn a_head_has_its_time_however_it_drips() {
     let served = serve(BOTH, &["--idle-connection-timeout", "1s"]);
-    for case in hostile::cases("12 slow head") {
+    for case in hostile_cases::SLOW_HEAD.all() {
         let begin = case[0].replace("\\r", "\r").replace("\\n", "\n");
         let mut stream = TcpStream::connect(served.address).unwrap();
         stream.write_all(begin.as_bytes()).unwrap();
@@ -58,7 +58,7 @@ fn a_connection_that_is_not_used_is_ended() {
 #[test]
 fn a_body_that_stops_ends_and_one_that_drips_does_not() {
     let served = serve(BOTH, &["--body-timeout", "1s"]);
-    let length = hostile::only("12 slow body")[0];
+    let length = hostile_cases::SLOW_BODY.only()[0];
     for generation in ["p2", "p3"] {
         let head = format!("POST /{generation}/echo HTTP/1.1\r\nhost: a\r\ncontent-length: {length}\r\n\r\nx");
         let mut client = http::Client::connect(served.address).unwrap();
@@ -82,7 +82,7 @@ fn a_body_that_stops_ends_and_one_that_drips_does_not() {
 #[test]
 fn who_never_reads_is_cut() {
     let served = serve(BOTH, &["--body-timeout", "1s"]);
-    let length = hostile::only("12 no reader")[0];
+    let length = hostile_cases::NO_READER.only()[0];
     for generation in ["p2", "p3"] {
         let mut stream = TcpStream::connect(served.address).unwrap();
         stream.set_write_timeout(Some(SOON)).unwrap();
@@ -119,7 +119,7 @@ fn a_component_that_forgets_its_response_is_cut() {
 fn who_goes_away_gives_the_instance_back() {
     let served = serve(BOTH, &["--max-instances", "1"]);
     for generation in ["p2", "p3"] {
-        for case in hostile::cases("12 gone") {
+        for case in hostile_cases::GONE.all() {
             let path = case[0];
             let mut client = http::Client::connect(served.address).unwrap();
             client.send(format!("GET /{generation}/{path} HTTP/1.1\r\nhost: a\r\n\r\n")).unwrap();
@@ -202,7 +202,7 @@ fn a_lack_of_descriptors_is_survived() {
     world.install("trigger-http");
     let app = probes::app(&world, BOTH);
     let spin = world.dist().bin("spin");
-    let case = hostile::only("13 descriptors");
+    let case = hostile_cases::DESCRIPTORS.only();
     let [descriptors, connections] = case[..] else { panic!("{case:?}") };
     let command =
         format!("ulimit -n {descriptors}; exec '{}' up --listen 127.0.0.1:0 --disable-pooling", spin.display());

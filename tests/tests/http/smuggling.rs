@@ -4,9 +4,9 @@
 
 use std::collections::BTreeSet;
 
-use spin_tests::{hostile, http};
+use spin_tests::http;
 
-use super::{BOTH, serve};
+use super::{BOTH, hostile_cases, serve};
 
 const CORPUS: &str = include_str!("smuggling.txt");
 
@@ -80,7 +80,7 @@ fn nothing_is_smuggled() {
     let rows = rows();
     let names: BTreeSet<_> = rows.iter().map(|row| row.name).collect();
     assert!(names.len() == rows.len() && rows.len() >= 300, "{} rows, {} names", rows.len(), names.len());
-    for case in hostile::cases("10 requests") {
+    for case in hostile_cases::REQUESTS.all() {
         assert!(names.contains(case[0]), "{case:?} is missing");
     }
     // Some rows announce more than they send: these end when their time is over.

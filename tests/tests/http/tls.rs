@@ -1,11 +1,11 @@
 //! HTTPS: the certificates that are taken, the protocols that are offered, and a certificate that changes.
 
 use spin_tests::certificates::{Certificates, Issued, Key, replace};
-use spin_tests::{World, hostile, http, probes};
+use spin_tests::{World, http, probes};
 use tokio::io::AsyncReadExt;
 
 use super::client::{ask, converse, get, http1_over, http2_over, read, tls};
-use super::{BOTH, Served, serve_in};
+use super::{BOTH, Served, hostile_cases, serve_in};
 
 /// Serves HTTPS with files that are copies: `Issued` names those in use.
 fn serve_with(world: World, issued: &Issued, flags: &[&str]) -> Served {
@@ -177,7 +177,7 @@ fn a_handshake_keeps_nobody_waiting_and_has_its_time() {
     let served = serve_with(world, &authority.issue("server", Key::Pkcs8), &[]);
     converse(async {
         let mut silent = Vec::new();
-        for _ in 0..hostile::only("12 silent handshakes")[0].parse().unwrap() {
+        for _ in 0..hostile_cases::SILENT_HANDSHAKES.only()[0].parse().unwrap() {
             silent.push(tokio::net::TcpStream::connect(served.address).await.unwrap());
         }
         let began = std::time::Instant::now();

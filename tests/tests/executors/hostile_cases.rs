@@ -1,0 +1,8 @@
+//! The hostile cases that the tests of this area take; see `spin_tests::hostile`.
+
+hostile_cases! {
+    PROCESSOR = "14 processor",
+    INSTANTIATION = "15 instantiation",
+    GREED = "15 greed",
+    FAILURE = "25 failure",
+}
