@@ -44,6 +44,7 @@
 //! | [`http`] | a plain HTTP/1.1 client that shows the bytes |
 //! | [`streaming`] | a large body and its echo |
 //! | [`memory`] | what a process holds |
+//! | [`timing`] | how long something takes on a busy machine |
 //! | [`probes`] | the app that most tests of the HTTP trigger run |
 //! | [`upstream`] | a server of the test's own that components connect to |
 //! | [`redis`] | a Redis server of the test's own |
@@ -66,6 +67,7 @@ mod redact;
 pub mod redis;
 pub mod streaming;
 pub mod terminal;
+pub mod timing;
 pub mod upstream;
 pub mod web;
 mod world;
