@@ -44,6 +44,7 @@
 //! | [`http`] | a plain HTTP/1.1 client that shows the bytes |
 //! | [`streaming`] | a large body and its echo |
 //! | [`memory`] | what a process holds |
+//! | [`rules`] | which tests show which rule of the HTTP trigger |
 //! | [`timing`] | how long something takes on a busy machine |
 //! | [`probes`] | the app that most tests of the HTTP trigger run |
 //! | [`upstream`] | a server of the test's own that components connect to |
@@ -65,6 +66,7 @@ pub mod probes;
 pub mod process;
 mod redact;
 pub mod redis;
+pub mod rules;
 pub mod streaming;
 pub mod terminal;
 pub mod timing;

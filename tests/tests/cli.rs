@@ -273,3 +273,8 @@ fn names_in_a_lock_never_become_paths() {
         assert!(!world.path("a").exists(), "{name}: nothing was made");
     }
 }
+
+#[test]
+fn the_tests_that_show_rules_are_there() {
+    spin_tests::rules::check(env!("CARGO_CRATE_NAME"));
+}

@@ -82,3 +82,8 @@ fn entry(name: &str, route: &str, source: &str, executor: &str) -> String {
 }
 
 const WAGI: &str = "executor = { type = \"wagi\" }";
+
+#[test]
+fn the_tests_that_show_rules_are_there() {
+    spin_tests::rules::check(env!("CARGO_CRATE_NAME"));
+}

@@ -99,3 +99,8 @@ fn files_below(folder: &Path) -> Vec<PathBuf> {
     });
     below.collect()
 }
+
+#[test]
+fn the_tests_that_show_rules_are_there() {
+    spin_tests::rules::check(env!("CARGO_CRATE_NAME"));
+}

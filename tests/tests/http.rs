@@ -98,3 +98,8 @@ fn forward(generation: &str, url: &str, more: &str) -> String {
         .collect();
     format!("/{generation}/forward?url={encoded}{more}")
 }
+
+#[test]
+fn the_tests_that_show_rules_are_there() {
+    spin_tests::rules::check(env!("CARGO_CRATE_NAME"));
+}

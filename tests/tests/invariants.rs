@@ -9,6 +9,8 @@
 mod dependencies;
 #[path = "invariants/hostile.rs"]
 mod hostile;
+#[path = "invariants/rules.rs"]
+mod rules;
 #[path = "invariants/source.rs"]
 mod source;
 #[path = "invariants/sources.rs"]

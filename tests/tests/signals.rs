@@ -179,6 +179,39 @@ fn a_second_start_cleans_up_after_a_killed_one() {
     assert!(folders().is_empty(), "an orderly end leaves none");
 }
 
+#[test]
+fn a_trigger_that_fails_ends_the_others_and_gives_its_code() {
+    use std::os::unix::fs::PermissionsExt;
+    const FAILS: &str = r#"#!/bin/sh
+case "$1" in
+  --help-args-only) exit 0;;
+  --launch-metadata-only) echo '{"all_flags": []}' >&2; exit 0;;
+esac
+exec 3<>"$FIFO"; read -r line <&3; exit 7
+"#;
+    let (world, _) = world();
+    let script = world.write("trigger-fails", FAILS);
+    std::fs::set_permissions(&script, PermissionsExt::from_mode(0o755)).unwrap();
+    let fifo = world.path("fifo");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &fifo, rustix::fs::Mode::from(0o600)).unwrap();
+    let app = world.app("two", &format!("{MANIFEST}[[trigger.fails]]\ncomponent = \"probe\"\n"), &["probe-p3"]);
+    // Only the HTTP trigger is to get its address, so it is named by the variable.
+    let plugin = format!("trigger-fails={}", script.display());
+    let up = world
+        .spin(["up", "--plugin-path", &plugin])
+        .env("SPIN_HTTP_LISTEN_ADDR", "127.0.0.1:0")
+        .env("FIFO", &fifo)
+        .in_dir(app.dir())
+        .start();
+    let address = up.serving();
+    assert_eq!(http::get(address, "/other").status, 200);
+    // Waits until the other trigger reads it.
+    std::fs::write(&fifo, "now\n").unwrap();
+    // That the other one is gone as well is checked by the world.
+    let ended = up.finish_within(SOON);
+    assert_eq!(ended.code, Some(7), "{}", ended.snapshot());
+}
+
 /// A trigger that knows nothing of the control channel, as a shell script.
 const PROTOCOL_0: &str = r#"#!/bin/sh
 case "$1" in
@@ -222,4 +255,9 @@ source = "probe-p3.wasm"
     up.stdout().wait_for("environment is complete");
     up.signal(Signal::KILL);
     up.finish_within(SOON);
+}
+
+#[test]
+fn the_tests_that_show_rules_are_there() {
+    spin_tests::rules::check(env!("CARGO_CRATE_NAME"));
 }

@@ -79,3 +79,8 @@ fn lock(up: &Finished) -> Value {
 fn arguments(up: &Finished) -> Vec<&str> {
     up.stdout.lines().filter_map(|line| line.strip_prefix("argument: ")).collect()
 }
+
+#[test]
+fn the_tests_that_show_rules_are_there() {
+    spin_tests::rules::check(env!("CARGO_CRATE_NAME"));
+}

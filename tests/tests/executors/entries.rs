@@ -131,6 +131,27 @@ fn of_the_settings_of_all_entries_only_the_base_that_means_nothing_is_accepted()
 }
 
 #[test]
+fn a_base_of_a_first_manifest_is_no_other() {
+    let world = World::new();
+    world.install("trigger-http");
+    let up = |base: &str| {
+        let manifest = format!(
+            "spin_manifest_version = \"1\"\nname = \"app\"\nversion = \"1.0.0\"\n\
+             trigger = {{ type = \"http\", base = \"{base}\" }}\n\
+             [[component]]\nid = \"probe\"\nsource = \"probe-p2.wasm\"\n[component.trigger]\nroute = \"/x/...\"\n"
+        );
+        let app = world.app("app", &manifest, &["probe-p2"]);
+        world.spin(["up", "--listen", "127.0.0.1:0"]).in_dir(app.dir())
+    };
+    let running = up("/").start();
+    assert_eq!(http::get(running.serving(), "/x").status, 200);
+    running.stop().success();
+    let ended = up("/api").run();
+    assert_eq!(ended.code, Some(1), "{}", ended.snapshot());
+    assert!(ended.stderr.contains("put it in front of every route"), "{}", ended.snapshot());
+}
+
+#[test]
 fn durations_have_every_suffix_and_ranges() {
     let entries =
         ["\"300ms\"", "\"300000us\"", "\"300000μs\"", "\"300000000ns\"", "\"200ms..400ms\"", "1", "\"1\"", "\"1s\""];

@@ -111,6 +111,23 @@ fn a_request_must_name_one_host() {
 }
 
 #[test]
+fn a_value_that_is_no_text_reaches_who_takes_bytes() {
+    let served = serve(BOTH, &[]);
+    for generation in ["p2", "p3"] {
+        let mut client = http::Client::connect(served.address).unwrap();
+        let head = format!("GET /{generation}/headers HTTP/1.1\r\nhost: a\r\nx-own: a");
+        client.send([head.as_bytes(), b"\xff\r\n\r\n"].concat()).unwrap();
+        let response = client.read_response("GET").unwrap();
+        // The probe tells what is no text with the sign for it.
+        assert_eq!(
+            (response.status, &told(&response)["x-own"][..]),
+            (200, &["a\u{fffd}".to_owned()][..]),
+            "{generation}"
+        );
+    }
+}
+
+#[test]
 fn what_concerns_the_connection_is_told_to_no_component() {
     let served = serve(BOTH, &[]);
     let sent = [

@@ -80,6 +80,7 @@ fn what_a_guest_does_wrong_is_500() {
             let response = http::get(served.address, &format!("/{generation}/{path}"));
             assert_eq!((response.status, response.text().as_str()), (500, ""), "{generation}/{path}");
         }
+        served.up.stderr().wait_for("error processing request");
         // The response began: it can only be cut.
         let response = http::get(served.address, &format!("/{generation}/trap-after"));
         assert_eq!((response.status, response.complete), (200, false), "{generation}");

@@ -218,6 +218,17 @@ fn hosts_come_from_variables_and_what_can_not_be_read_denies_all() {
 }
 
 #[test]
+fn an_entry_that_a_variable_makes_empty_is_passed_over() {
+    let upstream = Upstream::answering(OK);
+    let manifest = both_allowed(r#"["{{ more }}", "http://127.0.0.1:*"]"#);
+    let served = serve(&format!("[variables]\nmore = {{ default = \"\" }}\n{manifest}"), &[]);
+    let url = format!("http://{}/", upstream.address());
+    for generation in ["p2", "p3"] {
+        assert_eq!(http::get(served.address, &forward(generation, &url, "")).text(), "ok", "{generation}");
+    }
+}
+
+#[test]
 fn what_a_server_gets_is_what_the_guest_sends_and_a_host_of_ours() {
     let upstream = Upstream::answering(OK);
     let served = serve(&both_allowed(r#"["http://127.0.0.1:*"]"#), &[]);

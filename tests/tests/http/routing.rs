@@ -192,11 +192,16 @@ fn a_static_response_needs_no_component() {
 [[trigger.http]]
 route = "/teapot"
 static_response = { status_code = 418, headers = { "x-kind" = "static" }, body = "short and stout" }
+[[trigger.http]]
+route = "/silent"
+static_response = {}
 "#;
     let served = serve(manifest, &[]);
     let response = http::get(served.address, "/teapot");
     assert_eq!((response.status, response.text().as_str()), (418, "short and stout"));
     assert_eq!(response.header("x-kind"), Some("static"));
+    let response = http::get(served.address, "/silent");
+    assert_eq!((response.status, response.text().as_str()), (200, ""));
 }
 
 #[test]
@@ -342,4 +347,33 @@ component = { source = "probe-p3.wasm" }
     let listing = served.up.stdout().text();
     let names: Vec<&str> = listing.lines().skip(3).filter_map(|line| line.trim().split(':').next()).collect();
     assert_eq!(names, ["http-trigger1", "http-trigger2", "http-trigger3-component", "named-component"], "{listing}");
+}
+
+#[test]
+fn a_name_that_is_not_given_comes_from_the_component_or_is_a_number() {
+    let manifest = r#"
+[[trigger.http]]
+route = "/a"
+component = "probe"
+[[trigger.http]]
+route = "/b"
+static_response = {}
+[[trigger.http]]
+route = "/c"
+component = "probe"
+[[trigger.http]]
+id = "own"
+route = "/d"
+component = "probe"
+[component.probe]
+source = "probe-p3.wasm"
+"#;
+    let world = World::new();
+    let folder = world.path("work");
+    let served = super::serve_in(world, manifest, &["--temp", folder.to_str().unwrap()]);
+    let lock: serde_json::Value = serde_json::from_slice(&std::fs::read(folder.join("spin.lock")).unwrap()).unwrap();
+    let ids: Vec<&str> =
+        lock["triggers"].as_array().unwrap().iter().map(|trigger| trigger["id"].as_str().unwrap()).collect();
+    assert_eq!(ids, ["probe-http-trigger", "http-trigger1", "http-trigger2", "own"]);
+    served.up.stop().success();
 }
