@@ -62,8 +62,16 @@ impl Site {
     fn start(world: &World, app: &App) -> Self {
         let authority = Certificates::new(world.path("certificates"));
         let issued = authority.issue("server", Key::Pkcs8);
-        // Short times, so that who doesn't read and who says nothing comes and goes often.
-        let arguments = ["up", "--listen", "127.0.0.1:0", "--quiet", "--max-cpu-time", "500ms", "--body-timeout", "3s"];
+        // Short times, so that who doesn't read and who says nothing comes and goes often. Few instances, because every
+        // place of one keeps some memory once it was taken: warming up must take all of them.
+        let arguments = [
+            "up",
+            "--listen=127.0.0.1:0",
+            "--quiet",
+            "--max-cpu-time=500ms",
+            "--body-timeout=3s",
+            "--max-instances=32",
+        ];
         let up = || world.spin(arguments).in_dir(app.dir());
         let plain = up().start();
         let tls = up().env("SPIN_TLS_CERT", &issued.certificate).env("SPIN_TLS_KEY", &issued.key).start();
