@@ -172,9 +172,14 @@ impl Handler {
             Executor::Streaming(workers) => {
                 let waiting = record.waiting();
                 let response = within(head_timeout, stream(workers, request, &record)).await;
-                // Whoever waited long enough is one who goes away.
-                if !matches!(response, Err(EventError::HeadTimeout(_))) {
-                    waiting.over();
+                match &response {
+                    // Whoever has waited long enough is one who goes away.
+                    Err(EventError::HeadTimeout(_)) => drop(waiting),
+                    Err(_) => {
+                        waiting.over();
+                        record.served();
+                    }
+                    Ok(_) => waiting.over(),
                 }
                 response?
             }
@@ -189,6 +194,7 @@ impl Handler {
         };
         // Interim responses are the server's to send; it would break off the connection at one of ours.
         if response.status().is_informational() {
+            record.served();
             let message = format!("the guest answered with status {}, which is no answer", response.status().as_u16());
             return Err(EventError::BadResponse(message));
         }

@@ -61,6 +61,10 @@ impl Fate {
         self.left.notify_one();
     }
 
+    fn has_lost(&self) -> bool {
+        self.lost.load(Ordering::Acquire)
+    }
+
     fn is(&self, how: u8) -> bool {
         self.how.load(Ordering::Acquire) == how
     }
@@ -82,18 +86,25 @@ pub(crate) struct EventRecord {
     exceeded_cpu_time: AtomicBool,
     trapped: AtomicBool,
     responded: AtomicBool,
-    abandoned: AtomicBool,
+    waiter: AtomicU8,
     fate: OnceLock<Arc<Fate>>,
 }
 
 impl EventRecord {
+    /// Somebody waits for the response, or reads it.
+    const PRESENT: u8 = 0;
+    /// They have all of it, or know that there is none.
+    const SERVED: u8 = 1;
+    /// They went away before.
+    const GONE: u8 = 2;
+
     pub(crate) fn new(context: EventContext) -> Self {
         Self {
             context,
             exceeded_cpu_time: AtomicBool::new(false),
             trapped: AtomicBool::new(false),
             responded: AtomicBool::new(false),
-            abandoned: AtomicBool::new(false),
+            waiter: AtomicU8::new(Self::PRESENT),
             fate: OnceLock::new(),
         }
     }
@@ -127,16 +138,34 @@ impl EventRecord {
         Waiting(Some(Arc::clone(self)))
     }
 
+    /// Whoever waited for the response has all of it, or knows that there is none.
+    pub(crate) fn served(&self) {
+        self.no_longer_present(Self::SERVED);
+    }
+
     /// Nobody waits for the response any more, or for the rest of it.
     pub(crate) fn abandon(&self) {
-        self.abandoned.store(true, Ordering::Release);
-        if let Some(fate) = self.fate.get() {
+        self.no_longer_present(Self::GONE);
+    }
+
+    /// Only the first reason counts.
+    fn no_longer_present(&self, why: u8) {
+        let changed = self.waiter.compare_exchange(Self::PRESENT, why, Ordering::AcqRel, Ordering::Acquire);
+        let Some(fate) = self.fate.get().filter(|_| changed.is_ok()) else { return };
+        if why == Self::GONE {
             fate.lose();
+        } else if fate.has_lost() {
+            // Perhaps this was the last one.
+            fate.left.notify_one();
         }
     }
 
+    pub(crate) fn is_present(&self) -> bool {
+        self.waiter.load(Ordering::Acquire) == Self::PRESENT
+    }
+
     pub(crate) fn is_abandoned(&self) -> bool {
-        self.abandoned.load(Ordering::Acquire)
+        self.waiter.load(Ordering::Acquire) == Self::GONE
     }
 
     /// Waits until it is known who was to blame for the end of the instance that served this event.
@@ -157,7 +186,7 @@ impl EventRecord {
 pub(crate) struct Waiting(Option<Arc<EventRecord>>);
 
 impl Waiting {
-    /// The response is there.
+    /// The response is there, or the reason why there is none.
     pub(crate) fn over(mut self) {
         self.0 = None;
     }

@@ -127,8 +127,9 @@ impl Drop for EventBody {
     fn drop(&mut self) {
         // A component that wanted to know no more than the status isn't gone: what it called may have been called for what it does.
         let is_unread = !self.expected.is_all() && !self.body.is_end_stream();
-        if is_unread && !self.record.context().is_chained() {
-            self.record.abandon();
+        match is_unread && !self.record.context().is_chained() {
+            true => self.record.abandon(),
+            false => self.record.served(),
         }
     }
 }

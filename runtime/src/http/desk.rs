@@ -98,8 +98,12 @@ impl<'a> Desk<'a> {
     ) -> Takes {
         let InstancePolicy { requests, concurrent, idle } = self.policy;
         let is_ready = accessor.poll_ready_for_concurrent_call(function, context).is_ready();
+        // Made for one event at least. A guest that is never ready keeps that one waiting, for as long as it has time.
+        if begun == 0 {
+            return Takes::Now;
+        }
         // One that is not to be kept idle ends with its last event, although its end takes a moment.
-        let is_last = running == 0 && begun > 0 && idle.is_zero();
+        let is_last = running == 0 && idle.is_zero();
         if begun >= requests || is_last || self.meter.has_lost() {
             Takes::Never
         } else if !is_ready || running >= concurrent as usize {

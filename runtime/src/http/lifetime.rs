@@ -11,7 +11,8 @@ use tokio::time::{Instant as TokioInstant, Sleep, sleep_until};
 use crate::limits::{Audience, MeterState};
 use crate::permits::Permits;
 
-/// How long a guest may go on working after its last response.
+/// How long a guest may go on working after its last response; one of the 0.2 generation, which answers somewhere in the middle
+/// of a call, after that call began.
 const AFTERWARDS: Duration = Duration::from_secs(60);
 /// How much longer one may that nobody is served by any more: after the body that took longer than that, or after somebody
 /// went away before the end while others' events may not be quite done.
@@ -25,7 +26,7 @@ pub(super) enum Occupation {
         /// From when on.
         since: Instant,
     },
-    /// Its guest has events that it hasn't answered.
+    /// Calls of its guest go on: of the 0.3 generation until they have answered, of the 0.2 generation until they return.
     Serving {
         /// When the last one was begun.
         since: Instant,
@@ -45,7 +46,7 @@ pub(super) struct Lifetime {
     idle: Duration,
     clock: Option<Pin<Box<Sleep>>>,
     instances: Arc<Permits>,
-    /// While the instance is idle: somebody else needs its place.
+    /// While the instance serves nobody: somebody else needs its place.
     wanted: Option<Pin<Box<OwnedNotified>>>,
     /// Somebody goes away whom it serves.
     left: Option<Pin<Box<OwnedNotified>>>,
@@ -62,27 +63,34 @@ impl Lifetime {
     pub(super) fn poll_over(&mut self, context: &mut Context<'_>, occupation: Occupation) -> Poll<()> {
         let due = match occupation {
             Occupation::Idle { since } => {
-                if self.poll_wanted(context).is_ready() {
+                if self.idle.is_zero() || self.poll_wanted(context).is_ready() {
                     return Poll::Ready(());
                 }
                 since + self.idle
             }
             Occupation::Serving { since } | Occupation::Afterwards { since } => {
-                self.wanted = None;
                 if self.poll_deserted(context).is_ready() {
                     return Poll::Ready(());
                 }
                 let due = since + AFTERWARDS;
-                self.deserted.map_or(due, |deserted| due.min(deserted + GRACE))
+                if let Some(deserted) = self.deserted {
+                    if self.poll_wanted(context).is_ready() {
+                        return Poll::Ready(());
+                    }
+                    due.min(deserted + GRACE)
+                } else {
+                    self.wanted = None;
+                    due
+                }
             }
         };
         self.poll_clock(context, due, matches!(occupation, Occupation::Idle { .. }))
     }
 
-    /// The place of an instance that does nothing must not keep another component's events waiting.
+    /// The place of an instance that serves nobody must not keep other events waiting.
     fn poll_wanted(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let wanted = self.wanted.get_or_insert_with(|| Box::pin(self.instances.wanted()));
-        match wanted.as_mut().poll(context).is_ready() || self.instances.is_wanted() || self.idle.is_zero() {
+        match wanted.as_mut().poll(context).is_ready() || self.instances.is_wanted() {
             true => Poll::Ready(()),
             false => Poll::Pending,
         }
@@ -110,7 +118,8 @@ impl Lifetime {
     fn poll_clock(&mut self, context: &mut Context<'_>, due: Instant, is_idle: bool) -> Poll<()> {
         let due = TokioInstant::from_std(due);
         let clock = self.clock.get_or_insert_with(|| Box::pin(sleep_until(due)));
-        if due < clock.deadline() {
+        // One that is past was looked at when the clock struck.
+        if due < clock.deadline() && TokioInstant::now() < due {
             clock.as_mut().reset(due);
         }
         loop {

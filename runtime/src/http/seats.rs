@@ -63,7 +63,7 @@ impl<E> State<E> {
     }
 }
 
-/// The seat of one instance. Whoever drops it calls [`Seat::leave`] before, for what may lie there.
+/// The seat of one instance. Whoever drops it calls [`Seat::leave`] before, for what may lie there and would be lost.
 #[derive(Debug)]
 pub(super) struct Seat<E> {
     id: SeatId,
@@ -111,6 +111,12 @@ impl<E> Seat<E> {
             }
             None => state.take(self.id),
         }
+    }
+}
+
+impl<E> Drop for Seat<E> {
+    fn drop(&mut self) {
+        drop(self.leave());
     }
 }
 

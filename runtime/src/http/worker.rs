@@ -60,6 +60,9 @@ impl Workers {
     }
 
     fn dispatch(self: &Arc<Self>, event: Event) {
+        if event.reply.is_closed() {
+            return;
+        }
         let Err(event) = self.seats.offer(event) else { return };
         // An instance may end together with the process, with an event that it had not looked at.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
@@ -68,8 +71,13 @@ impl Workers {
     }
 
     /// The life of an instance that is made for `event`.
-    async fn serve(self: Arc<Self>, event: Event) {
-        match self.instantiate(&event.record).await {
+    async fn serve(self: Arc<Self>, mut event: Event) {
+        let made = tokio::select! {
+            made = self.instantiate(&event.record) => made,
+            // Nobody is kept waiting for a place by one who has gone.
+            () = event.reply.closed() => return,
+        };
+        match made {
             Ok(instance) => instance.run(event).await,
             Err(error) => {
                 // Who waited may be gone.

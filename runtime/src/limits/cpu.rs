@@ -62,6 +62,10 @@ pub(crate) enum Audience {
 #[derive(Debug, Default)]
 struct Tasks {
     events: HashMap<GuestTaskId, (Arc<EventRecord>, Duration)>,
+    /// Events whose tasks have ended, as their numbers were given to others, but whose responses are still read.
+    ended: Vec<Arc<EventRecord>>,
+    /// Some event was served whose record is forgotten.
+    has_served: bool,
     /// Time that belongs to no known event: instantiation, and work after a response.
     unclaimed: Duration,
     slice: Slice,
@@ -79,6 +83,19 @@ enum Slice {
 }
 
 impl Tasks {
+    fn records(&self) -> impl Iterator<Item = &Arc<EventRecord>> {
+        self.events.values().map(|(record, _)| record).chain(&self.ended)
+    }
+
+    /// A reused instance must not collect the events of all its life.
+    fn forget_served(&mut self) {
+        let is_known = |record: &EventRecord| record.is_present() || record.is_abandoned();
+        let forgets = !self.records().all(|record| is_known(record));
+        self.has_served |= forgets;
+        self.events.retain(|_, (record, _)| is_known(record));
+        self.ended.retain(|record| is_known(record));
+    }
+
     /// Adds to what `task` has used, and returns that.
     fn charge(&mut self, task: Option<GuestTaskId>, used: Duration) -> Duration {
         let total = match task.and_then(|task| self.events.get_mut(&task)) {
@@ -144,9 +161,10 @@ impl MeterState {
             self.fate.lose();
         }
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
-        // A reused instance must not collect the events that nobody waits for any more.
-        tasks.events.retain(|_, (record, _)| Arc::strong_count(record) > 1 || record.is_abandoned());
-        tasks.events.insert(task, (Arc::clone(record), Duration::ZERO));
+        tasks.forget_served();
+        if let Some((ended, _)) = tasks.events.insert(task, (Arc::clone(record), Duration::ZERO)) {
+            tasks.ended.push(ended);
+        }
         tasks.unclaimed = Duration::ZERO;
     }
 
@@ -196,19 +214,17 @@ impl MeterState {
 
     /// Whether somebody did, ever.
     pub(crate) fn has_lost(&self) -> bool {
-        self.fate.lost.load(Ordering::Acquire)
+        self.fate.has_lost()
     }
 
     pub(crate) fn audience(&self) -> Audience {
         let tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
-        let records = || tasks.events.values().map(|(record, _)| record);
-        // Whoever waits keeps the record; the meter has it too.
-        if records().any(|record| Arc::strong_count(record) > 1 && !record.is_abandoned()) {
+        if tasks.records().any(|record| record.is_present()) {
             return Audience::Present;
         }
-        match records().filter(|record| record.is_abandoned()).count() {
-            0 => Audience::Served,
-            left => Audience::Left { all: left == tasks.events.len() },
+        match tasks.records().any(|record| record.is_abandoned()) {
+            true => Audience::Left { all: !tasks.has_served && tasks.records().all(|record| record.is_abandoned()) },
+            false => Audience::Served,
         }
     }
 

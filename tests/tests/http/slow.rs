@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use spin_tests::{World, http, probes};
 
-use super::{BOTH, hostile_cases, serve};
+use super::{BOTH, hostile_cases, serve, serve_in};
 
 /// More than the limits that the tests set, also on a busy machine, and less than the defaults.
 const SOON: Duration = Duration::from_secs(20);
@@ -166,19 +166,71 @@ fn who_goes_away_or_is_too_slow_makes_nobody_wait() {
     }
 }
 
-/// The neighbour had its whole response, so that its guest may still have had something to do: for a moment, not for as
-/// long as after a response that nobody left.
+/// The neighbour had its whole response, before or after, so that its guest may still have had something to do: for a
+/// moment, not for as long as after a response that nobody left.
 #[test]
 fn who_goes_away_beside_one_that_was_served_gives_the_instance_back() {
-    let served = serve(BOTH, &["--max-instances", "1"]);
-    let mut client = http::Client::connect(served.address).unwrap();
-    client.send("GET /p3/sleep?ms=600000 HTTP/1.1\r\nhost: a\r\n\r\n").unwrap();
-    // There is one instance only, and it takes both.
-    assert_eq!(http::get(served.address, "/p3/other").status, 200);
-    drop(client);
-    let began = Instant::now();
+    for neighbour_first in [true, false] {
+        let served = serve(BOTH, &["--max-instances", "2"]);
+        let begun = |path: &str| {
+            let mut client = http::Client::connect(served.address).unwrap();
+            client.send(format!("GET /p3/{path} HTTP/1.1\r\nhost: a\r\n\r\n")).unwrap();
+            client
+        };
+        let gone = begun("sleep?ms=600000");
+        let mut neighbour = begun("drip?n=2&ms=300");
+        assert_eq!(neighbour.read_head("GET").unwrap().status, 200);
+        let mut read_all = || while neighbour.next_part().unwrap().is_some() {};
+        match neighbour_first {
+            true => {
+                read_all();
+                drop(gone);
+            }
+            false => {
+                drop(gone);
+                read_all();
+            }
+        }
+        let mut other = begun("drip?n=2&ms=600000");
+        assert_eq!(other.read_head("GET").unwrap().status, 200);
+        let began = Instant::now();
+        assert_eq!(http::get(served.address, "/p2/other").status, 200, "the other place is free");
+        assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
+    }
+}
+
+/// A guest of the 0.2 generation that takes no call: it says so before the first one.
+const NEVER_READY: &str = r#"(component
+  (import "wasi:http/types@0.2.0" (instance $types
+    (export "incoming-request" (type (sub resource)))
+    (export "response-outparam" (type (sub resource)))))
+  (alias export $types "incoming-request" (type $request))
+  (alias export $types "response-outparam" (type $outparam))
+  (core func $not-now (canon backpressure.inc))
+  (core module $code
+    (import "" "not-now" (func $not-now))
+    (func (export "handle") (param i32 i32))
+    (start $not-now))
+  (core instance $instance (instantiate $code (with "" (instance (export "not-now" (func $not-now))))))
+  (func $handle (param "request" (own $request)) (param "response-out" (own $outparam))
+    (canon lift (core func $instance "handle")))
+  (instance $handler (export "handle" (func $handle)))
+  (export "wasi:http/incoming-handler@0.2.0" (instance $handler)))"#;
+
+#[test]
+fn a_guest_that_is_never_ready_costs_its_client_the_time_and_nobody_else() {
+    let world = World::new();
+    world.write("apps/never.wat", NEVER_READY);
+    let never = r#"
+[[trigger.http]]
+route = "/never"
+component = "never"
+[component.never]
+source = "../never.wat"
+"#;
+    let served = serve_in(world, &format!("{BOTH}{never}"), &["--request-timeout", "1s"]);
+    assert_eq!(http::get(served.address, "/never").status, 504);
     assert_eq!(http::get(served.address, "/p2/other").status, 200);
-    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
 }
 
 #[test]
