@@ -18,7 +18,7 @@ use crate::manager::PluginManager;
 use crate::plan::InstallPlan;
 use crate::progress::Progress;
 use crate::remove::sweep;
-use crate::resolve::describe;
+use crate::resolve::{describe, in_use};
 use crate::step::{Step, reached};
 use crate::store::{FileFacts, Lock, Locking, Release, Store, StoreError, make_dir, sync_dir};
 use crate::unpack::{Limits, UnpackError, unpack};
@@ -154,6 +154,10 @@ impl Session {
             installed: store.now(),
         };
         let mut record = store.record(&plan.name)?;
+        if plan.keeps_choice && record.active.is_none() {
+            // Else the highest is used, which may be this one: an app's pin would decide for all others.
+            record.active = in_use(settings, &record).map(|used| used.version.clone());
+        }
         record.put(release.clone());
         let installed = describe(settings, store, &record, &release);
         // What is left of the work goes first: once the record stands, no later installation would clean up.

@@ -84,7 +84,7 @@ pub use listing::{Described, Listed, Listing, Outdated, Unusable};
 pub use manager::PluginManager;
 pub use pack::{AssetProblem, PackError, PackRequest, Packed, pack};
 pub use pinned::PinError;
-pub use pins::{Pin, Pins, PinsError};
+pub use pins::{Pin, PinnedFrom, Pins, PinsError};
 pub use plan::{InstallPlan, InstallRequest, PackageSource, What, exactly};
 pub use progress::{Progress, Silent};
 pub use settings::{Network, Settings};

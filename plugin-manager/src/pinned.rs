@@ -8,7 +8,7 @@ use spin_catalogue::{CompatibilityCheck, PluginManifest, PluginName, ReleaseVers
 use crate::error::{InstallError, ResolveError};
 use crate::installed::{Executable, Origin};
 use crate::manager::PluginManager;
-use crate::pins::Pin;
+use crate::pins::{Pin, PinnedFrom};
 use crate::plan::manifest_of;
 use crate::resolve::start_from_store;
 use crate::store::Verification;
@@ -20,7 +20,7 @@ pub enum PinError {
     /// It would not be started without a pin either.
     #[error(transparent)]
     Resolve(#[from] ResolveError),
-    /// It is not from a catalogue, so that nobody else could install it.
+    /// It is from this machine, so that nobody else could install it.
     #[error(
         "plugin '{name}' {version} cannot be pinned: it is from no catalogue ({origin}), so nobody else could install it"
     )]
@@ -32,12 +32,12 @@ pub enum PinError {
         /// Where it came from.
         origin: Origin,
     },
-    /// The catalogue that it came from cannot say what its archives are.
+    /// The place that it came from cannot say what its archives are.
     #[error(transparent)]
     Manifest(#[from] InstallError),
     /// What is installed is not what the catalogue has under that version.
     #[error(
-        "plugin '{name}' {version} cannot be pinned: catalogue '{catalogue}' has another archive of that version \
+        "plugin '{name}' {version} cannot be pinned: {from} has another archive of that version \
          ({offered}) than the one that was installed ({installed}); install it again"
     )]
     OtherArchive {
@@ -45,11 +45,11 @@ pub enum PinError {
         name: PluginName,
         /// The version.
         version: ReleaseVersion,
-        /// The catalogue.
-        catalogue: String,
+        /// Where it came from.
+        from: PinnedFrom,
         /// The digest that is installed.
         installed: Sha256,
-        /// The digest that the catalogue names.
+        /// The digest that is named there.
         offered: Sha256,
     },
 }
@@ -69,33 +69,34 @@ impl PinError {
 
 /// The pin of what would be started now, or, if nothing is installed, of what would be installed.
 pub(crate) async fn pin(manager: &PluginManager, name: &PluginName) -> Result<Pin, PinError> {
-    let (version, catalogue) = match manager.resolve(name) {
-        Ok(Executable { version, origin: Origin::Catalogue(catalogue), .. }) => (version, catalogue),
+    let (version, from) = match manager.resolve(name) {
+        Ok(Executable { version, origin: Origin::Catalogue(name), .. }) => (version, PinnedFrom::Catalogue(name)),
+        Ok(Executable { version, origin: Origin::ManifestUrl(url), .. }) => (version, PinnedFrom::Manifest(url)),
         Ok(Executable { version, origin, .. }) => {
             return Err(PinError::NotFromCatalogue { name: name.clone(), version, origin });
         }
-        Err(ResolveError::Available { version, catalogue, .. }) => (version, catalogue),
+        Err(ResolveError::Available { version, catalogue, .. }) => (version, PinnedFrom::Catalogue(catalogue)),
         Err(error) => return Err(error.into()),
     };
-    let manifest = manifest_of(manager, name, &version, &catalogue).await?;
-    let pin = of_manifest(&manifest, catalogue);
+    let manifest = manifest_of(manager, name, &version, &from).await?;
+    let pin = of_manifest(&manifest, from);
     let record = manager.store.record(name).map_err(ResolveError::from)?;
     if let Some(held) = record.releases.iter().find(|held| held.version == version)
         && let Some(offered) = pin.archive(manager.settings.platform).filter(|offered| *offered != held.archive)
     {
-        let (name, installed, catalogue) = (name.clone(), held.archive, pin.catalogue);
-        return Err(PinError::OtherArchive { name, version, catalogue, installed, offered });
+        let (name, installed, from) = (name.clone(), held.archive, pin.from);
+        return Err(PinError::OtherArchive { name, version, from, installed, offered });
     }
     Ok(pin)
 }
 
-fn of_manifest(manifest: &PluginManifest, catalogue: String) -> Pin {
+fn of_manifest(manifest: &PluginManifest, from: PinnedFrom) -> Pin {
     let mut archives = BTreeMap::new();
     for package in &manifest.packages {
         // Of two for one platform the first counts.
         archives.entry(package.platform.to_string()).or_insert(package.sha256);
     }
-    Pin { version: manifest.version.clone(), catalogue, archives }
+    Pin { version: manifest.version.clone(), from, archives }
 }
 
 /// The executable of a pinned release.
@@ -111,8 +112,8 @@ pub(crate) fn resolve(
     };
     let record = manager.store.record(name)?;
     let Some(held) = record.releases.iter().find(|held| held.version == *version) else {
-        let (version, catalogue) = (version.clone(), pin.catalogue.clone());
-        return Err(ResolveError::PinnedMissing { name: name.clone(), version, catalogue });
+        let (version, from) = (version.clone(), pin.from.clone());
+        return Err(ResolveError::PinnedMissing { name: name.clone(), version, from });
     };
     if held.archive != pinned {
         let (version, found) = (version.clone(), held.archive);

@@ -16,14 +16,17 @@
 //!
 //! A pin names its catalogue and does not say where that is: the file belongs to the app, and an app has no say in where
 //! its user's plugins come from. What it may say is which archive it must be, by digest, for every platform there is one.
+//! A plugin that is in no catalogue has `manifest`, the address of its manifest, instead; whoever installs by it asks first.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use spin_catalogue::{Platform, PluginName, ReleaseVersion, Sha256};
+use url::Url;
 
 use crate::store::{StoreError, write_durably};
 
@@ -45,10 +48,28 @@ pub struct Pins(BTreeMap<PluginName, Pin>);
 pub struct Pin {
     /// The version.
     pub version: ReleaseVersion,
-    /// The catalogue that it is installed from, as its user calls it.
-    pub catalogue: String,
+    /// Where it is installed from.
+    pub from: PinnedFrom,
     /// The digest of its archive for each platform. Platforms that are not known here are kept.
     pub archives: BTreeMap<String, Sha256>,
+}
+
+/// Where a pinned release is installed from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PinnedFrom {
+    /// A catalogue, as its user calls it.
+    Catalogue(String),
+    /// The manifest at this address, which is in no catalogue.
+    Manifest(Box<Url>),
+}
+
+impl fmt::Display for PinnedFrom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Catalogue(name) => write!(f, "catalogue '{name}'"),
+            Self::Manifest(url) => write!(f, "{url}"),
+        }
+    }
 }
 
 impl Pin {
@@ -133,7 +154,10 @@ struct File {
 struct Entry {
     name: PluginName,
     version: ReleaseVersion,
-    catalogue: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    catalogue: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    manifest: Option<Box<Url>>,
     archives: BTreeMap<String, Sha256>,
 }
 
@@ -179,8 +203,13 @@ impl Pins {
         }
         let file: File = toml::from_str(text).map_err(|error| malformed(error.to_string()))?;
         let mut pins = BTreeMap::new();
-        for Entry { name, version, catalogue, archives } in file.plugins {
-            if pins.insert(name.clone(), Pin { version, catalogue, archives }).is_some() {
+        for Entry { name, version, catalogue, manifest, archives } in file.plugins {
+            let from = match (catalogue, manifest) {
+                (Some(catalogue), None) => PinnedFrom::Catalogue(catalogue),
+                (None, Some(manifest)) => PinnedFrom::Manifest(manifest),
+                _ => return Err(malformed(format!("'{name}' needs either a catalogue or a manifest"))),
+            };
+            if pins.insert(name.clone(), Pin { version, from, archives }).is_some() {
                 return Err(malformed(format!("'{name}' is pinned twice")));
             }
         }
@@ -190,11 +219,13 @@ impl Pins {
     /// The file as it is written: the same bytes for the same pins.
     #[must_use]
     pub fn to_toml(&self) -> String {
-        let plugins = self.0.iter().map(|(name, pin)| Entry {
-            name: name.clone(),
-            version: pin.version.clone(),
-            catalogue: pin.catalogue.clone(),
-            archives: pin.archives.clone(),
+        let plugins = self.0.iter().map(|(name, pin)| {
+            let (catalogue, manifest) = match pin.from.clone() {
+                PinnedFrom::Catalogue(catalogue) => (Some(catalogue), None),
+                PinnedFrom::Manifest(manifest) => (None, Some(manifest)),
+            };
+            let (version, archives) = (pin.version.clone(), pin.archives.clone());
+            Entry { name: name.clone(), version, catalogue, manifest, archives }
         });
         let file = File { version: VERSION, plugins: plugins.collect() };
         HEAD.to_owned() + &toml::to_string(&file).expect("the keys of a file of pins are strings")
@@ -250,7 +281,9 @@ mod tests {
     fn the_golden_file_is_read_and_written_byte_for_byte() {
         let pins = parse(GOLDEN).unwrap();
         let pin = pins.get(&"trigger-http".parse().unwrap()).unwrap();
-        assert_eq!((pin.version.as_str(), pin.catalogue.as_str()), ("0.1.0", "bundled"));
+        assert_eq!((pin.version.as_str(), &pin.from), ("0.1.0", &PinnedFrom::Catalogue("bundled".to_owned())));
+        let other = pins.get(&"trigger-zzz".parse().unwrap()).unwrap();
+        assert_eq!(other.from.to_string(), "https://example.org/trigger-zzz.json");
         assert!(pin.archive("linux-amd64".parse().unwrap()).is_some());
         assert_eq!(pin.archive("windows-amd64".parse().unwrap()), None);
         assert_eq!(pin.archives.len(), 3, "a platform that is not known here is kept");
@@ -277,6 +310,9 @@ mod tests {
                 "twice",
             ),
             (&GOLDEN.replace("catalogue = \"bundled\"", "url = \"https://example.org\""), "line"),
+            (&GOLDEN.replace("catalogue = \"bundled\"\n", ""), "either a catalogue or a manifest"),
+            (&GOLDEN.replace("manifest = \"https", "catalogue = \"x\"\nmanifest = \"https"), "either"),
+            (&GOLDEN.replace("https://example.org/", ""), "line"),
         ] {
             let error = parse(text).unwrap_err();
             assert_eq!(error.code(), "pins::malformed", "{text}");
@@ -306,7 +342,8 @@ mod tests {
             let archives = digests.into_iter().map(Sha256::from_bytes);
             let archives: BTreeMap<_, _> = platforms.map(str::to_owned).into_iter().zip(archives).collect();
             let pins: Pins = names.iter().filter_map(|name| name.parse().ok()).map(|name| {
-                (name, Pin { version: "1.2.3".parse().unwrap(), catalogue: catalogue.clone(), archives: archives.clone() })
+                let from = PinnedFrom::Catalogue(catalogue.clone());
+                (name, Pin { version: "1.2.3".parse().unwrap(), from, archives: archives.clone() })
             }).collect();
             prop_assert_eq!(parse(&pins.to_toml()).unwrap(), pins);
         }

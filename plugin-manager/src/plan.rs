@@ -3,7 +3,7 @@
 //! Reads catalogues, manifests and signatures, and changes nothing. What of these is on the web and was never needed
 //! before is downloaded; archives are not.
 
-mod package;
+pub(crate) mod package;
 
 use std::fs;
 use std::io::Read;
@@ -22,7 +22,7 @@ pub use package::PackageSource;
 use crate::error::InstallError;
 use crate::installed::Origin;
 use crate::manager::PluginManager;
-use crate::pins::Pin;
+use crate::pins::{Pin, PinnedFrom};
 use crate::source::{self, Base, Manifest, Offer, Opened};
 use crate::trust::{Claim, KeyId, Trust};
 use crate::web::{Credential, Secret, Web};
@@ -51,7 +51,8 @@ pub enum What {
     },
     /// The release that this manifest file describes.
     ManifestFile(PathBuf),
-    /// The release that an app is pinned to, from the catalogue of its pin and no other.
+    /// The release that an app is pinned to, from the place that its pin names and no other. Which installed version is
+    /// used otherwise does not change by it.
     Pinned {
         /// The plugin.
         name: PluginName,
@@ -116,6 +117,8 @@ pub struct InstallPlan {
     pub signed_by: Option<KeyId>,
     /// Set if the plugin does not fit and is installed only because the user said so.
     pub overridden: Option<Reason>,
+    /// Whether the version that is used stays the one that it was, although this one may be higher.
+    pub(crate) keeps_choice: bool,
     pub(crate) protocols: Vec<u32>,
     pub(crate) spin_compatibility: String,
     pub(crate) claim: Option<Claim>,
@@ -124,14 +127,14 @@ pub struct InstallPlan {
 }
 
 /// A manifest with what is known about the place it came from.
-struct Found {
-    manifest: PluginManifest,
-    origin: Origin,
+pub(crate) struct Found {
+    pub(crate) manifest: PluginManifest,
+    pub(crate) origin: Origin,
     /// Where its relative paths start.
-    base: Base,
+    pub(crate) base: Base,
     /// Which signature the archive must have.
-    trust: Trust,
-    web: Web,
+    pub(crate) trust: Trust,
+    pub(crate) web: Web,
 }
 
 /// Decides what installing `request` would do.
@@ -186,6 +189,7 @@ pub(crate) async fn plan(manager: &PluginManager, request: &InstallRequest) -> R
         already,
         signed_by: claim.as_ref().map(Claim::key),
         overridden,
+        keeps_choice: matches!(request.what, What::Pinned { .. }),
         protocols: manifest.protocols().to_vec(),
         spin_compatibility: manifest.spin_compatibility.clone(),
         claim,
@@ -210,53 +214,61 @@ async fn by_name(
     of_catalogue(manager, name, catalogue, &opened, &release).await
 }
 
-/// The release of a catalogue that an app is pinned to.
+/// The release that an app is pinned to.
 async fn pinned(manager: &PluginManager, name: &PluginName, pin: &Pin) -> Result<Found, InstallError> {
-    let found = exactly_that(manager, name, &pin.version, &pin.catalogue).await?;
+    let found = exactly_that(manager, name, &pin.version, &pin.from).await?;
     let platform = manager.settings.platform;
     // A pin without an archive for this platform was refused before anything was to be installed.
     let (Some(package), Some(pinned)) = (found.manifest.package(platform), pin.archive(platform)) else {
         return Ok(found);
     };
     if package.sha256 != pinned {
-        let (version, catalogue) = (pin.version.clone(), pin.catalogue.clone());
+        let (version, from) = (pin.version.clone(), pin.from.clone());
         let (pinned, offered) = (Box::new(pinned), Box::new(package.sha256));
-        return Err(InstallError::PinnedOther { name: name.clone(), version, catalogue, pinned, offered });
+        return Err(InstallError::PinnedOther { name: name.clone(), version, from, pinned, offered });
     }
     Ok(found)
 }
 
-/// The manifest of one version in one catalogue, even if it was withdrawn: who is pinned to it goes on using it.
+/// The manifest of one version in one place, even if it was withdrawn: who is pinned to it goes on using it.
 pub(crate) async fn manifest_of(
     manager: &PluginManager,
     name: &PluginName,
     version: &ReleaseVersion,
-    catalogue: &str,
+    from: &PinnedFrom,
 ) -> Result<PluginManifest, InstallError> {
-    Ok(exactly_that(manager, name, version, catalogue).await?.manifest)
+    Ok(exactly_that(manager, name, version, from).await?.manifest)
 }
 
 async fn exactly_that(
     manager: &PluginManager,
     name: &PluginName,
     version: &ReleaseVersion,
-    catalogue: &str,
+    from: &PinnedFrom,
 ) -> Result<Found, InstallError> {
-    let Some(source) = manager.settings.catalogues.iter().find(|source| source.name == catalogue) else {
+    let unknown = || InstallError::PinnedUnknown { name: name.clone(), version: version.clone(), from: from.clone() };
+    let catalogue = match from {
+        PinnedFrom::Catalogue(catalogue) => catalogue,
+        PinnedFrom::Manifest(url) => {
+            let found = from_url(manager, url, None).await?;
+            let is_it = found.manifest.name == *name && found.manifest.version == *version;
+            return if is_it { Ok(found) } else { Err(unknown()) };
+        }
+    };
+    let Some(source) = manager.settings.catalogues.iter().find(|source| source.name == *catalogue) else {
         return Err(InstallError::CatalogueNotConfigured { name: name.clone(), catalogue: catalogue.to_owned() });
     };
     let broken = |error| InstallError::Catalogue { catalogue: catalogue.to_owned(), source: Box::new(error) };
     let opened = source::open(&manager.store, source).map_err(broken)?;
     let releases = opened.directory.releases(name).map_err(|error| broken(error.into()))?.releases;
     let Some(release) = releases.iter().find(|release| release.version == *version) else {
-        let (version, catalogue) = (version.clone(), catalogue.to_owned());
-        return Err(InstallError::PinnedUnknown { name: name.clone(), version, catalogue });
+        return Err(unknown());
     };
     of_catalogue(manager, name, catalogue.to_owned(), &opened, release).await
 }
 
 /// The manifest of a release, which must be what the index of its catalogue says.
-async fn of_catalogue(
+pub(crate) async fn of_catalogue(
     manager: &PluginManager,
     name: &PluginName,
     catalogue: String,

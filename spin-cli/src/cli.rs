@@ -248,6 +248,7 @@ mod tests {
             "plugins show x",
             "plugins verify",
             "plugins gc --dry-run",
+            "plugins upgrade --url https://example.org/x.json --auth-header-value y",
             "plugins pack x --to y --version 1.0.0 --license MIT --description z",
         ] {
             assert!(matches!(parse(line), Ok(Command::Plugins(_))), "{line}");
@@ -263,6 +264,7 @@ mod tests {
             "plugins install ../x",
             "plugins install -v 1.0.0",
             "plugins upgrade x --all",
+            "plugins upgrade x --url https://example.org",
             "plugins list --installed --summary",
             "plugins list --json --format plain",
             "plugins uninstall",

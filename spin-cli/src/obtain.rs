@@ -2,8 +2,8 @@
 
 use spin_catalogue::PluginName;
 use spin_plugin_manager::{
-    CompatibilityCheck, Executable, InstallError, InstallPlan, InstallRequest, Installed, Pin, PluginManager,
-    ResolveError, Verification, What,
+    CompatibilityCheck, Executable, InstallError, InstallPlan, InstallRequest, Installed, Pin, PinnedFrom,
+    PluginManager, ResolveError, Verification, What,
 };
 
 use crate::context::Context;
@@ -75,6 +75,13 @@ pub(crate) async fn executable(
         Ok(executable) => return Ok(Obtained::Executable(executable)),
         Err(error) if matches!(*error, ResolveError::Available { .. } | ResolveError::PinnedMissing { .. }) => error,
         Err(error) => return Err(ObtainError::Resolve(error)),
+    };
+    // Whose app it is may name any address: what is said beforehand, to every app alike, is no answer to that.
+    let consent = match (consent, wanted) {
+        (Consent::Given, Wanted::Pinned(Pin { from: PinnedFrom::Manifest(_), .. }, _)) => {
+            Consent::Ask { default: false }
+        }
+        _ => consent,
     };
     let may = match consent {
         Consent::Given => true,

@@ -10,6 +10,7 @@ use url::Url;
 
 use super::{looked_text, nearest_text, version_text};
 use crate::fetch::FetchError;
+use crate::pins::PinnedFrom;
 use crate::source::CatalogueError;
 use crate::store::StoreError;
 use crate::trust::SignatureError;
@@ -59,31 +60,31 @@ pub enum InstallError {
         /// The catalogue that the pin names.
         catalogue: String,
     },
-    /// The catalogue has no release of the version that is pinned.
-    #[error("catalogue '{catalogue}' has no version {version} of plugin '{name}', to which this app is pinned")]
+    /// There is no release of the version that is pinned, where it should be.
+    #[error("{from} has no version {version} of plugin '{name}', to which this app is pinned")]
     PinnedUnknown {
         /// The plugin.
         name: PluginName,
         /// The version.
         version: ReleaseVersion,
-        /// The catalogue.
-        catalogue: String,
+        /// Where the pin says that it is from.
+        from: PinnedFrom,
     },
-    /// The catalogue has another archive of the version that is pinned.
+    /// There is another archive of the version that is pinned.
     #[error(
-        "catalogue '{catalogue}' has another archive of plugin '{name}' {version} (SHA-256 {offered}) than this app is \
-         pinned to ({pinned}); nothing was installed: ask the keeper of the catalogue why it was replaced"
+        "{from} has another archive of plugin '{name}' {version} (SHA-256 {offered}) than this app is \
+         pinned to ({pinned}); nothing was installed: ask its keeper why it was replaced"
     )]
     PinnedOther {
         /// The plugin.
         name: PluginName,
         /// The version.
         version: ReleaseVersion,
-        /// The catalogue.
-        catalogue: String,
+        /// Where the pin says that it is from.
+        from: PinnedFrom,
         /// The digest in the pin.
         pinned: Box<Sha256>,
-        /// The digest in the catalogue.
+        /// The digest that is named there.
         offered: Box<Sha256>,
     },
     /// A catalogue cannot be used.

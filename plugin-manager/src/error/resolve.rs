@@ -6,6 +6,7 @@ use spin_catalogue::{Platform, PluginName, Reason, ReleaseVersion, Sha256};
 
 use super::{again_text, looked_text, nearest_text, version_text};
 use crate::installed::Origin;
+use crate::pins::PinnedFrom;
 use crate::source::CatalogueError;
 use crate::store::StoreError;
 
@@ -83,16 +84,16 @@ pub enum ResolveError {
     },
     /// The app is pinned to a release that is not installed.
     #[error(
-        "this app is pinned to version {version} of plugin '{name}', which is not installed; \
-         `spin up --yes` installs it from catalogue '{catalogue}'"
+        "this app is pinned to version {version} of plugin '{name}', which is not installed; {}",
+        obtain_text(from)
     )]
     PinnedMissing {
         /// The plugin.
         name: PluginName,
         /// The version that it is pinned to.
         version: ReleaseVersion,
-        /// The catalogue that the pin names.
-        catalogue: String,
+        /// Where the pin says that it is from.
+        from: PinnedFrom,
     },
     /// The version that the app is pinned to is installed from another archive.
     #[error(
@@ -165,6 +166,15 @@ impl ResolveError {
             Self::PinnedIncompatible { .. } => "pins::incompatible",
             Self::Catalogue { source, .. } => source.code(),
             Self::Store(error) => error.code(),
+        }
+    }
+}
+
+fn obtain_text(from: &PinnedFrom) -> String {
+    match from {
+        PinnedFrom::Catalogue(_) => format!("`spin up --yes` installs it from {from}"),
+        PinnedFrom::Manifest(url) => {
+            format!("it is in no catalogue: if you trust {url}, run `spin plugins install --url {url}`")
         }
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use insta::assert_snapshot;
 use spin_plugin_manager::pack::Packed;
+use spin_tests::web::Web;
 use spin_tests::{App, Finished, World, http, probes};
 
 use super::{app_of, catalogue, pack_stub};
@@ -68,6 +69,14 @@ fn what_would_run_is_pinned_and_runs_although_there_is_a_higher_one() {
     assert!(relocked.stdout.contains("uninstalled"), "{}", relocked.snapshot());
     assert!(pinned.spin(&["plugins", "lock"]).success().stdout.contains("trigger-stub 2.0.0"));
     pinned.spin(&["up", "--locked"]).success();
+}
+
+#[test]
+fn locking_says_what_is_pinned_and_where_it_is_written() {
+    let pinned = Pinned::new();
+    std::fs::remove_file(pinned.file()).unwrap();
+    let lock = || pinned.spin(&["plugins", "lock"]).snapshot();
+    assert_snapshot!("locking", [lock(), lock()].join("\n"));
 }
 
 #[test]
@@ -159,6 +168,59 @@ fn what_nobody_else_could_install_is_not_pinned() {
     assert_snapshot!("pinning-a-file", lock("NOTHING").snapshot());
     assert_snapshot!("pinning-an-override", lock("SPIN_PLUGIN_TRIGGER_STUB").snapshot());
     assert!(!app.dir().join("spin-plugins.lock").exists());
+}
+
+#[test]
+fn a_plugin_of_no_catalogue_is_pinned_by_its_address_and_installed_only_when_asked() {
+    let world = World::new();
+    let packed = pack_stub(&world, "trigger-stub", "1.0.0", ">=4.0");
+    let web = Web::start([]);
+    web.put_folder("/c", &catalogue(&world));
+    let manifest = packed.manifest.strip_prefix(catalogue(&world)).unwrap();
+    let url = web.url(&format!("/c/{}", manifest.display()));
+    let app = app_of(&world, "stub");
+    let spin = |words: &[&str]| world.spin(words).env("SPIN_CATALOGUES", "").in_dir(app.dir());
+    let explicit = ["plugins", "install", "--url", &url, "--yes"];
+    spin(&explicit).run().success();
+    let locked = spin(&["plugins", "lock"]).run().success();
+    let pins = std::fs::read_to_string(app.dir().join("spin-plugins.lock")).unwrap();
+    assert!(pins.contains(&format!("manifest = \"{url}\"")), "{pins}\n{}", locked.snapshot());
+    spin(&["up", "--locked"]).run().success();
+
+    spin(&["plugins", "uninstall", "trigger-stub"]).run().success();
+    let asked = web.asked();
+    let unasked = spin(&["up", "--yes"]).run();
+    assert_snapshot!("pinned-by-address-and-missing", unasked.snapshot());
+    let unasked = spin(&["up"]).env("SPIN_AUTO_INSTALL", "1").run();
+    assert!(unasked.code == Some(1) && web.asked() == asked, "{}", unasked.snapshot());
+    let mut up = spin(&["up", "--yes"]).start_on_terminal();
+    up.output().wait_for_text("[y/N]");
+    up.type_text("y\n");
+    up.output().wait_for("stub runs");
+    assert!(up.finish_within(std::time::Duration::from_secs(30)).success(), "{}", up.snapshot());
+
+    // Under the same address, something else.
+    let other = world.write("build/other", "#!/bin/sh\necho another\n");
+    super::pack_program(&world, "trigger-stub", "1.0.0", ">=4.0", &other, &[]);
+    web.put_folder("/c", &catalogue(&world));
+    spin(&["plugins", "uninstall", "trigger-stub"]).run().success();
+    spin(&explicit).run().success();
+    let up = spin(&["up"]).run();
+    assert!(up.stderr.contains("pins::other-archive"), "{}", up.snapshot());
+}
+
+#[test]
+fn installing_what_is_pinned_changes_nothing_for_other_apps() {
+    let pinned = Pinned::new();
+    let spin = |words: &str| pinned.spin(&words.split(' ').collect::<Vec<_>>()).success().stdout;
+    spin("plugins install --yes trigger-stub@2.0.0");
+    spin("plugins uninstall trigger-stub@1.0.0");
+    spin("plugins lock");
+    spin("plugins uninstall trigger-stub");
+    spin("plugins install --yes trigger-stub@1.0.0");
+    spin("up --yes --locked");
+    let installed = "trigger-stub 1.0.0 [installed] [active]\ntrigger-stub 2.0.0 [installed]\n";
+    assert_eq!(spin("plugins list --installed"), installed);
 }
 
 #[test]

@@ -52,7 +52,7 @@ pub(crate) async fn run(args: Args, ctx: &Context) -> Result<Exit, Report> {
     }
     pins.write(&path)?;
     for (name, pin) in pins.iter() {
-        ctx.ui.result(&format!("{name} {} from catalogue '{}'", pin.version, pin.catalogue));
+        ctx.ui.result(&format!("{name} {} from {}", pin.version, pin.from));
     }
     ctx.ui.result(&format!("Written to {}", path.display()));
     Ok(Exit::OK)

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 
 use semver::{Op, VersionReq};
 use spin_catalogue::{PluginName, ReleaseVersion};
-use spin_plugin_manager::{InstallError, InstallPlan, InstallRequest, Installed, Origin, PluginManager, What};
+use spin_plugin_manager::{InstallError, InstallPlan, InstallRequest, Installed, Origin, PluginManager, Secret, What};
+use url::Url;
 
 use super::install::{not_activated, report, versioned};
 use super::of_store;
@@ -21,14 +22,20 @@ mod choice;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The plugins, each perhaps with a version; on a terminal, one is asked if none is named
-    #[arg(value_name = "NAME[@VERSION]", conflicts_with_all = ["all", "file"])]
+    #[arg(value_name = "NAME[@VERSION]", conflicts_with_all = ["all", "file", "url"])]
     plugins: Vec<Wanted>,
     /// Upgrade everything that is installed
-    #[arg(short, long, conflicts_with = "file")]
+    #[arg(short, long, conflicts_with_all = ["file", "url"])]
     all: bool,
     /// The manifest file of a plugin that is in no catalogue
-    #[arg(short, long, value_name = "PATH")]
+    #[arg(short, long, value_name = "PATH", conflicts_with = "url")]
     file: Option<PathBuf>,
+    /// The address of the manifest of a plugin that is in no catalogue
+    #[arg(short, long)]
+    url: Option<Url>,
+    /// What the server of --url wants to see as `Authorization`, as with install
+    #[arg(long, requires = "url", value_name = "VALUE")]
+    auth_header_value: Option<String>,
     /// The version, if one plugin is named without one
     #[arg(short, long, value_name = "VERSION", requires = "plugins", value_parser = requirement)]
     version: Option<VersionReq>,
@@ -72,13 +79,15 @@ pub(crate) async fn run(args: Args, ctx: &Context) -> Result<Exit, Report> {
     if args.all {
         return upgrade.all().await;
     }
-    let what: Vec<_> = match args.file {
-        Some(path) => vec![What::ManifestFile(path)],
-        None if args.plugins.is_empty() => match choice::ask(&upgrade.plugins, ctx).await? {
+    let authorization = args.auth_header_value.map(Secret::new);
+    let what: Vec<_> = match (args.file, args.url) {
+        (Some(path), _) => vec![What::ManifestFile(path)],
+        (_, Some(url)) => vec![What::ManifestUrl { url, authorization }],
+        _ if args.plugins.is_empty() => match choice::ask(&upgrade.plugins, ctx).await? {
             Some(names) => names.into_iter().map(|name| What::ByName { name, version: None }).collect(),
             None => return Ok(Exit::OK),
         },
-        None => {
+        _ => {
             let wanted = versioned(args.plugins, args.version)?.into_iter();
             wanted.map(|Wanted { name, version }| What::ByName { name, version }).collect()
         }
@@ -133,7 +142,8 @@ impl Upgrade<'_> {
         {
             return Ok(step);
         }
-        let named = matches!(&what, What::ByName { version: Some(_), .. } | What::ManifestFile(_));
+        let named =
+            matches!(&what, What::ByName { version: Some(_), .. } | What::ManifestFile(_) | What::ManifestUrl { .. });
         let plan = self.plan(what).await.map_err(report)?;
         let Some(used) = self.used(&plan.name)? else {
             return Ok(Step::Install { plan: Box::new(plan), from: None });
