@@ -87,7 +87,7 @@ pub use pinned::PinError;
 pub use pins::{Pin, PinnedFrom, Pins, PinsError};
 pub use plan::{InstallPlan, InstallRequest, PackageSource, What, exactly};
 pub use progress::{Progress, Silent};
-pub use settings::{Network, Settings};
+pub use settings::{Network, Settings, Tie};
 pub use source::{
     Catalogue, CatalogueError, CatalogueName, CatalogueSource, GitBranch, GitUrl, Knowledge, News, Place, PlaceError,
     Refreshed, WebRoot,

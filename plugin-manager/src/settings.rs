@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use semver::Version;
 use spin_catalogue::{CompatibilityCheck, Host, Platform};
+use tokio::process::Command;
 
 use crate::source::CatalogueSource;
 use crate::web::Credential;
@@ -25,6 +26,19 @@ pub struct Settings {
     pub network: Network,
     /// What the user may show to which servers.
     pub credentials: Vec<Credential>,
+    /// What binds a program that is started here to this process.
+    pub tie: Tie,
+}
+
+/// What is done with a command so that it ends with this process, however that ends. The default does nothing: then a
+/// process that is killed leaves what it started to itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Tie(pub fn(&mut Command));
+
+impl Default for Tie {
+    fn default() -> Self {
+        Self(|_| {})
+    }
 }
 
 /// Whether the network may be used.

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::{
     CatalogueSource, InstallError, InstallPlan, InstallRequest, Installed, Network, PackRequest, Packed, PluginManager,
-    Settings, Silent, Trust, TrustedKey, pack,
+    Settings, Silent, Tie, Trust, TrustedKey, pack,
 };
 
 pub(crate) use server::{After, Server};
@@ -139,6 +139,7 @@ pub(crate) fn settings(folder: &Path) -> Settings {
         protocols: vec![1],
         network: Network::Online,
         credentials: Vec::new(),
+        tie: Tie::default(),
     }
 }
 

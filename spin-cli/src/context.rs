@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use spin_app_model::launch::{DEFAULT_GRACE, HELLO_DEADLINE, PROTOCOL, env};
 use spin_catalogue::{Platform, PluginName};
-use spin_plugin_manager::{CatalogueSource, Network, PluginManager, Settings, Trust};
+use spin_plugin_manager::{CatalogueSource, Network, PluginManager, Settings, Tie, Trust};
 
 use crate::config::{BUNDLED, Config};
 use crate::environment::spin_version;
 use crate::report::Report;
 use crate::supervise::Timing;
+use crate::supervise::spawn::dies_with_us;
 use crate::ui::Ui;
 
 /// How long triggers may drain. For tests and for those who know better; not part of the documented surface.
@@ -124,7 +125,8 @@ impl Context {
         let configured = || config.before_bundled.into_iter().chain(bundled).chain(config.after_bundled).collect();
         let catalogues = self.named_catalogues.clone().unwrap_or_else(configured);
         let (spin, protocols, network) = (spin_version(), vec![PROTOCOL], self.network);
-        Ok(PluginManager::new(Settings { data_dir, catalogues, spin, platform, protocols, network, credentials }))
+        let tie = Tie(dies_with_us);
+        Ok(PluginManager::new(Settings { data_dir, catalogues, spin, platform, protocols, network, credentials, tie }))
     }
 
     /// What the user has configured.

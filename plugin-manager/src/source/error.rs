@@ -89,6 +89,12 @@ pub enum CatalogueError {
         /// How long it may take.
         limit: Duration,
     },
+    /// The repository is larger than a catalogue may be.
+    #[error("the repository has more than {limit} bytes, which is no catalogue; git was ended and nothing was kept")]
+    GitSize {
+        /// The bytes it may have.
+        limit: u64,
+    },
     /// The store cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -112,6 +118,7 @@ impl CatalogueError {
             Self::NoGit(_) => "catalogue::no-git",
             Self::Git { .. } => "catalogue::git-failed",
             Self::GitTime { .. } => "catalogue::git-timeout",
+            Self::GitSize { .. } => "catalogue::too-large",
             Self::Store(error) => error.code(),
         }
     }

@@ -4,7 +4,7 @@
 //! becomes the new tree. So a history that was rewritten, or a repository that was damaged, needs no repair.
 //!
 //! The program gets its arguments behind `--`, one transport that it may use, no hooks, no links, no questions to ask,
-//! and a limited time; see [`command`]. The user's own configuration stays in force: it knows proxies, authorities and
+//! a limited time and a limited size; see [`command`]. The user's own configuration stays in force: it knows proxies, authorities and
 //! how to prove who the user is.
 
 use std::fs;
@@ -19,6 +19,7 @@ use tokio::process::{Child, Command};
 use super::copy::Mark;
 use super::error::CatalogueError;
 use super::place::{GitBranch, GitUrl};
+use crate::settings::Tie;
 use crate::store::StoreError;
 
 /// How long `git ls-remote` may take.
@@ -26,6 +27,12 @@ const ASKING: Duration = Duration::from_secs(60);
 
 /// How long `git clone` may take.
 const CLONING: Duration = Duration::from_secs(10 * 60);
+
+/// What a clone may take of the disk, in bytes.
+const MAX_CLONE: u64 = 512 << 20;
+
+/// How often a clone is measured.
+const MEASURED_EVERY: Duration = Duration::from_millis(250);
 
 /// The most that is read of what git says, in bytes.
 const MAX_OUTPUT: u64 = 64 << 10;
@@ -37,11 +44,12 @@ pub(super) async fn fetch(
     branch: Option<&GitBranch>,
     held: Option<String>,
     target: &Path,
+    tie: Tie,
 ) -> Result<Option<Mark>, CatalogueError> {
     let reference = branch.map_or_else(|| "HEAD".to_owned(), |branch| format!("refs/heads/{branch}"));
     let mut ask = command(url);
     ask.args(["ls-remote", "--exit-code", "--"]).arg(url.to_string()).arg(&reference);
-    let answer = run(ask, "ls-remote", ASKING).await?;
+    let answer = run(ask, "ls-remote", ASKING, tie).await?;
     let revision = revision(&answer)
         .ok_or_else(|| CatalogueError::Git { what: "ls-remote", said: format!("it told no commit for {reference}") })?;
     if held.as_ref() == Some(&revision) {
@@ -51,11 +59,42 @@ pub(super) async fn fetch(
     clone.args(["clone", "--quiet", "--depth=1", "--single-branch", "--no-tags", "--template="]);
     clone.args(branch.map(|branch| format!("--branch={branch}")));
     clone.arg("--").arg(url.to_string()).arg(target);
-    run(clone, "clone", CLONING).await?;
+    within(target, MAX_CLONE, run(clone, "clone", CLONING, tie)).await?;
     let repository = target.join(".git");
     fs::remove_dir_all(&repository).map_err(|error| StoreError::io("remove", &repository, error))?;
     // Should the branch have moved in between, the next refresh finds another commit than this one, and clones again.
     Ok(Some(Mark { revision: Some(revision), ..Mark::default() }))
+}
+
+/// Does something that fills `folder`, and gives it up when there is more than `limit` bytes.
+async fn within<T>(
+    folder: &Path,
+    limit: u64,
+    work: impl Future<Output = Result<T, CatalogueError>>,
+) -> Result<T, CatalogueError> {
+    let outgrown = async {
+        let mut measured = tokio::time::interval(MEASURED_EVERY);
+        while size_of(folder) <= limit {
+            measured.tick().await;
+        }
+    };
+    tokio::select! {
+        done = work => done.and_then(|done| match size_of(folder) > limit {
+            true => Err(CatalogueError::GitSize { limit }),
+            false => Ok(done),
+        }),
+        () = outgrown => Err(CatalogueError::GitSize { limit }),
+    }
+}
+
+/// The bytes of all files below a folder. What vanishes meanwhile has none.
+fn size_of(folder: &Path) -> u64 {
+    let size = |entry: fs::DirEntry| match entry.metadata() {
+        Ok(metadata) if metadata.is_dir() => size_of(&entry.path()),
+        Ok(metadata) => metadata.len(),
+        Err(_) => 0,
+    };
+    fs::read_dir(folder).into_iter().flatten().flatten().map(size).sum()
 }
 
 /// The commit that `git ls-remote` tells.
@@ -111,7 +150,13 @@ fn command(url: &GitUrl) -> Command {
 }
 
 /// Runs `git` and gives what it wrote to its standard output.
-pub(super) async fn run(mut git: Command, what: &'static str, limit: Duration) -> Result<String, CatalogueError> {
+pub(super) async fn run(
+    mut git: Command,
+    what: &'static str,
+    limit: Duration,
+    tie: Tie,
+) -> Result<String, CatalogueError> {
+    tie.0(&mut git);
     // A group of its own, so that the programs it starts end with it.
     let git =
         git.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).kill_on_drop(true);
@@ -155,6 +200,33 @@ impl Drop for Group {
         let id = self.0.id().and_then(|id| Pid::from_raw(id.cast_signed()));
         if let Some(group) = id {
             let _ = kill_process_group(group, Signal::KILL);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use crate::testing::runtime;
+
+    /// What is cloned is a stub that writes so many bytes, and then says that it is done or waits to be ended.
+    fn clone(bytes: u64, then: &str) -> (Result<String, CatalogueError>, usize) {
+        let folder = tempfile::tempdir().unwrap();
+        let script = format!("head -c {bytes} /dev/zero >\"$0/pack\"; {then}");
+        let mut stub = Command::new("/bin/sh");
+        stub.args(["-c", &script]).arg(folder.path());
+        let limit = Duration::from_secs(30);
+        let run = within(folder.path(), 1000, run(stub, "clone", limit, Tie::default()));
+        (runtime().block_on(run), usize::try_from(size_of(folder.path())).unwrap())
+    }
+
+    #[test]
+    fn a_clone_that_grows_too_large_is_ended_while_it_grows() {
+        assert_eq!(clone(1000, "echo done").0.unwrap(), "done\n");
+        for then in ["exec cat", "exec sleep 600"] {
+            let (ended, size) = clone(1001, then);
+            assert!(matches!(ended, Err(CatalogueError::GitSize { limit: 1000 })), "{ended:?} after {size} bytes");
         }
     }
 }

@@ -119,7 +119,7 @@ async fn ask(
         }
         Place::Git { url, branch, .. } => {
             let revision = known.and_then(|state| state.revision.clone());
-            git::fetch(url, branch.as_ref(), revision, staged.folder()).await
+            git::fetch(url, branch.as_ref(), revision, staged.folder(), manager.settings.tie).await
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Starting a plugin's executable so that it cannot outlive this process. The one file that forks.
+//! Starting a plugin's executable so that it cannot outlive this process. The one file that says how to fork.
 
 use std::ffi::OsString;
 use std::io;
@@ -39,14 +39,19 @@ impl Program {
         if self.stdin == Stdin::Empty {
             command.stdin(Stdio::null());
         }
-        let parent = getpid();
-        #[allow(unsafe_code, reason = "there is no other way to run code between fork and exec")]
-        // SAFETY: the closure runs in the forked child, where only async-signal-safe work is allowed. It makes two
-        // system calls, without allocation, locks or access to memory that another thread could have been changing.
-        unsafe {
-            command.pre_exec(move || die_with(parent));
-        }
+        dies_with_us(&mut command);
         command.spawn()
+    }
+}
+
+/// Has the kernel kill what this command starts when this process ends. To be started on the main thread only, as above.
+pub(crate) fn dies_with_us(command: &mut Command) {
+    let parent = getpid();
+    #[allow(unsafe_code, reason = "there is no other way to run code between fork and exec")]
+    // SAFETY: the closure runs in the forked child, where only async-signal-safe work is allowed. It makes two
+    // system calls, without allocation, locks or access to memory that another thread could have been changing.
+    unsafe {
+        command.pre_exec(move || die_with(parent));
     }
 }
 

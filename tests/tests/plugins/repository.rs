@@ -5,7 +5,9 @@ use std::path::Path;
 use std::process::Command;
 
 use insta::assert_snapshot;
-use spin_tests::World;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use spin_tests::{Signal, World};
 
 use super::{STUB, app_of, catalogue, configured, pack_stub};
 
@@ -115,4 +117,22 @@ fn a_look_alike_of_the_public_repository_resolves_and_installs() {
     let app = app_of(&world, "cron");
     let up = configured(&world, &["up"]).in_dir(app.dir()).run().success();
     assert!(up.stdout.contains("stub runs") && STUB.contains("stub runs"), "{}", up.snapshot());
+}
+
+/// A `git` that never answers ends with the `spin` that has started it, also when that one is killed.
+#[test]
+fn git_does_not_outlive_spin() {
+    let world = World::new();
+    let started = world.path("started");
+    world.command("/usr/bin/mkfifo").args([&started]).run().success();
+    let stub = world.write("stubs/git", format!("#!/bin/sh\necho $$ >{}\nexec sleep 600\n", started.display()));
+    std::fs::set_permissions(&stub, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    configured(&world, &["plugins", "catalogue", "add", "x", "--git", "https://example.org/x"]).run().success();
+    let path = format!("{}:{}", world.path("stubs").display(), std::env::var("PATH").unwrap());
+    let update = configured(&world, &["plugins", "update"]).env("PATH", path).start();
+    let pid = std::fs::read_to_string(&started).unwrap().trim().parse().unwrap();
+    let git = pidfd_open(Pid::from_raw(pid).unwrap(), PidfdFlags::empty()).unwrap();
+    update.signal(Signal::KILL);
+    let patience = Timespec { tv_sec: 30, tv_nsec: 0 };
+    assert_eq!(poll(&mut [PollFd::new(&git, PollFlags::IN)], Some(&patience)), Ok(1), "git is still there");
 }

@@ -155,7 +155,7 @@ fn a_git_that_never_ends_is_ended_with_all_it_has_started() {
     git.arg("-c").arg(format!("sleep 1000 3>{} & wait", fifo.display()));
     let end = std::thread::spawn(move || fs::read(fifo));
     let limit = std::time::Duration::from_millis(500);
-    let error = runtime().block_on(super::super::git::run(git, "clone", limit)).unwrap_err();
+    let error = runtime().block_on(super::super::git::run(git, "clone", limit, crate::Tie::default())).unwrap_err();
     assert_eq!(error.code(), "catalogue::git-timeout");
     assert!(end.join().unwrap().is_ok(), "this would wait for 1000 s");
 }
