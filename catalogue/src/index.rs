@@ -129,16 +129,19 @@ impl Index {
     pub fn add(&mut self, manifest: &PluginManifest, digest: Sha256) {
         let mut release = Release::of(manifest, layout::release_manifest(&manifest.name, &manifest.version));
         release.sha256 = Some(digest);
-        let releases = self.plugins.entry(manifest.name.clone()).or_default();
-        let before = releases.clone();
-        match releases.iter_mut().find(|held| held.version == release.version) {
-            Some(held) => {
-                release.yanked = held.yanked;
-                release.published = held.published.take();
-                *held = release;
-            }
-            None => releases.push(release),
+        if let Some(held) = self.releases(&manifest.name).iter().find(|held| held.version == release.version) {
+            release.yanked = held.yanked;
+            release.published.clone_from(&held.published);
         }
+        self.put(&manifest.name, release);
+    }
+
+    /// Adds a row, or replaces the one of that version. The serial grows if anything changed.
+    pub fn put(&mut self, name: &PluginName, release: Release) {
+        let releases = self.plugins.entry(name.clone()).or_default();
+        let before = releases.clone();
+        releases.retain(|held| held.version != release.version);
+        releases.push(release);
         releases.sort_by(|a, b| b.version.cmp(&a.version));
         if *releases != before {
             self.serial += 1;

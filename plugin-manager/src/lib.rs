@@ -34,6 +34,7 @@
 //! | `uninstall`, `remove` | taking releases out of the store, and what unfinished work left |
 //! | `gc` | removing what nobody uses |
 //! | `listing` | what there is, installed or not |
+//! | `mirror` | copying releases into a catalogue folder |
 //! | `verify`, `contents` | comparing everything that is installed with its record |
 //! | `store` | the layout on disk, locks, records, comparing an executable with its record |
 //! | `resolve` | which executable to start, or why none |
@@ -42,8 +43,8 @@
 //!
 //! # Files
 //!
-//! Owned: `<data>/plugin-store/v1` (see `store`). Read only: `<data>/plugins` and the catalogues. [`pack()`] writes
-//! into the catalogue that it is told, [`cached()`] into the folder that it is told, and [`Pins`] beside a manifest.
+//! Owned: `<data>/plugin-store/v1` (see `store`). Read only: `<data>/plugins` and the catalogues. [`pack()`] and
+//! [`PluginManager::mirror`] write into the catalogue that they are told, [`cached()`] into the folder that it is told, and [`Pins`] beside a manifest.
 
 mod activate;
 mod cached;
@@ -56,6 +57,7 @@ mod install;
 mod installed;
 mod listing;
 mod manager;
+mod mirror;
 pub mod pack;
 mod pinned;
 mod pins;
@@ -82,6 +84,7 @@ pub use gc::{Collection, Garbage, Unused};
 pub use installed::{Executable, Installed, Origin};
 pub use listing::{Described, Listed, Listing, Outdated, Unusable};
 pub use manager::PluginManager;
+pub use mirror::{Mirror, MirrorError, MirrorRequest, MirroredPackage, PassedOver};
 pub use pack::{AssetProblem, PackError, PackRequest, Packed, pack};
 pub use pinned::PinError;
 pub use pins::{Pin, PinnedFrom, Pins, PinsError};

@@ -7,6 +7,7 @@ use crate::error::{InstallError, ResolveError};
 use crate::gc::{Collection, Garbage};
 use crate::installed::{Executable, Installed};
 use crate::listing::{Described, Listing, Outdated, Unusable};
+use crate::mirror::{Mirror, MirrorError, MirrorRequest};
 use crate::pinned::PinError;
 use crate::pins::Pin;
 use crate::plan::{InstallPlan, InstallRequest};
@@ -160,6 +161,12 @@ impl PluginManager {
     /// The names of all plugins in the catalogues, as far as those can be read.
     pub fn catalogued_names(&self) -> Vec<PluginName> {
         crate::listing::names(self)
+    }
+
+    /// Copies releases with their archives into a catalogue folder. Needs a tokio runtime, and uses the network for what is
+    /// not on this machine. Killed at any point, the folder is the catalogue that it was or the new one.
+    pub async fn mirror(&self, request: &MirrorRequest<'_>, progress: &dyn Progress) -> Result<Mirror, MirrorError> {
+        crate::mirror::mirror(self, request, progress).await
     }
 
     /// Removes versions that nobody uses, and what unfinished work has left. Needs a tokio runtime.

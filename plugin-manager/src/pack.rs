@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 
 use spin_catalogue::directory::DirectoryError;
 use spin_catalogue::entry::{Package, TriggerTable};
-use spin_catalogue::{Directory, Index, Platform, PluginManifest, PluginName, ReleaseVersion, Sha256, layout};
+use spin_catalogue::{
+    Directory, Index, Platform, PluginManifest, PluginName, RelativePath, ReleaseVersion, Sha256, layout,
+};
 
 use crate::hash;
 use crate::store::{StoreError, write_durably};
@@ -73,9 +75,7 @@ pub fn pack(request: &PackRequest<'_>) -> Result<Packed, PackError> {
     let root = request.catalogue_dir;
     let folder = layout::plugin_folder(name).below(root);
     fs::create_dir_all(&folder).map_err(|error| StoreError::io("make", &folder, error))?;
-    // One at a time: manifest and index are read, changed and written.
-    let handle = File::open(root).map_err(|error| StoreError::io("open", root, error))?;
-    handle.lock().map_err(|error| StoreError::io("lock", root, error))?;
+    let _alone = alone(root)?;
     let directory = Directory::open(root)?;
 
     let url = layout::archive_name(name, &version, *platform);
@@ -97,6 +97,14 @@ pub fn pack(request: &PackRequest<'_>) -> Result<Packed, PackError> {
     }
     put(root, &layout::index(), index.to_json().as_bytes())?;
     Ok(Packed { archive: path.beside(&url).below(root), manifest: path.below(root), sha256 })
+}
+
+/// Keeps others from changing the catalogue in `root`, for manifest and index are read, changed and written. Holds as long
+/// as the file is open.
+pub(crate) fn alone(root: &Path) -> Result<File, StoreError> {
+    let handle = File::open(root).map_err(|error| StoreError::io("open", root, error))?;
+    handle.lock().map_err(|error| StoreError::io("lock", root, error))?;
+    Ok(handle)
 }
 
 /// The packages of the manifest: `package`, and those for other platforms that a manifest of this version has already.
@@ -132,7 +140,7 @@ fn describe(request: &PackRequest<'_>, version: &ReleaseVersion, packages: Vec<P
 }
 
 /// An index of what a catalogue without one holds already, so that adding one hides nothing.
-fn index_of(directory: &Directory) -> Result<Index, PackError> {
+pub(crate) fn index_of(directory: &Directory) -> Result<Index, DirectoryError> {
     let mut index = Index::default();
     for name in directory.names()? {
         let mut releases = directory.releases(&name)?.releases;
@@ -148,16 +156,17 @@ fn index_of(directory: &Directory) -> Result<Index, PackError> {
 }
 
 /// The version that readers without an index shall get: the highest that is no pre-release, if there is one.
-fn latest<'a>(index: &'a Index, name: &PluginName) -> Option<&'a ReleaseVersion> {
+pub(crate) fn latest<'a>(index: &'a Index, name: &PluginName) -> Option<&'a ReleaseVersion> {
     let versions = || index.releases(name).iter().filter(|release| !release.yanked).map(|release| &release.version);
     versions().filter(|version| !version.is_prerelease()).max().or_else(|| versions().max())
 }
 
-fn put(root: &Path, path: &spin_catalogue::RelativePath, bytes: &[u8]) -> Result<(), PackError> {
+/// Puts a file of the catalogue in its place. The caller is [`alone`].
+pub(crate) fn put(root: &Path, path: &RelativePath, bytes: &[u8]) -> Result<(), StoreError> {
     let full = path.below(root);
     let folder = full.parent().unwrap_or(root);
     let name = path.parts().next_back().unwrap_or_default();
-    Ok(write_durably(folder, name, bytes)?)
+    write_durably(folder, name, bytes)
 }
 
 /// Why a file cannot go beside the executable.

@@ -248,6 +248,8 @@ mod tests {
             "plugins show x",
             "plugins verify",
             "plugins gc --dry-run",
+            "plugins mirror --to x",
+            "plugins mirror --to x y z@1 --platform linux-amd64 --platform macos-aarch64 --json",
             "plugins upgrade --url https://example.org/x.json --auth-header-value y",
             "plugins pack x --to y --version 1.0.0 --license MIT --description z",
         ] {
@@ -265,6 +267,7 @@ mod tests {
             "plugins install -v 1.0.0",
             "plugins upgrade x --all",
             "plugins upgrade x --url https://example.org",
+            "plugins mirror",
             "plugins list --installed --summary",
             "plugins list --json --format plain",
             "plugins uninstall",

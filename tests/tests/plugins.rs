@@ -18,8 +18,12 @@ mod garbage;
 mod killed;
 #[path = "plugins/listing.rs"]
 mod listing;
+#[path = "plugins/mirror.rs"]
+mod mirror;
 #[path = "plugins/missing.rs"]
 mod missing;
+#[path = "plugins/offline.rs"]
+mod offline;
 #[path = "plugins/packing.rs"]
 mod packing;
 #[path = "plugins/pins.rs"]

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use spin_catalogue::Platform;
 use spin_plugin_manager::pack::{PackRequest, pack};
+pub use xtask::run;
 
 /// The programs that tests, demo and packages need.
 const PACKAGES: [&str; 4] = ["spin-cli", "trigger-http", "trigger-redis", "spin-trigger-conformance"];
@@ -71,13 +72,6 @@ pub fn cargo() -> Result<Command> {
         }
     }
     Ok(cargo)
-}
-
-/// Runs a command and fails with its name if it fails.
-pub fn run(command: &mut Command) -> Result<()> {
-    let status = command.status().with_context(|| format!("can't start {}", command.get_program().display()))?;
-    ensure!(status.success(), "{} {}", command.get_program().display(), status);
-    Ok(())
 }
 
 /// The built programs.

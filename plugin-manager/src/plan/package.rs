@@ -37,7 +37,7 @@ impl fmt::Display for PackageSource {
 }
 
 /// Where the archive is that a manifest calls `url`.
-pub(super) fn locate(url: &str, origin: &Origin, base: &Base) -> Result<PackageSource, InstallError> {
+pub(crate) fn locate(url: &str, origin: &Origin, base: &Base) -> Result<PackageSource, InstallError> {
     match (url.parse::<PackageLocation>()?, base) {
         (PackageLocation::Web(url), _) => Ok(PackageSource::Web(url)),
         (PackageLocation::Relative(path), Base::Web(manifest)) => {
@@ -66,20 +66,25 @@ pub(super) async fn claim(
     if !trust.asks() {
         return Ok(None);
     }
+    let file = signature(package, web).await?;
+    Ok(trust.claim(&format!("the package {package}"), file.as_deref(), now)?)
+}
+
+/// The bytes of the signature beside an archive; `None` if there is none.
+pub(crate) async fn signature(package: &PackageSource, web: &Web) -> Result<Option<Vec<u8>>, InstallError> {
     let failed = |error: FetchError| InstallError::SignatureFile { of: package.to_string(), source: Box::new(error) };
-    let file = match package {
+    match package {
         PackageSource::File(path) => {
             let mut beside = path.clone().into_os_string();
             beside.push(trust::ENDING);
-            read_if_any(Path::new(&beside)).map_err(|error| failed(FetchError::Read(PathBuf::from(&beside), error)))?
+            read_if_any(Path::new(&beside)).map_err(|error| failed(FetchError::Read(PathBuf::from(&beside), error)))
         }
         PackageSource::Web(url) => {
             let mut beside = url.clone();
             beside.set_path(&format!("{}{}", url.path(), trust::ENDING));
-            web.bytes_if_any(&beside, trust::MAX_BYTES, PATIENCE).await.map_err(|error| failed(error.into()))?
+            web.bytes_if_any(&beside, trust::MAX_BYTES, PATIENCE).await.map_err(|error| failed(error.into()))
         }
-    };
-    Ok(trust.claim(&format!("the package {package}"), file.as_deref(), now)?)
+    }
 }
 
 /// The bytes of a small file that is no link; `None` if there is no such file. Of a longer one a part will do: it is no

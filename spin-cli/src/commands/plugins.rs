@@ -18,6 +18,7 @@ mod gc;
 mod install;
 mod list;
 mod lock;
+mod mirror;
 mod outdated;
 mod pack;
 mod search;
@@ -63,6 +64,8 @@ enum Command {
     Gc(gc::Args),
     /// Pack an executable as a plugin and add it to a catalogue folder.
     Pack(pack::Args),
+    /// Copy plugins into a catalogue folder, for machines without a network.
+    Mirror(mirror::Args),
     /// Pin an application to the plugins that would run it now.
     Lock(lock::Args),
     /// Ask the catalogues for news.
@@ -101,6 +104,7 @@ async fn dispatch(command: Command, ctx: &Context) -> Result<Exit, Report> {
         Command::Verify(args) => verify::run(args, ctx).await,
         Command::Gc(args) => gc::run(args, ctx).await,
         Command::Pack(args) => pack::run(args, ctx).await,
+        Command::Mirror(args) => mirror::run(args, ctx).await,
         Command::Lock(args) => lock::run(args, ctx).await,
         Command::Update(args) => update::run(args, ctx).await,
         Command::Other(words) => {

@@ -9,7 +9,7 @@ use spin_tests::{Finished, World};
 use super::{catalogue, pack_stub, session};
 
 /// The calls that installing, upgrading and uninstalling change something by.
-const CALLS: [&str; 13] = [
+pub(super) const CALLS: [&str; 13] = [
     "openat",
     "mkdir",
     "rename",
@@ -66,7 +66,7 @@ fn kill_everywhere(prepare: impl Fn(&World), command: &str) -> BTreeSet<String> 
     states
 }
 
-fn killed_at(world: &World, call: &str, number: u32, command: &str) -> Finished {
+pub(super) fn killed_at(world: &World, call: &str, number: u32, command: &str) -> Finished {
     let inject = format!("inject={call}:signal=KILL:when={number}");
     let trace = format!("trace={call}");
     let strace = world.command(STRACE).args(["-f", "-qq", "-o", "/dev/null", "-e", &trace, "-e", &inject]);

@@ -67,6 +67,7 @@ fn documents_are_those_that_their_schemas_describe() {
     for (schema, command) in [
         ("list", "plugins list --json"),
         ("list", "plugins search --format json"),
+        ("mirror", "plugins mirror --to there --json"),
         ("outdated", "plugins outdated --json"),
         ("show", "plugins show trigger-stub --json"),
         ("verify", "plugins verify --json"),

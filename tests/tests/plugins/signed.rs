@@ -9,7 +9,7 @@ use spin_tests::World;
 use super::{catalogue, configured, pack_stub, tree};
 
 /// Signs a file as its keeper would.
-fn sign(keys: &KeyPair, path: &Path) {
+pub(super) fn sign(keys: &KeyPair, path: &Path) {
     let content = std::fs::read(path).unwrap();
     let signature = minisign::sign(None, &keys.sk, content.as_slice(), Some("timestamp:1"), None).unwrap();
     std::fs::write(beside(path), signature.into_string()).unwrap();

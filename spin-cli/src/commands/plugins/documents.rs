@@ -208,19 +208,66 @@ pub(crate) struct UnusedRelease {
     pub(crate) bytes: u64,
 }
 
+/// What `spin plugins mirror --json` prints.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct MirrorContent {
+    /// The number of this schema.
+    pub(crate) schema: u32,
+    /// The packages that were asked for, all of which are in the mirror.
+    pub(crate) packages: Vec<MirrorPackage>,
+    /// What has no package that fits. Always empty if plugins were named.
+    pub(crate) passed_over: Vec<NotMirrored>,
+}
+
+/// A package in a mirror.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct MirrorPackage {
+    /// The name of the plugin.
+    pub(crate) name: String,
+    /// The version.
+    pub(crate) version: String,
+    /// The platform that the package is for.
+    pub(crate) platform: String,
+    /// The catalogue that it is from.
+    pub(crate) catalogue: String,
+    /// The archive in the mirror.
+    pub(crate) archive: String,
+    /// The digest of the archive.
+    pub(crate) sha256: String,
+    /// Whether the signature of the archive lies beside it.
+    pub(crate) signed: bool,
+    /// Whether the mirror did not have it before.
+    pub(crate) new: bool,
+}
+
+/// A plugin that is not in the mirror.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct NotMirrored {
+    /// The name.
+    pub(crate) name: String,
+    /// The platform in question.
+    pub(crate) platform: String,
+    /// Why it is not.
+    pub(crate) reason: String,
+    /// The stable code of that reason.
+    pub(crate) code: String,
+}
+
 /// The text of a document.
 pub(crate) fn print(document: &impl Serialize) -> String {
     serde_json::to_string_pretty(document).expect("documents are plain data")
 }
 
 /// The schemas, each with the name of its file.
-pub(crate) fn schemas() -> [(&'static str, String); 6] {
+pub(crate) fn schemas() -> [(&'static str, String); 7] {
     [
         ("plugins-catalogue-list.schema.json", text(&schema::<Vec<catalogue::Row>>())),
         ("plugins-list.schema.json", text(&schema::<Vec<Plugin>>())),
         ("plugins-outdated.schema.json", text(&schema::<OutdatedList>())),
         ("plugins-show.schema.json", text(&schema::<Details>())),
         ("plugins-verify.schema.json", text(&schema::<Verification>())),
+        ("plugins-mirror.schema.json", text(&schema::<MirrorContent>())),
         ("plugins-gc.schema.json", text(&schema::<Collected>())),
     ]
 }
