@@ -34,6 +34,7 @@
 //! | `uninstall`, `remove` | taking releases out of the store, and what unfinished work left |
 //! | `gc` | removing what nobody uses |
 //! | `listing` | what there is, installed or not |
+//! | `notice` | telling of newer versions, once a day |
 //! | `mirror` | copying releases into a catalogue folder |
 //! | `verify`, `contents` | comparing everything that is installed with its record |
 //! | `store` | the layout on disk, locks, records, comparing an executable with its record |
@@ -58,6 +59,7 @@ mod installed;
 mod listing;
 mod manager;
 mod mirror;
+mod notice;
 pub mod pack;
 mod pinned;
 mod pins;

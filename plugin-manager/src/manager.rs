@@ -158,6 +158,17 @@ impl PluginManager {
         crate::listing::outdated(self)
     }
 
+    /// The installed plugins of which a catalogue is known to have a higher version, if nobody was given them for a day.
+    /// What cannot be read is passed over. Uses no network.
+    pub fn notice(&self) -> Vec<Outdated> {
+        crate::notice::due(self)
+    }
+
+    /// Everything there is of one plugin, as [`list`](Self::list) has it.
+    pub fn list_of(&self, name: &PluginName) -> Result<Listing, StoreError> {
+        crate::listing::list(self, Some(name))
+    }
+
     /// The names of all plugins in the catalogues, as far as those can be read.
     pub fn catalogued_names(&self) -> Vec<PluginName> {
         crate::listing::names(self)

@@ -6,6 +6,7 @@
 //!   store/NAME/.incoming/          an installation that is under way, or was killed
 //!   installed/NAME.json            the record: which releases are installed
 //!   started/NAME/VERSION-SHA256    empty; its time of modification is the day on which the release was last started
+//!   noticed                        when somebody was told last that there are newer versions
 //!   locks/NAME                     locked while NAME is installed; never deleted
 //!   catalogues/, catalogue-locks/  local copies of catalogues; see `source::copy`
 //! ```

@@ -9,6 +9,7 @@ use spin_catalogue::PluginName;
 use crate::commands::up::flags::plugin_path;
 use crate::commands::{build, check, external, maintenance, plugins, trigger, up, version};
 use crate::context::Context;
+use crate::news::tell_newer;
 use crate::report::{Exit, Report};
 use crate::ui::Ui;
 
@@ -89,8 +90,16 @@ pub(crate) async fn run(line: Vec<OsString>, ui: Ui) -> Exit {
         Err(Refused::Parser(error)) => return show(&error, &ui),
         Err(Refused::Report(report)) => return fail(&report, &ui),
     };
+    // Only after these: who asks about plugins is told there.
+    let runs_plugins = matches!(command, Command::External(_) | Command::Trigger(_) | Command::Up(_));
     let result = match Context::from_environment(ui.clone()) {
-        Ok(ctx) => dispatch(command, &ctx).await,
+        Ok(ctx) => {
+            let result = dispatch(command, &ctx).await;
+            if runs_plugins && result.is_ok() {
+                tell_newer(&ctx);
+            }
+            result
+        }
         Err(report) => Err(report),
     };
     ui.clear_progress();

@@ -1,11 +1,11 @@
 //! Bringing what is known of catalogues up to date before a command looks into them.
 //!
-//! A command that looks for plugins goes through [`Context::refreshed_plugins`]; nothing on the way to starting an app
+//! Also the notice that there are newer versions. A command that looks for plugins goes through [`Context::refreshed_plugins`]; nothing on the way to starting an app
 //! does.
 
 use std::time::Duration;
 
-use spin_plugin_manager::{PluginManager, Refreshed};
+use spin_plugin_manager::{Outdated, PluginManager, Refreshed};
 
 use crate::context::Context;
 use crate::report::Report;
@@ -25,6 +25,22 @@ impl Context {
             }
         }
         Ok(plugins)
+    }
+}
+
+/// Says that there are newer versions, after something was run for a person: at most once a day, and from what the
+/// commands that ask for news have left on this machine.
+pub(crate) fn tell_newer(ctx: &Context) {
+    if !ctx.ui.is_seen() {
+        return;
+    }
+    // What cannot be found out is no trouble of who ran something else.
+    let Ok(plugins) = ctx.plugins() else { return };
+    for Outdated { name, version, newer, .. } in plugins.notice() {
+        if let Some((newer, _)) = newer {
+            let text = format!("{name} {newer} is available, and {version} is used: spin plugins upgrade {name}");
+            ctx.ui.notice(&text);
+        }
     }
 }
 

@@ -115,6 +115,15 @@ impl Ui {
         }
     }
 
+    /// Whether there is a person who sees what is not a result.
+    pub(crate) fn is_seen(&self) -> bool {
+        match self.inner.sink {
+            Sink::Terminal => std::io::stderr().is_terminal(),
+            #[cfg(test)]
+            Sink::Memory(_) => false,
+        }
+    }
+
     /// Asks for yes or no; an empty answer is `default`, the end of the input is no.
     ///
     /// A plain line, not a raw-mode menu: Ctrl-C keeps its usual effect and the terminal is never left changed.

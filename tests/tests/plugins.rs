@@ -22,6 +22,8 @@ mod listing;
 mod mirror;
 #[path = "plugins/missing.rs"]
 mod missing;
+#[path = "plugins/notice.rs"]
+mod notice;
 #[path = "plugins/offline.rs"]
 mod offline;
 #[path = "plugins/packing.rs"]
