@@ -18,6 +18,7 @@ const RESERVED: &[&str] = &[
     "b",
     "build",
     "check",
+    "completions",
     "d",
     "deploy",
     "doctor",

@@ -3,18 +3,19 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use spin_catalogue::PluginName;
 
 use crate::commands::up::flags::plugin_path;
-use crate::commands::{build, check, external, maintenance, plugins, trigger, up, version};
+use crate::commands::{build, check, completions, external, maintenance, plugins, trigger, up, version};
 use crate::context::Context;
 use crate::news::tell_newer;
 use crate::report::{Exit, Report};
 use crate::ui::Ui;
 
 /// Every command that can be typed, for "did you mean".
-pub(crate) const NAMES: &[&str] = &["build", "check", "help", "maintenance", "plugin", "plugins", "up", "version"];
+pub(crate) const NAMES: &[&str] =
+    &["build", "check", "completions", "help", "maintenance", "plugin", "plugins", "up", "version"];
 
 /// Commands of the public command line, and planned ones, that this version does not have. They are never looked for
 /// among the plugins: a plugin must not take the place of a command that will come.
@@ -54,6 +55,8 @@ enum Table {
     Build,
     /// Check an application without running it.
     Check(check::Args),
+    /// Print what makes a shell complete commands, plugins and versions.
+    Completions(completions::Args),
     /// Write files about this program.
     #[command(hide = true)]
     Maintenance(maintenance::Args),
@@ -75,12 +78,20 @@ enum Table {
 enum Command {
     Build(build::Args),
     Check(check::Args),
+    Completions(completions::Args),
     External(external::Args),
     Maintenance(maintenance::Args),
     Plugins(Box<plugins::Args>),
     Trigger(trigger::Args),
     Up(up::Args),
     Version(version::Args),
+}
+
+/// The whole command line with every flag, also of those commands that divide theirs before the parser sees them.
+pub(crate) fn command() -> clap::Command {
+    let (build, up) = (build::flags(), up::flags::Flags::command());
+    let own = |own: clap::Command, flags: &clap::Command| own.args(flags.get_arguments().cloned());
+    Line::command().mut_subcommand("build", |one| own(one, &build)).mut_subcommand("up", |one| own(one, &up))
 }
 
 /// Runs one command line, the program's name included, and tells what went wrong.
@@ -110,6 +121,7 @@ async fn dispatch(command: Command, ctx: &Context) -> Result<Exit, Report> {
     match command {
         Command::Build(args) => build::run(args, ctx).await,
         Command::Check(args) => check::run(args, ctx).await,
+        Command::Completions(args) => completions::run(args, ctx).await,
         Command::External(args) => external::run(args, ctx).await,
         Command::Maintenance(args) => maintenance::run(args, ctx).await,
         Command::Plugins(args) => plugins::run(*args, ctx).await,
@@ -158,6 +170,7 @@ fn parse(line: Vec<OsString>) -> Result<Command, Refused> {
             let (name, overrides) = (words.remove(0), plugin_path.into_iter().collect());
             return Ok(Command::External(external::Args { name, args: words, overrides }));
         }
+        Table::Completions(args) => Command::Completions(args),
         Table::Maintenance(args) => Command::Maintenance(args),
         Table::Plugins(args) => Command::Plugins(args),
         Table::Build => Command::Build(build::Args { line: Vec::new() }),
@@ -218,8 +231,6 @@ fn fail(report: &Report, ui: &Ui) -> Exit {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
-    use clap::CommandFactory;
-
     use super::*;
 
     fn parse(line: &str) -> Result<Command, Refused> {
@@ -229,6 +240,7 @@ mod tests {
     #[test]
     fn the_table_is_sound() {
         Line::command().debug_assert();
+        command().disable_help_flag(true).build();
     }
 
     #[test]

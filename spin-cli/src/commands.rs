@@ -2,6 +2,7 @@
 
 pub(crate) mod build;
 pub(crate) mod check;
+pub(crate) mod completions;
 pub(crate) mod external;
 pub(crate) mod maintenance;
 pub(crate) mod plugins;

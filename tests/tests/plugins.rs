@@ -6,6 +6,8 @@
 mod archives;
 #[path = "plugins/catalogues.rs"]
 mod catalogues;
+#[path = "plugins/completions.rs"]
+mod completions;
 #[path = "plugins/credentials.rs"]
 mod credentials;
 #[path = "plugins/crowded.rs"]

@@ -7,12 +7,14 @@ use anyhow::{Result, bail};
 use crate::build::run;
 
 /// A program that tests start, and the package that holds it.
-const SERVERS: [(&str, &str); 5] = [
+const SERVERS: [(&str, &str); 7] = [
+    ("fish", "fish"),
     ("git", "git"),
     ("python3", "python3"),
     ("redis-server", "redis-server"),
     ("strace", "strace"),
     ("unshare", "util-linux"),
+    ("zsh", "zsh"),
 ];
 
 /// Installs what is missing where that is possible, and says what to install where it is not.

@@ -48,6 +48,11 @@ struct Flags {
     help: bool,
 }
 
+/// The parser of what is `spin build`'s own, for whoever lists its flags.
+pub(crate) fn flags() -> clap::Command {
+    Flags::command()
+}
+
 pub(crate) async fn run(args: Args, ctx: &Context) -> Result<Exit, Report> {
     let command = Flags::command();
     let split = Table::of(&command).split(args.line)?;

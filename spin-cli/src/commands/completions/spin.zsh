@@ -1,0 +1,12 @@
+#compdef spin
+# Completion of `spin` in zsh, which asks `spin` itself.
+_spin() {
+    local -a candidates
+    candidates=(${(f)"$("${words[1]}" completions candidates -- "${(@)words[2,CURRENT]}" 2>/dev/null)"})
+    if (( $#candidates )); then
+        compadd -- $candidates
+    else
+        _files
+    fi
+}
+compdef _spin spin
