@@ -192,6 +192,7 @@ mod tests {
     use super::*;
 
     const GOLDEN: &str = include_str!("../../tests/data/formats/v2/record.json");
+    const ORIGINS: &str = include_str!("../../tests/data/formats/v2/record-origins.json");
     const GOLDEN_V1: &str = include_str!("../../tests/data/formats/v1/record.json");
 
     fn parse(json: &str) -> Result<Record, StoreError> {
@@ -208,6 +209,17 @@ mod tests {
         assert_eq!(record.releases[1].origin, Origin::Catalogue("bundled".into()));
         assert_eq!(record.releases[1].contents, Some(Sha256::from_bytes([0x34; 32])));
         assert_eq!(record.to_json(), GOLDEN);
+    }
+
+    #[test]
+    fn the_golden_record_of_a_signed_release_and_of_one_from_an_address_is_read_and_written_byte_for_byte() {
+        let record = parse(ORIGINS).unwrap();
+        let [signed, addressed] = &record.releases[..] else { panic!("two releases") };
+        assert_eq!(signed.signed_by.unwrap().to_string(), "62A8DD1C6B1D9C07");
+        assert_eq!(addressed.signed_by, None);
+        let url = "https://example.org/trigger-demo.json".parse().unwrap();
+        assert_eq!(addressed.origin, Origin::ManifestUrl(Box::new(url)));
+        assert_eq!(record.to_json(), ORIGINS);
     }
 
     #[test]

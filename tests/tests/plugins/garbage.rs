@@ -69,3 +69,14 @@ fn gc() {
     let left = session(&world, &["plugins list --installed", "plugins verify"]);
     assert_snapshot!([fresh, kept, gone, left].join("\n"));
 }
+
+#[test]
+fn a_record_that_cannot_be_read_is_told_by_every_listing() {
+    let world = world();
+    fs::write(world.data().join("plugin-store/v1/installed/trigger-stub.json"), "{").unwrap();
+    let commands = ["gc", "gc --json", "outdated", "outdated --json", "search", "search --json", "list --installed"];
+    assert_snapshot!(session(
+        &world,
+        &commands.map(|command| format!("plugins {command}")).each_ref().map(String::as_str)
+    ));
+}
