@@ -4,6 +4,7 @@
 //! * [`ControlAddress`]: where the trigger finds the control channel;
 //! * [`LineReader`]: splits the channel's bytes into lines, with a limit;
 //! * [`TriggerMessage`] and [`HostMessage`]: what a line says;
+//! * [`metrics`]: what a trigger counts, on the channel and as a text for Prometheus;
 //! * [`negotiate`] and [`answer_hello`]: which protocol both sides speak.
 //!
 //! Everything here is a pure function of its input: no sockets, no clocks, no environment. The host and the library
@@ -29,6 +30,7 @@ pub mod env;
 mod hello;
 mod line;
 mod message;
+pub mod metrics;
 
 use std::time::Duration;
 
@@ -36,7 +38,8 @@ pub use address::{AddressError, ControlAddress, MAX_SOCKET_PATH_BYTES};
 pub use hello::{HelloError, NoCommonProtocol, answer_hello, negotiate};
 pub use line::{LineError, LineReader, MAX_LINE_BYTES};
 pub use message::{
-    Drain, Endpoint, Failed, Hello, HostMessage, MessageError, Progress, Ready, TriggerMessage, Welcome,
+    Drain, Endpoint, FEATURES, Failed, Generation, Hello, HostMessage, MessageError, Progress, RELOAD, Ready, Rejected,
+    Reload, STATUS, Status, StatusRequest, TriggerMessage, Welcome,
 };
 
 /// The protocol that this crate describes.

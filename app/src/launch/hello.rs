@@ -1,6 +1,6 @@
 //! Agreeing on a protocol: what the host answers to a trigger's hello. Pure functions.
 
-use super::message::{Hello, Welcome};
+use super::message::{FEATURES, Hello, Welcome};
 use crate::names::TriggerType;
 
 /// The two sides have no protocol in common.
@@ -73,8 +73,8 @@ pub fn negotiate(offered: &[u32], supported: &[u32]) -> Result<u32, NoCommonProt
 
 /// What the host answers to a hello: a welcome, or the reason to refuse.
 ///
-/// `supported` is normally `&[`[`PROTOCOL`](super::PROTOCOL)`]`. Features that the host does not know are ignored; it
-/// knows none so far.
+/// `supported` is normally `&[`[`PROTOCOL`](super::PROTOCOL)`]`. Of the features those are welcome that are
+/// [known](FEATURES); others are ignored.
 ///
 /// # Errors
 ///
@@ -83,7 +83,10 @@ pub fn answer_hello(hello: &Hello, expected: &TriggerType, supported: &[u32]) ->
     if hello.trigger_type != *expected {
         return Err(HelloError::WrongType { expected: expected.clone(), actual: hello.trigger_type.clone() });
     }
-    Ok(Welcome::new(negotiate(&hello.protocols, supported)?))
+    let mut welcome = Welcome::new(negotiate(&hello.protocols, supported)?);
+    let offered = |known: &&str| hello.features.iter().any(|feature| feature == known);
+    welcome.features = FEATURES.iter().copied().filter(offered).map(str::to_owned).collect();
+    Ok(welcome)
 }
 
 /// Protocol numbers as a person lists them. A hostile list is cut short.
@@ -114,6 +117,14 @@ mod tests {
         let hello = Hello::new("cron".parse().unwrap(), "0.1.0");
         let welcome = answer_hello(&hello, &"cron".parse().unwrap(), &[PROTOCOL]).unwrap();
         assert_eq!(welcome.protocol, PROTOCOL);
+        assert!(welcome.features.is_empty());
+    }
+
+    #[test]
+    fn features_that_both_know_are_welcome_each_once() {
+        let hello = Hello::new("cron".parse().unwrap(), "0.1.0").with_features(&["status", "odd", "status", "reload"]);
+        let welcome = answer_hello(&hello, &"cron".parse().unwrap(), &[PROTOCOL]).unwrap();
+        assert_eq!(welcome.features, ["reload", "status"]);
     }
 
     #[test]

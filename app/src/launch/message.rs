@@ -1,6 +1,11 @@
 //! What the lines of the control channel say: one JSON object a line, with one key, the name of the message.
 //!
 //! Unknown messages and unknown fields are ignored, so that either side may be newer than the other.
+//!
+//! The optional parts have modules of their own: `reload` and `status`.
+
+mod reload;
+mod status;
 
 use std::time::Duration;
 
@@ -9,6 +14,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::names::TriggerType;
+
+pub use reload::{Generation, RELOAD, Rejected, Reload};
+pub use status::{STATUS, Status, StatusRequest};
+
+/// The optional parts of the protocol that this crate describes, as they are named in [`Hello::features`].
+pub const FEATURES: &[&str] = &[RELOAD, STATUS];
 
 /// A message from a trigger to its host.
 ///
@@ -21,7 +32,7 @@ use crate::names::TriggerType;
 /// assert_eq!(TriggerMessage::decode(line.as_bytes())?, Some(message));
 /// # Ok::<(), spin_app_model::launch::MessageError>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum TriggerMessage {
@@ -33,6 +44,16 @@ pub enum TriggerMessage {
     Ready(Ready),
     /// The start failed; the process is about to exit.
     Failed(Failed),
+    /// A new generation can be used: the first answer to a reload.
+    Prepared(Generation),
+    /// A new generation can't be run: the other one.
+    Rejected(Rejected),
+    /// New events are served by this generation from now on.
+    Committed(Generation),
+    /// The last event of the generation that this one replaced has ended; nothing of its folder is used any more.
+    Retired(Generation),
+    /// The answer to a request for the status.
+    Status(Status),
 }
 
 /// A message from the host to a trigger.
@@ -44,6 +65,14 @@ pub enum HostMessage {
     Welcome(Welcome),
     /// Stop accepting, finish what runs, exit with 0.
     Drain(Drain),
+    /// Prepare a new generation of the app.
+    Reload(Reload),
+    /// Use the generation that was prepared.
+    Commit(Generation),
+    /// Forget the generation that was announced.
+    Abort(Generation),
+    /// Say how you are.
+    Status(StatusRequest),
 }
 
 /// A trigger introduces itself.
@@ -181,6 +210,11 @@ impl TriggerMessage {
             "progress" => Self::Progress(fields("progress", body)?),
             "ready" => Self::Ready(fields("ready", body)?),
             "failed" => Self::Failed(fields("failed", body)?),
+            "prepared" => Self::Prepared(fields("prepared", body)?),
+            "rejected" => Self::Rejected(fields("rejected", body)?),
+            "committed" => Self::Committed(fields("committed", body)?),
+            "retired" => Self::Retired(fields("retired", body)?),
+            "status" => Self::Status(fields("status", body)?),
             _ => return Ok(None),
         }))
     }
@@ -193,6 +227,11 @@ impl TriggerMessage {
             Self::Progress(_) => "progress",
             Self::Ready(_) => "ready",
             Self::Failed(_) => "failed",
+            Self::Prepared(_) => "prepared",
+            Self::Rejected(_) => "rejected",
+            Self::Committed(_) => "committed",
+            Self::Retired(_) => "retired",
+            Self::Status(_) => "status",
         }
     }
 }
@@ -214,6 +253,10 @@ impl HostMessage {
         Ok(Some(match name.as_str() {
             "welcome" => Self::Welcome(fields("welcome", body)?),
             "drain" => Self::Drain(fields("drain", body)?),
+            "reload" => Self::Reload(fields("reload", body)?),
+            "commit" => Self::Commit(fields("commit", body)?),
+            "abort" => Self::Abort(fields("abort", body)?),
+            "status" => Self::Status(fields("status", body)?),
             _ => return Ok(None),
         }))
     }
@@ -224,6 +267,10 @@ impl HostMessage {
         match self {
             Self::Welcome(_) => "welcome",
             Self::Drain(_) => "drain",
+            Self::Reload(_) => "reload",
+            Self::Commit(_) => "commit",
+            Self::Abort(_) => "abort",
+            Self::Status(_) => "status",
         }
     }
 }
@@ -233,6 +280,13 @@ impl Hello {
     #[must_use]
     pub fn new(trigger_type: TriggerType, version: impl Into<String>) -> Self {
         Self { protocols: vec![super::PROTOCOL], trigger_type, version: version.into(), features: Vec::new() }
+    }
+
+    /// The same with these features.
+    #[must_use]
+    pub fn with_features(mut self, features: &[&str]) -> Self {
+        self.features = features.iter().map(|&feature| feature.to_owned()).collect();
+        self
     }
 }
 
@@ -269,18 +323,10 @@ impl Endpoint {
 }
 
 impl Failed {
-    /// Most bytes of a message: an error that quotes a whole file must still fit a line.
-    const MAX_MESSAGE_BYTES: usize = 64 * 1024;
-
     /// A failure; an enormous message is cut.
     #[must_use]
     pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
-        let mut message = message.into();
-        if message.len() > Self::MAX_MESSAGE_BYTES {
-            message.truncate(message.floor_char_boundary(Self::MAX_MESSAGE_BYTES));
-            message.push('…');
-        }
-        Self { code: code.into(), message }
+        Self { code: code.into(), message: cut(message.into()) }
     }
 }
 
@@ -296,6 +342,16 @@ impl Drain {
     pub fn grace(&self) -> Duration {
         Duration::from_millis(self.grace_ms)
     }
+}
+
+/// An error that quotes a whole file must still fit a line.
+fn cut(mut message: String) -> String {
+    const MAX_BYTES: usize = 64 * 1024;
+    if message.len() > MAX_BYTES {
+        message.truncate(message.floor_char_boundary(MAX_BYTES));
+        message.push('…');
+    }
+    message
 }
 
 fn encode(message: &impl Serialize) -> String {
