@@ -5,6 +5,7 @@
 //! * [`LineReader`]: splits the channel's bytes into lines, with a limit;
 //! * [`TriggerMessage`] and [`HostMessage`]: what a line says;
 //! * [`metrics`]: what a trigger counts, on the channel and as a text for Prometheus;
+//! * [`message_schemas`]: the same for programs that are not in Rust;
 //! * [`negotiate`] and [`answer_hello`]: which protocol both sides speak.
 //!
 //! Everything here is a pure function of its input: no sockets, no clocks, no environment. The host and the library
@@ -31,6 +32,7 @@ mod hello;
 mod line;
 mod message;
 pub mod metrics;
+mod schema;
 
 use std::time::Duration;
 
@@ -41,6 +43,8 @@ pub use message::{
     Drain, Endpoint, FEATURES, Failed, Generation, Hello, HostMessage, MessageError, Progress, RELOAD, Ready, Rejected,
     Reload, STATUS, Status, StatusRequest, TriggerMessage, Welcome,
 };
+
+pub use schema::message_schemas;
 
 /// The protocol that this crate describes.
 ///

@@ -9,6 +9,7 @@ mod status;
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -32,7 +33,7 @@ pub const FEATURES: &[&str] = &[RELOAD, STATUS];
 /// assert_eq!(TriggerMessage::decode(line.as_bytes())?, Some(message));
 /// # Ok::<(), spin_app_model::launch::MessageError>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum TriggerMessage {
@@ -57,7 +58,7 @@ pub enum TriggerMessage {
 }
 
 /// A message from the host to a trigger.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum HostMessage {
@@ -76,7 +77,7 @@ pub enum HostMessage {
 }
 
 /// A trigger introduces itself.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Hello {
     /// The protocols it speaks.
@@ -92,7 +93,7 @@ pub struct Hello {
 }
 
 /// The host accepts a trigger.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Welcome {
     /// The protocol that both speak from now on.
@@ -103,7 +104,7 @@ pub struct Welcome {
 }
 
 /// How far the start of a trigger is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Progress {
     /// What it is doing, for example `compile`.
@@ -115,7 +116,7 @@ pub struct Progress {
 }
 
 /// A trigger serves its application from now on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Ready {
     /// Where it can be reached, or what it is subscribed to.
@@ -124,7 +125,7 @@ pub struct Ready {
 }
 
 /// A place where events come from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Endpoint {
     /// What kind of place it is, for example `http`.
@@ -134,7 +135,7 @@ pub struct Endpoint {
 }
 
 /// A trigger cannot start.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Failed {
     /// A stable code, for example `http::address-in-use`.
@@ -144,7 +145,7 @@ pub struct Failed {
 }
 
 /// The host asks a trigger to end in order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Drain {
     /// How many milliseconds events in flight may still take.

@@ -18,6 +18,7 @@ mod wire;
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use name::{InvalidMetricName, LabelName, MetricName};
@@ -48,7 +49,7 @@ pub const TRIGGER_RESTARTS: &str = "spin_trigger_restarts_total";
 pub const RELOADS: &str = "spin_reloads_total";
 
 /// One thing that is counted or measured, with what distinguishes it from others of its name.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "wire::Metric", into = "wire::Metric")]
 pub struct Metric {
     name: MetricName,

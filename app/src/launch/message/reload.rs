@@ -4,13 +4,14 @@
 //! `commit` or `abort` to all. After a commit a trigger says `committed` when new events are served by the new
 //! generation, and `retired` when the last event of the old one has ended.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The feature of [`Hello`](super::Hello) that stands for these messages.
 pub const RELOAD: &str = "reload";
 
 /// The host has a new generation of the app: prepare it, and use it after a commit only.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Reload {
     /// The number of the generation, higher than that of every earlier one. The one that a trigger is started with
@@ -23,7 +24,7 @@ pub struct Reload {
 }
 
 /// A generation of the app, in the messages that say no more: `commit`, `abort`, `prepared`, `committed`, `retired`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Generation {
     /// The number that its [`Reload`] has.
@@ -31,7 +32,7 @@ pub struct Generation {
 }
 
 /// A trigger can't run a new generation; it goes on with the one it has.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Rejected {
     /// The number of the generation.

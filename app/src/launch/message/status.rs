@@ -1,5 +1,6 @@
 //! The messages of a status: the host asks, a trigger answers how it is and what it has counted.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
@@ -10,7 +11,7 @@ use crate::launch::metrics::Metric;
 pub const STATUS: &str = "status";
 
 /// The host wants to know how a trigger is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct StatusRequest {
     /// A number that the answer repeats.
@@ -18,7 +19,7 @@ pub struct StatusRequest {
 }
 
 /// How a trigger is.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Status {
     /// The number of the request.

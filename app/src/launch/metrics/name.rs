@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The longest name of either kind, in bytes.
@@ -12,16 +13,18 @@ const MAX_LENGTH: usize = 128;
 ///
 /// Letters, digits and `_`, not starting with a digit, at most 128 of them. Colons, which Prometheus sets aside for the
 /// person who writes its rules, are not allowed.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(inline, extend("pattern" = "^[A-Za-z_][A-Za-z0-9_]*$", "maxLength" = MAX_LENGTH))]
 pub struct MetricName(String);
 
 /// The name of a label, such as `component`.
 ///
 /// Spelled like a [`MetricName`]. `le` and `quantile`, which Prometheus gives a meaning, and names that begin with `__`,
 /// which it keeps to itself, are not allowed.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(inline, extend("pattern" = "^[A-Za-z_][A-Za-z0-9_]*$", "maxLength" = MAX_LENGTH))]
 pub struct LabelName(String);
 
 /// A text that can't be the name of a metric or of a label.

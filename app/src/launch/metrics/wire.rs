@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Histogram, LabelName, MetricError, MetricName, MetricValue};
@@ -9,17 +10,20 @@ use super::{Histogram, LabelName, MetricError, MetricName, MetricValue};
 /// The types that there are.
 pub(super) const TYPES: [&str; 3] = ["counter", "gauge", "histogram"];
 
-/// See [`super::Metric`].
-#[derive(Debug, Serialize, Deserialize)]
+/// One thing that is counted or measured since the process started, with what distinguishes it from others of its name.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub(super) enum Metric {
+    /// How much there was: never negative, never falling.
     Counter(Number),
+    /// How much there is now.
     Gauge(Number),
+    /// How values are distributed.
     Histogram(Distribution),
 }
 
 /// The members of a counter and of a gauge.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(super) struct Number {
     name: MetricName,
     #[serde(default)]
@@ -28,7 +32,7 @@ pub(super) struct Number {
 }
 
 /// The members of a histogram.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(super) struct Distribution {
     name: MetricName,
     #[serde(default)]
