@@ -1,6 +1,6 @@
 //! The locked apps that a trigger is given: one that every trigger can run, and some that none may.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use spin_app_model::lock::LockedApp;
 
 /// A requirement that no host will ever meet.
@@ -43,6 +43,54 @@ pub(crate) fn with_an_unknown_part() -> String {
     empty(json!({ "spin_lock_version": 1, "must_understand": [NO_SUCH_PART] }))
 }
 
+/// With an entry of a type that nobody can understand: it has a field that no trigger has, and nothing else.
+pub(crate) fn with_a_bad_entry(trigger_type: &str) -> String {
+    let entry = entry("conformance", trigger_type, json!({ NO_SUCH_PART: true }));
+    empty(json!({ "spin_lock_version": 0, "triggers": [entry] }))
+}
+
+/// The app of `lock`, and entries of other types with a component whose code is not there.
+pub(crate) fn with_entries_of_others(lock: &str) -> String {
+    let config = json!({ "component": "conformance-other", NO_SUCH_PART: [1, null] });
+    let source = json!({ "content_type": "application/wasm", "source": "file:///conformance/no/such/file" });
+    let component = json!({ "id": "conformance-other", "source": source });
+    extended(lock, |app| {
+        push(app, "triggers", entry("conformance-other", "conformance-other", config));
+        push(app, "components", component);
+    })
+}
+
+/// The app of `lock`, with a description that makes it larger than any buffer.
+pub(crate) fn huge(lock: &str) -> String {
+    const LENGTH: usize = 16 * 1024 * 1024;
+    extended(lock, |app| {
+        if let Some(metadata) = app.get_mut("metadata").and_then(Value::as_object_mut) {
+            metadata.insert("description".to_owned(), Value::String("long ".repeat(LENGTH / 5)));
+        }
+    })
+}
+
+fn entry(id: &str, trigger_type: &str, config: Value) -> Value {
+    json!({ "id": id, "trigger_type": trigger_type, "trigger_config": config })
+}
+
+fn push(app: &mut Map<String, Value>, list: &str, item: Value) {
+    if let Some(list) = app.get_mut(list).and_then(Value::as_array_mut) {
+        list.push(item);
+    }
+}
+
+/// One that was given and can't be read stays as it is: the trigger says what is wrong with it.
+fn extended(lock: &str, extend: impl FnOnce(&mut Map<String, Value>)) -> String {
+    match serde_json::from_str(lock) {
+        Ok(Value::Object(mut app)) => {
+            extend(&mut app);
+            Value::Object(app).to_string()
+        }
+        _ => lock.to_owned(),
+    }
+}
+
 /// The app of `fields`, without anything to run.
 fn empty(fields: Value) -> String {
     let mut app = json!({ "metadata": { "name": "conformance" }, "triggers": [], "components": [] });
@@ -64,9 +112,20 @@ mod tests {
     fn bad_ones_are_bad_for_the_reason_that_is_meant() {
         let code = |text: String| read(&text).map(|_| "none").unwrap_or_else(|error| error.code());
         assert_eq!(code(without_triggers()), "none");
+        // Only who serves a type can say what is wrong with an entry of it.
+        assert_eq!(code(with_a_bad_entry("stub")), "none");
         assert_eq!(code(not_json()), "lock::not-json");
         assert_eq!(code(of_a_newer_version()), "lock::version");
         assert_eq!(code(with_an_unknown_requirement()), "lock::host-requirements");
         assert_eq!(code(with_an_unknown_part()), "lock::must-understand");
+    }
+
+    #[test]
+    fn unusual_ones_are_good_and_hold_what_was_given() {
+        let app = read(&with_entries_of_others(&with_a_bad_entry("stub"))).expect("a good one");
+        assert_eq!((app.triggers.len(), app.components.len()), (2, 1));
+        let long = huge(&with_a_bad_entry("stub"));
+        assert!(long.len() > 15 * 1024 * 1024);
+        assert_eq!(read(&long).expect("a good one").triggers.len(), 1);
     }
 }

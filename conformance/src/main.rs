@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `subject` | the executable under test and how it is started |
 //! | `process` | one process of it: output, signals, its end |
+//! | `parent` | a host that can be killed |
 //! | `session` | the host's side of the control channel |
 //! | `locks` | the locked apps it is given, good and bad |
 //! | `checks` | the checks, each a small function |
@@ -16,6 +17,7 @@
 
 mod checks;
 mod locks;
+mod parent;
 mod process;
 mod report;
 mod session;
@@ -35,7 +37,7 @@ use crate::subject::Subject;
 
 /// Drive a trigger executable through the trigger protocol.
 ///
-/// Exits with 0 if it keeps to all of it, with 1 if not.
+/// Exits with 0 if it keeps to all of it that it offers, with 1 if not.
 #[derive(Parser)]
 #[command(name = "spin-trigger-conformance", version)]
 struct Arguments {
@@ -54,9 +56,13 @@ struct Arguments {
     #[arg(long, value_name = "SECONDS", default_value_t = 120)]
     patience: u64,
 
-    /// Write the result as JSON
+    /// Write the result as JSON, whose schema is docs/schemas/conformance-report.schema.json
     #[arg(long)]
     json: bool,
+
+    /// Start the trigger and wait for being killed
+    #[arg(long = "as-parent", hide = true)]
+    as_parent: bool,
 
     /// Arguments for the trigger itself
     #[arg(last = true, value_name = "ARGUMENTS")]
@@ -65,7 +71,7 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let json = arguments.json;
+    let (json, as_parent) = (arguments.json, arguments.as_parent);
     let subject = Subject::new(
         arguments.executable,
         arguments.trigger_type,
@@ -80,6 +86,15 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    if as_parent {
+        return match parent::run(&subject) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(why) => {
+                let _ = writeln!(std::io::stderr(), "{why}");
+                ExitCode::FAILURE
+            }
+        };
+    }
     let report = Report::of(&subject);
     let text = if json { report.json() } else { report.table() };
     let written = std::io::stdout().write_all(text.as_bytes());

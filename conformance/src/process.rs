@@ -2,17 +2,19 @@
 //!
 //! Output goes to files, which can be read at any time without a thread and without waiting for a descendant that holds a
 //! pipe. The process is waited for and signalled through a descriptor of its own (pidfd), so a wait has a deadline
-//! without a timer and a signal never meets another process that got the number.
+//! without a timer and a signal never meets another process that got the number. It has a process group of its own, so
+//! what it leaves behind can be found.
 
 use std::fs::File;
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open, pidfd_send_signal};
+use spin_app_model::launch::CHANNEL_LOSS_DEADLINE;
 
 /// How much of its standard error is shown in a failure.
 const EXCERPT: usize = 200;
@@ -34,6 +36,7 @@ impl Process {
         let (stdout, stderr) = (folder.join("stdout"), folder.join("stderr"));
         let make = |path: &Path| File::create(path).map_err(|error| format!("{}: {error}", path.display()));
         command.stdin(Stdio::null()).stdout(make(&stdout)?).stderr(make(&stderr)?);
+        command.process_group(0);
         let mut child = command.spawn().map_err(|error| format!("it can't be started: {error}"))?;
         let handle = match pidfd_open(Pid::from_child(&child), PidfdFlags::empty()) {
             Ok(handle) => handle,
@@ -44,6 +47,11 @@ impl Process {
             }
         };
         Ok(Self { child, handle, status: None, stdout, stderr, started: Instant::now() })
+    }
+
+    /// Its number, which is that of its group too.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// When it was started.
@@ -73,6 +81,21 @@ impl Process {
             true => Ok(()),
             false => Err(format!("{} after {after}, not exit {code}{}", describe(status), self.complaint())),
         }
+    }
+
+    /// Whether nothing that it has started is left, or will be soon. It must have ended.
+    pub(crate) fn must_leave_nothing(&self, after: &str) -> Result<(), String> {
+        let deadline = Instant::now() + CHANNEL_LOSS_DEADLINE;
+        for pid in group(Pid::from_child(&self.child)) {
+            // One that can't be opened has ended meanwhile.
+            let Ok(handle) = pidfd_open(pid, PidfdFlags::empty()) else { continue };
+            if !readable(&[handle.as_fd()], deadline.saturating_duration_since(Instant::now()))[0] {
+                let name = std::fs::read_to_string(format!("/proc/{}/comm", pid.as_raw_nonzero())).unwrap_or_default();
+                let limit = seconds(CHANNEL_LOSS_DEADLINE);
+                return Err(format!("the process {} that it started still runs {limit} after {after}", excerpt(&name)));
+            }
+        }
+        Ok(())
     }
 
     /// Sends it a signal.
@@ -107,7 +130,31 @@ impl Drop for Process {
             let _ = pidfd_send_signal(&self.handle, Signal::KILL);
             let _ = self.child.wait();
         }
+        kill_group(Pid::from_child(&self.child));
     }
+}
+
+/// Ends what is left of a group.
+pub(crate) fn kill_group(leader: Pid) {
+    // Looked for first: the number of an empty group may be another one's by now.
+    if !group(leader).is_empty() {
+        let _ = kill_process_group(leader, Signal::KILL);
+    }
+}
+
+/// The processes of a group that run.
+fn group(leader: Pid) -> Vec<Pid> {
+    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
+    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let pids = names.filter_map(|name| Pid::from_raw(name.parse().ok()?));
+    pids.filter(|pid| {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap_or_default();
+        // The name before it may hold anything: state, parent and group follow its last parenthesis.
+        let mut fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+        let (state, group) = (fields.next(), fields.nth(1));
+        !matches!(state, Some("Z" | "X")) && group == Some(&leader.as_raw_nonzero().to_string())
+    })
+    .collect()
 }
 
 /// Which of the descriptors are readable, as soon as one is; none if none is in time.
@@ -171,6 +218,17 @@ mod tests {
         assert_eq!(process.stdout(), "out\n");
         let why = process.must_exit(0, Duration::ZERO, "its start").unwrap_err();
         assert_eq!(why, "exit 3 after its start, not exit 0; its standard error ends with: went wrong");
+    }
+
+    #[test]
+    fn what_a_process_leaves_behind_is_found_and_ended() {
+        let (_folder, mut process) = sh("sleep 600 & exit 0");
+        assert_eq!(process.must_exit(0, Duration::from_secs(10), "its start"), Ok(()));
+        let why = process.must_leave_nothing("its end").unwrap_err();
+        assert_eq!(why, "the process sleep that it started still runs 0.5 s after its end");
+        let handle = pidfd_open(group(Pid::from_child(&process.child))[0], PidfdFlags::empty()).unwrap();
+        drop(process);
+        assert!(readable(&[handle.as_fd()], Duration::from_secs(10))[0]);
     }
 
     #[test]

@@ -7,13 +7,17 @@ use std::time::{Duration, Instant};
 
 use rustix::fd::AsFd;
 use spin_app_model::launch::{
-    ControlAddress, Drain, HELLO_DEADLINE, Hello, HostMessage, LineReader, PROTOCOL, Ready, TriggerMessage, Welcome,
-    env,
+    CHANNEL_LOSS_DEADLINE, ControlAddress, Drain, HELLO_DEADLINE, Hello, HostMessage, LineReader, PROTOCOL, Ready,
+    Reload, TriggerMessage, Welcome, answer_hello, env,
 };
 use tempfile::TempDir;
 
+use crate::checks::Trouble;
 use crate::process::{Process, describe, readable, seconds};
-use crate::subject::Subject;
+use crate::subject::{Subject, url_of};
+
+/// How long a trigger may take to read what it is sent.
+const READING: Duration = Duration::from_secs(5);
 
 /// A trigger that runs an app, and its control channel.
 #[derive(Debug)]
@@ -23,13 +27,24 @@ pub(crate) struct Session {
     stream: UnixStream,
     lines: LineReader,
     hello: Hello,
-    _folder: TempDir,
+    welcome: Welcome,
+    folder: TempDir,
 }
 
 impl Session {
     /// Starts the trigger with the app of `lock` and hears its hello.
     pub(crate) fn start(subject: &Subject, lock: &str) -> Result<Self, String> {
-        let folder = app_folder(lock)?;
+        Self::start_in(subject, app_folder(lock)?)
+    }
+
+    /// Starts it with an app whose lock is not there.
+    pub(crate) fn start_without_lock(subject: &Subject) -> Result<Self, String> {
+        let folder = app_folder("")?;
+        std::fs::remove_file(lock_file(folder.path())).map_err(|error| error.to_string())?;
+        Self::start_in(subject, folder)
+    }
+
+    fn start_in(subject: &Subject, folder: TempDir) -> Result<Self, String> {
         let socket = folder.path().join("0.sock");
         let listener = UnixListener::bind(&socket).map_err(|error| format!("no control socket: {error}"))?;
         let mut command = subject.command_for_app(folder.path(), &lock_file(folder.path()));
@@ -49,7 +64,11 @@ impl Session {
                 return Err(format!("it closed the channel without a hello{}", process.complaint()));
             }
         };
-        Ok(Self { process, stream, lines, hello, _folder: folder })
+        stream.set_write_timeout(Some(READING)).map_err(|error| error.to_string())?;
+        // Whether hello deserves a welcome is a check of its own.
+        let welcome = answer_hello(&hello, &subject.trigger_type, &[PROTOCOL]);
+        let welcome = welcome.unwrap_or_else(|_| Welcome::new(PROTOCOL));
+        Ok(Self { process, stream, lines, hello, welcome, folder })
     }
 
     /// Starts the trigger, welcomes it and waits until it is ready.
@@ -73,7 +92,15 @@ impl Session {
     /// Welcomes it.
     pub(crate) fn welcome(&mut self) {
         // Nothing waits for it: one that can't start may be gone already, and what it said can still be read.
-        let _ = self.send(&HostMessage::Welcome(Welcome::new(PROTOCOL)).encode());
+        let _ = self.send(&HostMessage::Welcome(self.welcome.clone()).encode());
+    }
+
+    /// Leaves a check that is about an optional part that the trigger doesn't have.
+    pub(crate) fn must_offer(&self, feature: &'static str) -> Result<(), Trouble> {
+        match self.hello.features.iter().any(|offered| offered == feature) {
+            true => Ok(()),
+            false => Err(Trouble::NotOffered(feature)),
+        }
     }
 
     /// Asks it to end within `grace`.
@@ -83,12 +110,42 @@ impl Session {
 
     /// Sends lines as they are.
     pub(crate) fn send(&mut self, lines: &str) -> Result<(), String> {
-        self.stream.write_all(lines.as_bytes()).map_err(|error| format!("it does not listen to its host: {error}"))
+        self.send_bytes(lines.as_bytes())
+    }
+
+    /// Sends what need not be text.
+    pub(crate) fn send_bytes(&mut self, bytes: &[u8]) -> Result<(), String> {
+        self.stream.write_all(bytes).map_err(|error| format!("it does not listen to its host: {error}"))
+    }
+
+    /// Makes the generation `id` of the app and announces it.
+    pub(crate) fn announce_generation(&mut self, id: u64, lock: &str) -> Result<(), String> {
+        let folder = self.generation(id);
+        let file = lock_file(&folder);
+        let made = std::fs::create_dir(&folder).and_then(|()| std::fs::write(&file, lock));
+        made.map_err(|error| format!("the app can't be written: {error}"))?;
+        let reload = Reload::new(id, url_of(&file), folder.to_string_lossy());
+        self.send(&HostMessage::Reload(reload).encode())
+    }
+
+    /// Deletes the generation `id`, as a host does that no trigger needs it for.
+    pub(crate) fn forget_generation(&self, id: u64) -> Result<(), String> {
+        let folder = self.generation(id);
+        std::fs::remove_dir_all(folder).map_err(|error| format!("the app can't be deleted: {error}"))
+    }
+
+    fn generation(&self, id: u64) -> PathBuf {
+        self.folder.path().join(format!("gen-{id}"))
     }
 
     /// Waits until it is ready.
     pub(crate) fn ready(&mut self, subject: &Subject) -> Result<Ready, String> {
-        let deadline = Instant::now() + subject.patience;
+        self.ready_within(subject, subject.patience)
+    }
+
+    /// Waits until it is ready, with more or less patience than it is given elsewhere.
+    pub(crate) fn ready_within(&mut self, subject: &Subject, patience: Duration) -> Result<Ready, String> {
+        let deadline = Instant::now() + patience;
         loop {
             match self.receive(deadline, "ready")? {
                 Received::Message(TriggerMessage::Ready(ready)) => return Ok(ready),
@@ -111,6 +168,26 @@ impl Session {
     /// The next thing it says until `deadline`; `what` is waited for.
     pub(crate) fn receive(&mut self, deadline: Instant, what: &str) -> Result<Received, String> {
         receive(&self.stream, &mut self.lines, deadline, what)
+    }
+
+    /// Hears what it says until it closes the channel, which must be messages.
+    pub(crate) fn hear_the_rest(&mut self, patience: Duration) -> Result<(), String> {
+        let deadline = Instant::now() + patience;
+        while !matches!(self.receive(deadline, "end of the channel")?, Received::End) {}
+        Ok(())
+    }
+
+    /// Whether it ends as soon as one whose host is gone must.
+    pub(crate) fn must_end_as_without_host(&mut self, after: &str) -> Result<(), String> {
+        let lost = Instant::now();
+        // Waited for longer than is allowed, so that the message can say how late it is.
+        let ended = self.process.ended_within(6 * CHANNEL_LOSS_DEADLINE).is_some();
+        let (took, limit) = (lost.elapsed(), seconds(CHANNEL_LOSS_DEADLINE));
+        match ended {
+            true if took <= CHANNEL_LOSS_DEADLINE => Ok(()),
+            true => Err(format!("it ended {} ms after {after}, not within {limit}", took.as_millis())),
+            false => Err(format!("it still runs {} ms after {after}", took.as_millis())),
+        }
     }
 
     /// Closes the channel, as the end of a host does, and leaves the process.

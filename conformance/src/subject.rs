@@ -70,6 +70,11 @@ impl Subject {
         Ok(Self { executable, trigger_type, lock, lock_given, patience, arguments })
     }
 
+    /// The arguments that it is always started with.
+    pub(crate) fn arguments(&self) -> &[OsString] {
+        &self.arguments
+    }
+
     /// How it is started in `folder`, without any variable that a host decides.
     pub(crate) fn command(&self, folder: &Path) -> Command {
         let mut command = Command::new(&self.executable);
@@ -86,8 +91,7 @@ impl Subject {
     /// How it is started to run the app that `lock_file` has, as a host does.
     pub(crate) fn command_for_app(&self, folder: &Path, lock_file: &Path) -> Command {
         let mut command = self.command(folder);
-        let url = url::Url::from_file_path(lock_file).expect("the folder of the lock file is absolute");
-        command.env(env::LOCKED_URL, url.as_str()).env(env::WORKING_DIR, folder);
+        command.env(env::LOCKED_URL, url_of(lock_file)).env(env::WORKING_DIR, folder);
         let version = SPIN_COMPAT_VERSION.parse().expect("the constant is a version");
         command.envs(env::version_variables(&version));
         command.env(env::HOST_VERSION, env!("CARGO_PKG_VERSION"));
@@ -96,6 +100,11 @@ impl Subject {
         }
         command
     }
+}
+
+/// The URL of a lock file, whose path is absolute.
+pub(crate) fn url_of(lock_file: &Path) -> String {
+    url::Url::from_file_path(lock_file).expect("the folder of the lock file is absolute").into()
 }
 
 fn type_of(executable: &Path) -> Result<TriggerType, SubjectError> {

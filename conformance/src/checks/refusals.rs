@@ -20,7 +20,7 @@ pub(super) fn no_environment(subject: &Subject) -> Outcome {
     let mut process = Process::start(subject.command(folder.path()), folder.path())?;
     process.must_exit(1, REFUSAL, "a start without SPIN_LOCKED_URL")?;
     match process.stderr().trim().is_empty() {
-        true => Err("it says nothing on standard error".to_owned()),
+        true => Err("it says nothing on standard error".to_owned().into()),
         false => Ok(()),
     }
 }
@@ -34,7 +34,13 @@ pub(super) fn host_gone(subject: &Subject) -> Outcome {
     let mut command = subject.command_for_app(folder.path(), &lock_file(folder.path()));
     command.env(env::CONTROL, address(&socket)?);
     let mut process = Process::start(command, folder.path())?;
-    process.must_exit(1, HELLO_DEADLINE, "a start whose host is gone")
+    Ok(process.must_exit(1, HELLO_DEADLINE, "a start whose host is gone")?)
+}
+
+/// A lock that is named and not there.
+pub(super) fn missing(subject: &Subject) -> Outcome {
+    let session = Session::start_without_lock(subject)?;
+    Ok(must_refuse(session, "")?)
 }
 
 /// A lock that is no JSON.
@@ -57,9 +63,17 @@ pub(super) fn must_understand(subject: &Subject) -> Outcome {
     refused(subject, &locks::with_an_unknown_part(), locks::NO_SUCH_PART)
 }
 
+/// An entry of the trigger's own type, with a field that is none of any trigger's.
+pub(super) fn entry(subject: &Subject) -> Outcome {
+    refused(subject, &locks::with_a_bad_entry(subject.trigger_type.as_str()), "")
+}
+
 /// Hello, `failed` with `name` in its message, exit 1.
 fn refused(subject: &Subject, lock: &str, name: &str) -> Outcome {
-    let mut session = Session::start(subject, lock)?;
+    Ok(must_refuse(Session::start(subject, lock)?, name)?)
+}
+
+fn must_refuse(mut session: Session, name: &str) -> Result<(), String> {
     session.welcome();
     let deadline = Instant::now() + REFUSAL;
     let failed = loop {
@@ -91,9 +105,10 @@ mod tests {
     fn without_an_environment_it_says_why_it_ends() {
         let good = script(r#"test -z "$SPIN_LOCKED_URL$SPIN_CONTROL$SPIN_WORKING_DIR" || exit 9; echo no >&2; exit 1"#);
         assert_eq!(no_environment(&good), Ok(()));
-        assert_eq!(no_environment(&script("exit 1")), Err("it says nothing on standard error".to_owned()));
-        let why = no_environment(&script("exit 0")).expect_err("the wrong code");
-        assert_eq!(why, "exit 0 after a start without SPIN_LOCKED_URL, not exit 1");
+        let silent = "it says nothing on standard error".to_owned();
+        assert_eq!(no_environment(&script("exit 1")), Err(silent.into()));
+        let why = "exit 0 after a start without SPIN_LOCKED_URL, not exit 1".to_owned();
+        assert_eq!(no_environment(&script("exit 0")), Err(why.into()));
     }
 
     #[test]
