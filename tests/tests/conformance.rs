@@ -4,7 +4,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use spin_tests::World;
+use spin_tests::{World, repository};
 
 #[test]
 fn our_triggers_keep_to_the_protocol() {
@@ -14,6 +14,17 @@ fn our_triggers_keep_to_the_protocol() {
         let run = world.program("spin-trigger-conformance").args([executable]).run();
         assert_eq!(run.code, Some(0), "{trigger}\n{}", run.snapshot());
     }
+}
+
+#[test]
+fn a_trigger_that_was_written_from_the_document_passes_everything() {
+    let world = World::new();
+    let executable = repository().join("examples/triggers/python/trigger-heartbeat");
+    let run = world.program("spin-trigger-conformance").args([executable.to_str().unwrap(), "--json"]).run();
+    assert_eq!(run.code, Some(0), "{}", run.snapshot());
+    let report: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    let checks = report["checks"].as_array().unwrap();
+    assert!(checks.iter().all(|check| check["result"] == "passed"), "{report:#}");
 }
 
 #[test]
