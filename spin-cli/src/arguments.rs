@@ -7,14 +7,18 @@
 //!   the next token too, unless that one looks like a flag.
 //! * `-abc` is ours if every letter up to the first that takes a value is; the rest of the token, or the next one, is
 //!   that value: `-eK=V`, `-fPATH`, `-yf PATH`.
-//! * After `--` everything goes to the trigger. The `--` itself does not.
+//! * After `--` nothing is ours.
 //! * Anything else goes to the trigger as the whole token it was, in the order it was written.
 //!
 //! The value of a trigger's flag that is spelled like a flag of ours (`--listen -y`) is taken for ours, because we
 //! cannot know that `--listen` wants a value; `--listen=-y` or a `--` before it is the way around.
+//!
+//! Which of several triggers gets what, [`groups`] says.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+
+pub(crate) mod groups;
 
 /// A flag that is not the trigger's.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +40,15 @@ pub(crate) struct Split {
     pub(crate) ours: Vec<OsString>,
     /// For the triggers, in the order they were written.
     pub(crate) trigger: Vec<OsString>,
+    /// What stands behind `--`, which is for the triggers too; `None` if there is no `--`.
+    pub(crate) behind: Option<Vec<OsString>>,
+}
+
+impl Split {
+    /// Everything that is not ours, without the `--`.
+    pub(crate) fn not_ours(&self) -> impl Iterator<Item = &OsString> {
+        self.trigger.iter().chain(self.behind.iter().flatten())
+    }
 }
 
 /// A flag that the public command line has and this version does not.
@@ -88,7 +101,7 @@ impl Table {
         let mut line = line.into_iter().peekable();
         while let Some(token) = line.next() {
             if token == "--" {
-                split.trigger.extend(line);
+                split.behind = Some(line.collect());
                 break;
             }
             match self.token(&token) {
@@ -173,8 +186,9 @@ mod tests {
 
     fn split(line: &str) -> (String, String) {
         let split = table().split(line.split_whitespace().map(OsString::from)).unwrap();
-        let text = |tokens: Vec<OsString>| tokens.join(OsStr::new(" ")).into_string().unwrap();
-        (text(split.ours), text(split.trigger))
+        let text = |tokens: &[OsString]| tokens.join(OsStr::new(" ")).into_string().unwrap();
+        let behind = split.behind.map(|behind| format!(" | {}", text(&behind)));
+        (text(&split.ours), text(&split.trigger) + &behind.unwrap_or_default())
     }
 
     #[test]
@@ -199,16 +213,16 @@ mod tests {
             ("-Ly", "", "-Ly"),
             ("--froms app --fro app", "", "--froms app --fro app"),
             ("positional -", "", "positional -"),
-            ("-y -- -y -f x --", "-y", "-y -f x --"),
-            ("-- -- x", "", "-- x"),
+            ("-y -- -y -f x --", "-y", " | -y -f x --"),
+            ("-- -- x", "", " | -- x"),
             ("-f - x", "-f -", "x"),
             ("-f", "-f", ""),
             ("-f --listen x", "-f", "--listen x"),
-            ("--from -- x", "--from", "x"),
+            ("--from -- x", "--from", " | x"),
             ("--variable k=v -e x=y positional", "-e x=y", "--variable k=v positional"),
             ("--= -=", "", "--= -="),
             ("-é", "", "-é"),
-            ("-- --build -c", "", "--build -c"),
+            ("a -- --build -c", "", "a | --build -c"),
             ("--help", "--help", ""),
         ];
         for (line, ours, trigger) in rows {

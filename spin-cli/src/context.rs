@@ -90,7 +90,7 @@ impl Context {
                     .help("write it like 30s or 500ms")
             })?,
         };
-        let timing = Timing { hello: HELLO_DEADLINE, grace };
+        let timing = Timing::new(HELLO_DEADLINE, grace);
         Ok(Self {
             ui,
             executable,

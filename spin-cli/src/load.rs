@@ -6,6 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
 use spin_app_model::manifest::{
     ComponentFiles, Download, Draft, Located, LockOptions, Problem, Problems, Resolved, SourceRef,
 };
@@ -210,6 +211,16 @@ impl Prepared {
     /// The types of the app's triggers, each once.
     pub(crate) fn trigger_types(&self) -> Vec<TriggerType> {
         trigger_types(&self.manifest)
+    }
+
+    /// Where its manifest is, or its only component.
+    pub(crate) fn manifest_path(&self) -> &Path {
+        &self.manifest.path
+    }
+
+    /// A key of `[application.trigger.TYPE]`.
+    pub(crate) fn setting(&self, trigger_type: &TriggerType, key: &str) -> Option<&Value> {
+        self.manifest.application.trigger_settings.get(trigger_type)?.get(key)
     }
 
     /// Gets the code that is elsewhere into a cache.

@@ -10,6 +10,7 @@
 //! | [`build`](mod@build) | running build commands |
 //! | [`download`] | code that a manifest names by address and digest |
 //! | [`triggers`], [`obtain`] | an executable for every trigger type, installed now if need be |
+//! | [`metadata`] | what a trigger tells of its flags |
 //! | [`pinning`] | which release of a plugin it must be |
 //! | [`config`], [`news`] | the user's catalogues and credentials; what is new in them |
 //! | [`workdir`] | the private folder of a running app |
@@ -34,6 +35,7 @@ mod download;
 mod environment;
 mod files;
 mod load;
+mod metadata;
 mod news;
 mod obtain;
 mod pinning;

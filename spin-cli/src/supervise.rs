@@ -1,17 +1,24 @@
 //! Running one or many trigger processes as one app.
 //!
-//! There is one life cycle, whatever the number of triggers: all are started; the first exit, or the first request
-//! to stop, drains all; a second request, or the end of the grace, kills all; nothing returns before every process
-//! has ended, those included that triggers started and left behind. The exit code is that of the trigger that ended
-//! first.
+//! There is one life cycle, whatever the number of triggers. All are started at once. One that ends by itself ends the
+//! app, is started again, or is let go, as was wished for it. The end of the app, or the first request to stop, drains
+//! all; a second request, or the end of the grace, kills all; nothing returns before every process has ended, those
+//! included that triggers started and left behind. The exit code is that of the trigger that ended the app, else that of
+//! the first that failed.
+//!
+//! A running app can be read again: see [`reload`].
 //!
 //! | module | what |
 //! |---|---|
-//! | [`child`] | one trigger's life, a task of its own |
+//! | [`life`] | what happens, and what follows from it |
+//! | [`slot`], [`restart`] | one trigger through all its starts; what its end means |
+//! | [`launch`], [`child`], [`wires`] | one start of it, a task of its own; how that talks with the supervisor |
+//! | [`generation`], [`reload`] | versions of the app; from one to the next |
+//! | [`board`], [`admin`] | how the app is, for those who ask over HTTP |
 //! | [`spawn`] | fork and exec, with the parent-death signal |
 //! | [`channel`], [`socket`] | the control channel |
-//! | [`signal`] | requests to stop |
-//! | [`verdict`] | what an end means |
+//! | [`signal`] | requests to stop and to reload |
+//! | [`verdict`] | what an end means for the exit code |
 //! | [`process`] | descendants |
 //! | [`pass_through`](mod@pass_through) | a plugin in our place, without all this |
 //!
@@ -20,28 +27,42 @@
 
 use std::time::Duration;
 
-use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::Instant;
 
 use crate::report::{Exit, Report};
 use crate::ui::Ui;
-use child::{Ended, Order};
-use signal::{Stop, StopSignals};
+use life::{Life, Surroundings};
+use restart::BackOff;
+use signal::{AppSignals, Request};
 use socket::SocketDir;
 
+mod admin;
+mod board;
 mod channel;
-pub(crate) mod child;
+mod child;
+mod generation;
+mod launch;
+mod life;
 mod pass_through;
 mod process;
+mod reload;
+mod restart;
 pub(crate) mod signal;
+mod slot;
 pub(crate) mod socket;
 pub(crate) mod spawn;
 mod verdict;
+mod wires;
 
-pub(crate) use child::{Launch, Promise};
+pub(crate) use admin::Admin;
+pub(crate) use generation::{Generation, Loader};
+pub(crate) use launch::{Launch, Promise};
 pub(crate) use pass_through::pass_through;
 pub(crate) use process::Orphans;
+pub(crate) use restart::{OnExit, UnknownOnExit};
+
+/// How long the last lines of triggers that have ended may take on their way to somebody who reads slowly.
+const LAST_OUTPUT: Duration = Duration::from_secs(1);
 
 /// The deadlines of the supervisor.
 #[derive(Clone, Copy, Debug)]
@@ -50,120 +71,63 @@ pub(crate) struct Timing {
     pub(crate) hello: Duration,
     /// From the request to stop to the kill.
     pub(crate) grace: Duration,
+    /// From the end of a trigger to its next start.
+    pub(crate) back_off: BackOff,
 }
 
-/// Where requests to stop come from.
+impl Timing {
+    pub(crate) fn new(hello: Duration, grace: Duration) -> Self {
+        Self { hello, grace, back_off: BackOff::default() }
+    }
+}
+
+/// An app to run.
+pub(crate) struct App {
+    pub(crate) launches: Vec<Launch>,
+    pub(crate) generation: Generation,
+    pub(crate) admin: Option<Admin>,
+    pub(crate) timing: Timing,
+}
+
+/// Where requests come from.
 trait Requests {
-    async fn next(&mut self) -> Stop;
+    async fn next(&mut self) -> Request;
 }
 
-impl Requests for StopSignals {
-    async fn next(&mut self) -> Stop {
+impl Requests for AppSignals {
+    async fn next(&mut self) -> Request {
         Self::next(self).await
     }
 }
 
 /// Runs the triggers until all have ended and nothing that they started is left.
 pub(crate) async fn run(
-    launches: Vec<Launch>,
+    app: App,
+    loader: &impl Loader,
     sockets: &SocketDir,
-    signals: &mut StopSignals,
-    timing: Timing,
+    signals: &mut AppSignals,
     ui: &Ui,
 ) -> Result<Exit, Report> {
-    let mut orphans = Orphans::adopt();
-    let exit = run_all(launches, sockets, signals, &mut orphans, timing, ui).await;
+    let App { launches, generation, admin, timing } = app;
+    let (mut orphans, mut relays) = (Orphans::adopt(), JoinSet::new());
+    let surroundings = Surroundings { sockets, orphans: &mut orphans, relays: &mut relays, timing, ui };
+    let mut life = Life::new(launches, generation, loader, surroundings);
+    let board = life.board();
+    let serve = async {
+        match admin {
+            Some(admin) => admin.serve(board).await,
+            None => std::future::pending().await,
+        }
+    };
+    let exit = tokio::select! {
+        exit = life.run(signals) => exit,
+        never = serve => match never {},
+    };
+    drop(life);
     orphans.kill();
+    // Nobody holds the pipes any more, so this is about what is in them.
+    _ = tokio::time::timeout(LAST_OUTPUT, async { while relays.join_next().await.is_some() {} }).await;
     exit
-}
-
-async fn run_all(
-    launches: Vec<Launch>,
-    sockets: &SocketDir,
-    requests: &mut impl Requests,
-    orphans: &mut Orphans,
-    timing: Timing,
-    ui: &Ui,
-) -> Result<Exit, Report> {
-    let (orders, listening) = watch::channel(Order::Run);
-    let mut running = JoinSet::new();
-    for (number, launch) in launches.into_iter().enumerate() {
-        let started = sockets.bind(number).map_err(Report::from);
-        match started.and_then(|socket| launch.start(socket, timing).map_err(Report::from)) {
-            Ok(trigger) => {
-                orphans.except(trigger.pid());
-                running.spawn(trigger.supervise(listening.clone(), ui.clone()));
-            }
-            Err(report) => {
-                orders.send_replace(Order::Kill);
-                while running.join_next().await.is_some() {}
-                return Err(report);
-            }
-        }
-    }
-
-    let mut first = None;
-    let mut kill_at = None;
-    while !running.is_empty() {
-        tokio::select! {
-            biased;
-            request = requests.next() => match (kill_at, request) {
-                (None, _) => kill_at = Some(drain(&orders, timing)),
-                // The terminal is gone, which is no wish for more haste.
-                (Some(_), Stop::HangUp) => {}
-                (Some(_), Stop::Interrupt | Stop::Terminate) => drop(orders.send_replace(Order::Kill)),
-            },
-            Some(ended) = running.join_next() => {
-                let judged = judge(ended, ui);
-                first.get_or_insert(judged);
-                if kill_at.is_none() {
-                    kill_at = Some(drain(&orders, timing));
-                }
-            }
-            () = orphans.bury() => {}
-            () = passed(kill_at), if *orders.borrow() < Order::Kill => drop(orders.send_replace(Order::Kill)),
-        }
-    }
-    // A trigger may have been a script around the real program, which nobody has asked to end yet.
-    if *orders.borrow() < Order::Kill {
-        tokio::select! {
-            () = orphans.drain() => {}
-            () = async { while requests.next().await == Stop::HangUp {} } => {}
-            () = passed(kill_at) => {}
-        }
-    }
-    Ok(first.unwrap_or(Exit::OK))
-}
-
-/// Asks every trigger to end and says when patience does.
-fn drain(orders: &watch::Sender<Order>, timing: Timing) -> Instant {
-    orders.send_replace(Order::Drain);
-    Instant::now() + timing.grace
-}
-
-fn judge(ended: Result<Ended, tokio::task::JoinError>, ui: &Ui) -> Exit {
-    match ended {
-        Ok(ended) => {
-            let (exit, report) = verdict::verdict(&ended);
-            if let Some(report) = report {
-                ui.error(&report);
-            }
-            exit
-        }
-        Err(error) => {
-            ui.error(
-                &Report::new(format!("the supervision of a trigger failed: {error}")).code("trigger::supervision"),
-            );
-            Exit::ERROR
-        }
-    }
-}
-
-async fn passed(deadline: Option<Instant>) {
-    match deadline {
-        Some(at) => tokio::time::sleep_until(at).await,
-        None => std::future::pending().await,
-    }
 }
 
 #[cfg(test)]

@@ -18,6 +18,9 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use crate::report::Report;
 
 mod progress;
+mod relay;
+
+pub(crate) use relay::Tag;
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
@@ -37,6 +40,7 @@ struct Inner {
     sink: Sink,
     /// The one bar that is drawn, if any. Whoever writes a line moves it out of the way first.
     bar: Mutex<Option<ProgressBar>>,
+    turns: relay::Turns,
 }
 
 enum Sink {
@@ -45,15 +49,20 @@ enum Sink {
     Memory(Mutex<String>),
 }
 
-#[derive(Clone, Copy)]
-enum Stream {
+/// One of our two streams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stream {
     Out,
     Err,
 }
 
 impl Ui {
     pub(crate) fn new() -> Self {
-        Self { inner: Arc::new(Inner { sink: Sink::Terminal, bar: Mutex::new(None) }) }
+        Self::to(Sink::Terminal)
+    }
+
+    fn to(sink: Sink) -> Self {
+        Self { inner: Arc::new(Inner { sink, bar: Mutex::new(None), turns: relay::Turns::default() }) }
     }
 
     /// A result, on standard output, as one line.
@@ -179,7 +188,7 @@ impl Ui {
 impl Ui {
     /// A terminal that only remembers, for tests.
     pub(crate) fn remembering() -> Self {
-        Self { inner: Arc::new(Inner { sink: Sink::Memory(Mutex::default()), bar: Mutex::new(None) }) }
+        Self::to(Sink::Memory(Mutex::default()))
     }
 
     /// What was written so far, without colours.

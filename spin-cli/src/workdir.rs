@@ -13,11 +13,13 @@
 //! gen-1/.made-by-spin   says that the folder is ours
 //! gen-1/spin.lock       what SPIN_LOCKED_URL names; SPIN_WORKING_DIR is gen-1
 //! gen-1/assets/…        copies of the files of components, one folder for each
+//! gen-2/…               the same after a reload; the folder before goes when no trigger uses it any more
 //! ```
 //!
 //! A working directory that the user named may hold other things, and may lie within the app: nothing is replaced or
 //! removed there that no `spin` made, and what one made is no file of an app, because a lock file holds secrets.
 
+use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
@@ -27,8 +29,8 @@ use crate::report::Report;
 
 const PREFIX: &str = "spinup-";
 pub(crate) const LOCK: &str = ".lock";
-/// The generation that is written at start. Reloading adds more.
-const GENERATION: &str = "gen-1";
+/// What the folders of generations are called, in front of their numbers.
+const GENERATION: &str = "gen-";
 const MARKER: &str = ".made-by-spin";
 const LOCKED_APP: &str = "spin.lock";
 const ASSETS: &str = "assets";
@@ -108,26 +110,50 @@ impl PrivateDir {
         &self.path
     }
 
-    /// Makes the folder of the first generation, points `spin.lock` at it, and says where it is.
-    pub(crate) fn generation(&self) -> Result<PathBuf, WorkDirError> {
-        let folder = self.path.join(GENERATION);
+    /// Makes the folder of the first generation, makes it the current one, and says where it is. Those that an earlier
+    /// run left in a kept folder go.
+    pub(crate) fn first_generation(&self) -> Result<PathBuf, WorkDirError> {
+        const FIRST: u64 = 1;
+        for folder in generations(&self.path).filter(|folder| *folder != self.folder_of(FIRST)) {
+            // What cannot be removed is in nobody's way until a reload needs the name.
+            drop(fs::remove_dir_all(folder));
+        }
+        let folder = self.generation(FIRST)?;
+        self.make_current(FIRST)?;
+        Ok(folder)
+    }
+
+    /// Makes the folder of a generation, and says where it is.
+    pub(crate) fn generation(&self, id: u64) -> Result<PathBuf, WorkDirError> {
+        let folder = self.folder_of(id);
         let failed = |source| WorkDirError::Write { path: folder.clone(), source };
         match DirBuilder::new().mode(0o700).create(&folder) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => adopt(&folder)?,
             made => made.map_err(failed)?,
         }
         OpenOptions::new().append(true).create(true).mode(0o600).open(folder.join(MARKER)).map_err(failed)?;
-        self.point_at(Path::new(GENERATION))?;
         Ok(folder)
     }
 
-    /// Swaps the link in one step, so that a reader finds the old generation or the new one.
-    fn point_at(&self, generation: &Path) -> Result<(), WorkDirError> {
-        let target = generation.join(LOCKED_APP);
+    /// Removes the folder of a generation that nobody uses. One that cannot be removed stays until the next start.
+    pub(crate) fn remove_generation(&self, id: u64) {
+        let folder = self.folder_of(id);
+        if is_marked(&folder) {
+            drop(fs::remove_dir_all(folder));
+        }
+    }
+
+    fn folder_of(&self, id: u64) -> PathBuf {
+        self.path.join(format!("{GENERATION}{id}"))
+    }
+
+    /// Points `spin.lock` at a generation, in one step, so that a reader finds the old one or the new one.
+    pub(crate) fn make_current(&self, id: u64) -> Result<(), WorkDirError> {
+        let target = Path::new(&format!("{GENERATION}{id}")).join(LOCKED_APP);
         let (link, fresh) = (self.path.join(LOCKED_APP), self.path.join(".spin.lock.new"));
         for path in [&link, &fresh] {
             let replaceable = match fs::read_link(path) {
-                Ok(found) => found == target,
+                Ok(found) => is_lock_of_generation(&found),
                 Err(error) => error.kind() == io::ErrorKind::NotFound,
             };
             if !replaceable {
@@ -161,7 +187,29 @@ pub(crate) fn assets(generation: &Path) -> PathBuf {
 pub(crate) fn made_by_spin(path: &Path) -> bool {
     let Ok(path) = path.canonicalize() else { return false };
     let is_lock = path.file_name().is_some_and(|name| name == LOCK);
-    path.ancestors().any(is_marked) || is_lock && is_marked(&path.with_file_name(GENERATION))
+    path.ancestors().any(is_marked)
+        || is_lock && path.parent().is_some_and(|folder| generations(folder).next().is_some())
+}
+
+/// The folders of generations in a working directory.
+fn generations(workdir: &Path) -> impl Iterator<Item = PathBuf> {
+    let entries = fs::read_dir(workdir).into_iter().flatten().flatten();
+    let named = entries.filter(|entry| is_generation(&entry.file_name()));
+    named
+        .map(|entry| entry.path())
+        .filter(|folder| folder.symlink_metadata().is_ok_and(|meta| meta.is_dir()) && is_marked(folder))
+}
+
+/// Whether a name is one that we give to folders of generations.
+fn is_generation(name: &OsStr) -> bool {
+    let number = name.to_str().and_then(|name| name.strip_prefix(GENERATION));
+    number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// Whether a link is one of ours to a lock file.
+fn is_lock_of_generation(target: &Path) -> bool {
+    target.file_name().is_some_and(|name| name == LOCKED_APP)
+        && target.parent().is_some_and(|folder| is_generation(folder.as_os_str()))
 }
 
 fn is_marked(folder: &Path) -> bool {
@@ -242,8 +290,8 @@ mod tests {
         let folder = base.join(name);
         DirBuilder::new().mode(0o700).create(&folder).unwrap();
         fs::write(folder.join(LOCK), "").unwrap();
-        fs::create_dir(folder.join(GENERATION)).unwrap();
-        fs::write(folder.join(GENERATION).join(LOCKED_APP), "{}").unwrap();
+        fs::create_dir(folder.join("gen-1")).unwrap();
+        fs::write(folder.join("gen-1").join(LOCKED_APP), "{}").unwrap();
         folder
     }
 
@@ -254,7 +302,7 @@ mod tests {
         assert_eq!(mode(dir.path()), 0o700);
         assert_eq!(mode(&dir.path().join(LOCK)), 0o600);
 
-        let generation = dir.generation().unwrap();
+        let generation = dir.first_generation().unwrap();
         assert_eq!(mode(&generation), 0o700);
         fs::write(locked_app(&generation), "{}").unwrap();
         assert_eq!(fs::read_link(dir.path().join("spin.lock")).unwrap(), Path::new("gen-1/spin.lock"));
@@ -297,13 +345,39 @@ mod tests {
         let path = base.path().join("deep/kept");
         let dir = PrivateDir::named(&path).unwrap();
         assert_eq!(mode(&path), 0o700);
-        fs::write(locked_app(&dir.generation().unwrap()), "1").unwrap();
+        fs::write(locked_app(&dir.first_generation().unwrap()), "1").unwrap();
         assert!(matches!(PrivateDir::named(&path), Err(WorkDirError::InUse { .. })));
         drop(dir);
 
         let again = PrivateDir::named(&path).unwrap();
-        let generation = again.generation().unwrap();
+        let generation = again.first_generation().unwrap();
         assert_eq!(fs::read_to_string(locked_app(&generation)).unwrap(), "1");
+    }
+
+    #[test]
+    fn a_new_generation_is_current_when_it_is_made_so_and_the_old_one_goes_on_demand() {
+        let base = tempfile::tempdir().unwrap();
+        let dir = PrivateDir::named(base.path()).unwrap();
+        let current = || fs::read_link(base.path().join("spin.lock")).unwrap();
+        let first = dir.first_generation().unwrap();
+        let second = dir.generation(2).unwrap();
+        assert_eq!(mode(&second), 0o700);
+        assert_eq!(current(), Path::new("gen-1/spin.lock"));
+        dir.make_current(2).unwrap();
+        assert_eq!(current(), Path::new("gen-2/spin.lock"));
+        dir.remove_generation(1);
+        assert!(!first.exists() && second.exists());
+        assert!(made_by_spin(&base.path().join(".lock")));
+
+        // Another run in the same folder begins from one again; what is called like a generation and isn't, stays.
+        fs::create_dir_all(base.path().join("gen-3/mine")).unwrap();
+        drop(dir);
+        let dir = PrivateDir::named(base.path()).unwrap();
+        dir.first_generation().unwrap();
+        assert_eq!(current(), Path::new("gen-1/spin.lock"));
+        assert!(!second.exists() && base.path().join("gen-3/mine").exists());
+        dir.remove_generation(3);
+        assert!(base.path().join("gen-3/mine").exists());
     }
 
     #[test]
@@ -320,20 +394,20 @@ mod tests {
                 "linked" => std::os::unix::fs::symlink(base.path(), &path).unwrap(),
                 _ => fs::write(&path, "mine").unwrap(),
             }
-            let error = PrivateDir::named(&folder).unwrap().generation().unwrap_err();
+            let error = PrivateDir::named(&folder).unwrap().first_generation().unwrap_err();
             assert!(matches!(&error, WorkDirError::InTheWay { path: told } if *told == path), "{name}: {error}");
             assert!(path.exists() && (name != "full" || path.join("assets/c").exists()), "{name}");
         }
         let folder = base.path().join("empty");
-        fs::create_dir_all(folder.join(GENERATION)).unwrap();
-        PrivateDir::named(&folder).unwrap().generation().expect("nothing is lost");
+        fs::create_dir_all(folder.join("gen-1")).unwrap();
+        PrivateDir::named(&folder).unwrap().first_generation().expect("nothing is lost");
     }
 
     #[test]
     fn what_a_spin_made_is_known_by_any_way_to_it() {
         let base = tempfile::tempdir().unwrap();
         let dir = PrivateDir::named(base.path()).unwrap();
-        let generation = dir.generation().unwrap();
+        let generation = dir.first_generation().unwrap();
         fs::write(locked_app(&generation), "{}").unwrap();
         fs::create_dir(base.path().join("sub")).unwrap();
         fs::write(base.path().join("sub/.lock"), "").unwrap();

@@ -56,7 +56,7 @@ pub(crate) fn flags() -> clap::Command {
 pub(crate) async fn run(args: Args, ctx: &Context) -> Result<Exit, Report> {
     let command = Flags::command();
     let split = Table::of(&command).split(args.line)?;
-    let parsed = command.try_get_matches_from([OsString::from("spin build")].into_iter().chain(split.ours));
+    let parsed = command.try_get_matches_from([OsString::from("spin build")].into_iter().chain(split.ours.clone()));
     let flags = match parsed.and_then(|matches| Flags::from_arg_matches(&matches)) {
         Ok(flags) => flags,
         Err(error) => {
@@ -68,7 +68,7 @@ pub(crate) async fn run(args: Args, ctx: &Context) -> Result<Exit, Report> {
         ctx.ui.styled(&Flags::command().render_help().ansi().to_string());
         return Ok(Exit::OK);
     }
-    if let (false, Some(stray)) = (flags.up, split.trigger.first()) {
+    if let (false, Some(stray)) = (flags.up, split.not_ours().next()) {
         let message = format!("`{}` is not an option of spin build", stray.to_string_lossy());
         return Err(Report::usage(message).code("usage::build").help("options of spin up may follow --up"));
     }
@@ -91,7 +91,7 @@ pub(crate) async fn run(args: Args, ctx: &Context) -> Result<Exit, Report> {
         return Ok(Exit::OK);
     }
     let built = up::Built { manifest: path.clone(), profile: flags.profile };
-    up::run(up::Args { line: split.trigger, built: Some(built) }, ctx).await
+    up::run(up::Args { line: split.not_ours().cloned().collect(), built: Some(built) }, ctx).await
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use crate::obtain::{self, Consent, ObtainError, Obtained, Wanted};
 use crate::report::{Exit, Report};
 use crate::supervise::pass_through;
 use crate::supervise::signal::StopSignals;
-use crate::supervise::spawn::{Program, Stdin};
+use crate::supervise::spawn::{Output, Program, Stdin};
 use crate::triggers::{self, Overrides};
 
 /// This one is ours, wherever it stands; the plugin never sees it.
@@ -41,7 +41,8 @@ pub(crate) async fn run(args: Args, ctx: &Context) -> Result<Exit, Report> {
 
     let args = args.args.into_iter().filter(|arg| arg != OVERRIDE).collect();
     let environment = ChildEnvironment::plugin(&ctx.executable);
-    let program = Program { path: ctx.current_dir.join(path), args, environment, stdin: Stdin::Inherited };
+    let (path, stdin, output) = (ctx.current_dir.join(path), Stdin::Inherited, Output::Inherited);
+    let program = Program { path, args, environment, stdin, output };
     let mut signals = StopSignals::listen().map_err(|error| Report::of(&error).code("environment::signals"))?;
     pass_through(&shown, &program, &mut signals).await
 }

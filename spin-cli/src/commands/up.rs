@@ -14,18 +14,20 @@ use crate::obtain::Consent;
 use crate::pinning::Pinning;
 use crate::report::{Exit, Report};
 use crate::selection::Selection;
-use crate::source;
-use crate::supervise;
-use crate::supervise::signal::StopSignals;
+use crate::source::{self, Source};
+use crate::supervise::signal::AppSignals;
 use crate::supervise::socket::SocketDir;
+use crate::supervise::{self, Admin};
 use crate::triggers;
 use crate::workdir::PrivateDir;
 
 pub(crate) mod flags;
 mod help;
+mod reload;
 mod start;
 
 use flags::Flags;
+use reload::Reloader;
 
 /// Everything behind `spin up`, not yet divided between it and the triggers.
 #[derive(Debug)]
@@ -44,7 +46,8 @@ pub(crate) struct Built {
 
 pub(crate) async fn run(args: Args, ctx: &Context) -> Result<Exit, Report> {
     let split = flags::table().split(args.line)?;
-    let parsed = Flags::command().try_get_matches_from([OsString::from("spin up")].into_iter().chain(split.ours));
+    let parsed =
+        Flags::command().try_get_matches_from([OsString::from("spin up")].into_iter().chain(split.ours.clone()));
     let mut flags = match parsed.and_then(|matches| Flags::from_arg_matches(&matches)) {
         Ok(flags) => flags,
         Err(error) => {
@@ -56,20 +59,20 @@ pub(crate) async fn run(args: Args, ctx: &Context) -> Result<Exit, Report> {
     if let Some(built) = args.built {
         flags.run_what_was_built(built)?;
     }
-    let stray = split.trigger.first().map(OsString::as_os_str).filter(|word| !word.as_bytes().starts_with(b"-"));
+    let stray = split.not_ours().next().map(OsString::as_os_str).filter(|word| !word.as_bytes().starts_with(b"-"));
     if flags.help {
         return help::run(&flags, stray, ctx).await;
     }
 
     // From here on there may be things to clean up, so signals ask instead of killing.
-    let mut signals = StopSignals::listen().map_err(|error| Report::of(&error).code("environment::signals"))?;
-    let (prepared, pinning) = find_and_prepare(&flags, is_built, stray, ctx).await?;
+    let mut signals = AppSignals::listen().map_err(|error| Report::of(&error).code("environment::signals"))?;
+    let (source, prepared, pinning) = find_and_prepare(&flags, is_built, stray, ctx).await?;
     for warning in &prepared.warnings {
         ctx.ui.warning(warning);
     }
     let (code, resolved) = tokio::select! {
         biased;
-        stop = signals.next() => return Ok(stop.exit()),
+        stop = signals.stop.next() => return Ok(stop.exit()),
         gathered = gather(&prepared, &pinning, &flags, ctx) => gathered?,
     };
     let Some(resolved) = resolved else {
@@ -79,14 +82,25 @@ pub(crate) async fn run(args: Args, ctx: &Context) -> Result<Exit, Report> {
         Some(path) => PrivateDir::named(&ctx.current_dir.join(path))?,
         None => PrivateDir::create(&ctx.temp_dir)?,
     };
-    let sockets = SocketDir::create(&ctx.runtime_dirs)?;
-    let environment = tokio::select! {
-        biased;
-        stop = signals.next() => return Ok(stop.exit()),
-        environment = start::environment(prepared, code, &flags, &workdir, ctx) => environment?,
+    let admin = match flags.admin_listen {
+        Some(address) => Some(Admin::listen(address, &ctx.ui).await?),
+        None => None,
     };
-    let launches = start::launches(resolved, &split.trigger, &environment);
-    supervise::run(launches, &sockets, &mut signals, ctx.timing, &ctx.ui).await
+    let sockets = SocketDir::create(&ctx.runtime_dirs)?;
+    let (launches, generation) = tokio::select! {
+        biased;
+        stop = signals.stop.next() => return Ok(stop.exit()),
+        started_with = async {
+            let launches = start::launches(resolved, &split, &prepared, &flags, ctx).await?;
+            let folder = workdir.first_generation()?;
+            let generation = start::generation(1, folder, prepared, code, &flags, ctx).await?;
+            Ok::<_, Report>((launches, generation))
+        } => started_with?,
+    };
+    let types = launches.iter().map(|launch| launch.trigger_type.clone()).collect();
+    let loader = Reloader { source: &source, types, flags: &flags, workdir: &workdir, ctx };
+    let app = supervise::App { launches, generation, admin, timing: ctx.timing };
+    supervise::run(app, &loader, &sockets, &mut signals, &ctx.ui).await
 }
 
 /// Gets everything that is elsewhere: code, and plugins, unless the user declines to install one.
@@ -96,14 +110,19 @@ async fn gather(
     flags: &Flags,
     ctx: &Context,
 ) -> Result<(Code, Option<Vec<triggers::Resolved>>), Report> {
-    let code = if prepared.has_downloads() {
-        prepared.fetch(&ctx.cache_dir(flags.cache_dir.as_deref())?, &ctx.ui).await?
-    } else {
-        Code::default()
-    };
+    let types = flags.started(prepared.trigger_types())?;
+    let code = code(prepared, flags, ctx).await?;
     let consent = if flags.yes || ctx.auto_install { Consent::Given } else { Consent::Ask { default: true } };
-    let resolved = triggers::resolve(&prepared.trigger_types(), &flags.overrides(), pinning, consent, ctx).await?;
+    let resolved = triggers::resolve(&types, &flags.overrides(), pinning, consent, ctx).await?;
     Ok((code, resolved))
+}
+
+/// Gets the code that is elsewhere.
+async fn code(prepared: &Prepared, flags: &Flags, ctx: &Context) -> Result<Code, Report> {
+    if !prepared.has_downloads() {
+        return Ok(Code::default());
+    }
+    Ok(prepared.fetch(&ctx.cache_dir(flags.cache_dir.as_deref())?, &ctx.ui).await?)
 }
 
 async fn find_and_prepare(
@@ -111,12 +130,12 @@ async fn find_and_prepare(
     built: bool,
     stray: Option<&OsStr>,
     ctx: &Context,
-) -> Result<(Prepared, Pinning), Report> {
+) -> Result<(Source, Prepared, Pinning), Report> {
     let found = source::find(flags.source(), &ctx.current_dir, stray)?;
     source::announce(&found, &ctx.ui);
     let pinning = Pinning::of(&found.source, flags.locked)?;
     let opened = load::open(&found.source, flags.profile.as_deref(), &ctx.current_dir)?;
-    let wishes = load::Wishes { placing: flags.placing(), selection: flags.selection() };
+    let wishes = flags.wishes();
     // Where nothing can be started, nothing is built.
     if opened.local_dir.is_some() && !built && opened.is_worth_building(&wishes) {
         if flags.build || ctx.always_build()? {
@@ -125,5 +144,5 @@ async fn find_and_prepare(
             ctx.ui.warning(&warning);
         }
     }
-    Ok((opened.prepare(&wishes)?, pinning))
+    Ok((found.source, opened.prepare(&wishes)?, pinning))
 }

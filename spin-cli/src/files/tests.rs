@@ -273,7 +273,7 @@ fn what_is_neither_a_file_nor_a_folder_is_named() {
 fn a_working_directory_in_the_app_is_none_of_its_files() {
     let app = App::new();
     let work = app.path().join("static/work");
-    let generation = crate::workdir::PrivateDir::named(&work).unwrap().generation().unwrap();
+    let generation = crate::workdir::PrivateDir::named(&work).unwrap().first_generation().unwrap();
     fs::write(generation.join("spin.lock"), "secret").unwrap();
     app.write("static/work/mine", "static/work/mine");
     symlink("work/gen-1/spin.lock", app.path().join("static/link")).unwrap();

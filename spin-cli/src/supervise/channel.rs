@@ -6,9 +6,10 @@
 use std::io;
 use std::time::Duration;
 
+use super::wires::Said;
 use spin_app_model::TriggerType;
 use spin_app_model::launch::{
-    Drain, Failed, Hello, HelloError, HostMessage, LineError, LineReader, MessageError, PROTOCOL, Progress,
+    Drain, Failed, Hello, HelloError, HostMessage, LineError, LineReader, MessageError, PROTOCOL, Progress, Status,
     TriggerMessage, Welcome, answer_hello,
 };
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -27,13 +28,15 @@ pub(super) struct Channel<S> {
 }
 
 /// What a trigger said.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub(super) enum Heard {
     /// Its hello was accepted; this is the answer that is due.
     Hello(Welcome),
     Progress(Progress),
     Ready,
     Failed(Failed),
+    Reload(Said),
+    Status(Status),
     /// It closed the channel.
     Closed,
 }
@@ -53,6 +56,8 @@ pub(super) enum ChannelError {
     SecondHello,
     #[error("no hello on the control channel within {} s", after.as_secs_f32())]
     Silent { after: Duration },
+    #[error("a generation was to be used, and no \"committed\" came within {} s", after.as_secs_f32())]
+    NotCommitted { after: Duration },
     #[error("the control channel was closed before hello")]
     ClosedEarly,
     #[error("the control channel failed: {0}")]
@@ -69,6 +74,7 @@ impl ChannelError {
             Self::NotHello { .. } => "control::not-hello",
             Self::SecondHello => "control::second-hello",
             Self::Silent { .. } => "control::no-hello",
+            Self::NotCommitted { .. } => "control::not-committed",
             Self::ClosedEarly => "control::closed-early",
             Self::Io(_) => "control::io",
         }
@@ -124,6 +130,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Channel<S> {
             Some(TriggerMessage::Progress(progress)) => Some(Heard::Progress(progress)),
             Some(TriggerMessage::Ready(_)) => Some(Heard::Ready),
             Some(TriggerMessage::Failed(failed)) => Some(Heard::Failed(failed)),
+            Some(TriggerMessage::Prepared(generation)) => Some(Heard::Reload(Said::Prepared(generation.id))),
+            Some(TriggerMessage::Rejected(rejected)) => Some(Heard::Reload(Said::Rejected(rejected))),
+            Some(TriggerMessage::Committed(generation)) => Some(Heard::Reload(Said::Committed(generation.id))),
+            Some(TriggerMessage::Retired(generation)) => Some(Heard::Reload(Said::Retired(generation.id))),
+            Some(TriggerMessage::Status(status)) => Some(Heard::Status(status)),
             // A message of a later version: not for us.
             _ => None,
         })
@@ -137,7 +148,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Channel<S> {
         if self.greeted { Ok(Heard::Closed) } else { Err(ChannelError::ClosedEarly) }
     }
 
-    async fn send(&mut self, message: &HostMessage) -> io::Result<()> {
+    /// Says anything else.
+    pub(super) async fn send(&mut self, message: &HostMessage) -> io::Result<()> {
         let line = message.encode();
         match tokio::time::timeout(SEND_DEADLINE, self.stream.write_all(line.as_bytes())).await {
             Ok(sent) => sent,
@@ -155,7 +167,7 @@ mod tests {
     use super::*;
 
     const HELLO: &[u8] =
-        b"{\"hello\":{\"protocols\":[1],\"type\":\"zzz\",\"version\":\"0.1.0\",\"features\":[\"odd\"]}}\n";
+        b"{\"hello\":{\"protocols\":[1],\"type\":\"zzz\",\"version\":\"0.1.0\",\"features\":[\"odd\",\"reload\"]}}\n";
 
     /// Our end and the peer's.
     fn pair() -> (Channel<UnixStream>, UnixStream) {
@@ -193,7 +205,7 @@ mod tests {
         drop(channel);
         let mut said = String::new();
         peer.read_to_string(&mut said).await.unwrap();
-        assert_eq!(said, "{\"welcome\":{\"protocol\":1,\"features\":[]}}\n{\"drain\":{\"grace_ms\":2000}}\n");
+        assert_eq!(said, "{\"welcome\":{\"protocol\":1,\"features\":[\"reload\"]}}\n{\"drain\":{\"grace_ms\":2000}}\n");
     }
 
     #[tokio::test]

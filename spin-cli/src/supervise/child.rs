@@ -2,60 +2,35 @@
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use spin_app_model::TriggerType;
-use spin_app_model::launch::{CHANNEL_LOSS_DEADLINE, env};
+use spin_app_model::launch::{
+    CHANNEL_LOSS_DEADLINE, ControlAddress, Generation as Numbered, HostMessage, StatusRequest,
+};
 use tokio::net::UnixStream;
 use tokio::process::Child;
-use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
 use super::Timing;
 use super::channel::{Channel, ChannelError, Heard};
+use super::launch::{Launch, Promise};
 use super::socket::Socket;
-use super::spawn::Program;
+use super::wires::{Ask, Curious, Features, News, Order, Said, Wires};
 use crate::report::Report;
 use crate::ui::Ui;
 
 /// How long to wait for a connection that the kernel has, but that we have not seen, after a process ended.
 const LAST_CONNECTION: Duration = Duration::from_millis(20);
 
-/// A trigger to start.
-#[derive(Clone, Debug)]
-pub(crate) struct Launch {
-    /// The name of the plugin, for messages.
-    pub(crate) name: String,
-    pub(crate) trigger_type: TriggerType,
-    pub(crate) program: Program,
-    pub(crate) promise: Promise,
-}
-
-/// What the plugin's manifest says about the control channel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Promise {
-    /// It lists protocols: hello is due soon after the start.
-    Hello,
-    /// It lists none: it may connect at any time, and until then it is protocol 0.
-    Nothing,
-}
-
-/// What the supervisor wants of every trigger. Only ever moves down this list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Order {
-    Run,
-    Drain,
-    Kill,
-}
-
 /// A trigger that runs.
 pub(super) struct Trigger {
     launch: Launch,
     process: Child,
     pid: Pid,
+    address: ControlAddress,
     control: Control,
     overdue: Option<(Instant, Overdue)>,
     timing: Timing,
@@ -63,6 +38,7 @@ pub(super) struct Trigger {
     stage: Stage,
     failed: bool,
     fault: bool,
+    curious: Curious,
 }
 
 /// The control channel from "nobody came yet" to "gone".
@@ -85,6 +61,9 @@ enum Overdue {
     ExitAfterClose,
     /// It said that it failed.
     ExitAfterFailed,
+    /// It closed the channel after hello; it may be about to exit, too.
+    ExitAfterEnd,
+    Committed,
 }
 
 /// How far a trigger came.
@@ -99,6 +78,9 @@ pub(super) enum Stage {
 #[derive(Debug)]
 pub(super) struct Ended {
     pub(super) name: String,
+    pub(super) pid: Pid,
+    /// The channel that it was given, whether it used it or not.
+    pub(super) control: ControlAddress,
     pub(super) promise: Promise,
     pub(super) status: io::Result<ExitStatus>,
     pub(super) stage: Stage,
@@ -110,77 +92,54 @@ pub(super) struct Ended {
     pub(super) fault: bool,
 }
 
-impl Launch {
-    /// Starts the trigger with its control channel.
-    pub(super) fn start(mut self, socket: Socket, timing: Timing) -> Result<Trigger, StartError> {
-        self.program.environment.set(env::CONTROL, socket.address().to_string());
-        let failed = |source| StartError { name: self.name.clone(), path: self.program.path.clone(), source };
-        let process = self.program.spawn().map_err(failed)?;
+impl Trigger {
+    pub(super) fn new(launch: Launch, process: Child, socket: Socket, timing: Timing) -> Self {
         let pid = process.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
         let pid = pid.expect("a process that was not waited for has its number");
-        let overdue = (self.promise == Promise::Hello).then(|| (Instant::now() + timing.hello, Overdue::Hello));
-        let control = Control::Waiting(socket);
-        let (order, stage) = (Order::Run, Stage::Started);
-        Ok(Trigger { launch: self, process, pid, control, overdue, timing, order, stage, failed: false, fault: false })
+        let overdue = (launch.promise == Promise::Hello).then(|| (Instant::now() + timing.hello, Overdue::Hello));
+        let (address, control) = (socket.address().clone(), Control::Waiting(socket));
+        let (order, stage, failed, fault) = (Order::Run, Stage::Started, false, false);
+        let curious = Curious::default();
+        Self { launch, process, pid, address, control, overdue, timing, order, stage, failed, fault, curious }
     }
-}
 
-/// Why a trigger's executable does not start.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot start {name} (\"{}\")", path.display())]
-pub(crate) struct StartError {
-    name: String,
-    path: PathBuf,
-    source: io::Error,
-}
-
-impl From<StartError> for Report {
-    fn from(error: StartError) -> Self {
-        let help = match error.source.kind() {
-            io::ErrorKind::NotFound => "the file is missing, or the interpreter that its first line names",
-            io::ErrorKind::PermissionDenied => "the file must be executable",
-            _ => "the file must be a program for this machine; a script needs a first line like #!/bin/sh",
-        };
-        Self::of(&error).code("trigger::start").help(help)
-    }
-}
-
-impl Trigger {
     /// The number of its process.
     pub(super) fn pid(&self) -> Pid {
         self.pid
     }
 
     /// Stays with the trigger until its process has ended.
-    pub(super) async fn supervise(mut self, mut orders: watch::Receiver<Order>, ui: Ui) -> Ended {
+    pub(super) async fn supervise(mut self, mut wires: Wires, ui: Ui) -> Ended {
         let status = loop {
             // In no fixed order: a trigger that never stops talking must not keep us from hearing anything else.
             tokio::select! {
-                step = self.control.next(self.pid, &self.launch.trigger_type) => self.take(step, &ui).await,
+                step = self.control.next(self.pid, &self.launch.trigger_type) => self.take(step, &wires, &ui).await,
                 status = self.process.wait() => break status,
-                Ok(()) = orders.changed() => {
-                    let order = *orders.borrow_and_update();
+                Ok(()) = wires.orders.changed() => {
+                    let order = *wires.orders.borrow_and_update();
                     self.obey(order).await;
                 }
-                () = passed(self.overdue) => self.give_up(&ui),
+                Some(ask) = wires.asks.recv() => self.pass_on(ask, &ui).await,
+                () = passed(self.overdue) => self.give_up(&wires, &ui),
             }
         };
         // The newest order, heard or not: a Ctrl-C may end the process before we got to tell it to.
-        let asked = *orders.borrow() > Order::Run;
-        self.last_words(&ui).await;
+        let asked = *wires.orders.borrow() > Order::Run;
+        self.last_words(&wires, &ui).await;
         ui.clear_progress();
-        let Self { launch, stage, failed, fault, .. } = self;
-        Ended { name: launch.name, promise: launch.promise, status, stage, asked, failed, fault }
+        let Self { launch, pid, address: control, stage, failed, fault, .. } = self;
+        Ended { name: launch.name, pid, control, promise: launch.promise, status, stage, asked, failed, fault }
     }
 
-    async fn take(&mut self, step: Result<Step, ChannelError>, ui: &Ui) {
+    async fn take(&mut self, step: Result<Step, ChannelError>, wires: &Wires, ui: &Ui) {
         match step {
             Ok(Step::Connected(stream)) => {
                 // Replacing the socket unlinks its path: one connection is all there is.
                 self.control = Control::Open(Channel::new(stream));
+                wires.tell(News::Connected);
                 self.overdue.get_or_insert((Instant::now() + self.timing.hello, Overdue::Hello));
             }
-            Ok(Step::Heard(heard)) => self.hear(heard, ui).await,
+            Ok(Step::Heard(heard)) => self.hear(heard, wires, ui).await,
             Err(ChannelError::ClosedEarly) => {
                 self.control = Control::Closed;
                 self.overdue = Some((Instant::now() + CHANNEL_LOSS_DEADLINE, Overdue::ExitAfterClose));
@@ -189,11 +148,12 @@ impl Trigger {
         }
     }
 
-    async fn hear(&mut self, heard: Heard, ui: &Ui) {
+    async fn hear(&mut self, heard: Heard, wires: &Wires, ui: &Ui) {
         match heard {
             Heard::Hello(welcome) => {
                 self.overdue = None;
                 self.stage = Stage::Greeted;
+                wires.tell(News::Greeted(Features::of(&welcome)));
                 if let Control::Open(channel) = &mut self.control {
                     // A trigger that is gone already may have left its last words: reading goes on to their end.
                     drop(channel.welcome(welcome).await);
@@ -206,7 +166,10 @@ impl Trigger {
                 ui.show_steps(&format!("{}: {}", self.launch.name, progress.phase), progress.done, progress.of);
             }
             Heard::Ready => {
-                self.stage = Stage::Ready;
+                if self.stage != Stage::Ready {
+                    self.stage = Stage::Ready;
+                    wires.tell(News::Ready);
+                }
                 ui.clear_progress();
             }
             Heard::Failed(failed) if !self.failed => {
@@ -216,7 +179,40 @@ impl Trigger {
                 ui.error(&Report::new(format!("{}: {}", self.launch.name, failed.message)).code(failed.code));
             }
             Heard::Failed(_) => {}
-            Heard::Closed => self.control = Control::Closed,
+            Heard::Reload(said) => {
+                if let Said::Committed(_) = said {
+                    self.overdue.take_if(|(_, overdue)| matches!(overdue, Overdue::Committed));
+                }
+                wires.tell(News::Reload(said));
+            }
+            Heard::Status(status) => self.curious.tell(&status),
+            Heard::Closed => {
+                self.control = Control::Closed;
+                self.overdue.get_or_insert((Instant::now() + CHANNEL_LOSS_DEADLINE, Overdue::ExitAfterEnd));
+            }
+        }
+    }
+
+    /// Tells the trigger what is wanted of it alone.
+    async fn pass_on(&mut self, ask: Ask, ui: &Ui) {
+        let message = match ask {
+            Ask::Prepare(generation) => HostMessage::Reload(generation.message()),
+            Ask::Commit(id) => {
+                self.overdue = Some((Instant::now() + self.timing.hello, Overdue::Committed));
+                HostMessage::Commit(Numbered::new(id))
+            }
+            Ask::Abort(id) => HostMessage::Abort(Numbered::new(id)),
+            Ask::Status(answer) => match self.curious.add(answer) {
+                Some(id) => HostMessage::Status(StatusRequest::new(id)),
+                None => return,
+            },
+        };
+        let Control::Open(channel) = &mut self.control else { return };
+        match channel.send(&message).await {
+            // Half a line may be on its way; nothing that follows could be understood.
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => self.break_off(&error.into(), ui),
+            // Any other failure is the end of the channel, which is heard of in its turn.
+            Ok(()) | Err(_) => {}
         }
     }
 
@@ -244,11 +240,15 @@ impl Trigger {
         }
     }
 
-    fn give_up(&mut self, ui: &Ui) {
+    fn give_up(&mut self, wires: &Wires, ui: &Ui) {
         match self.overdue.take() {
             Some((_, Overdue::Hello)) => self.break_off(&ChannelError::Silent { after: self.timing.hello }, ui),
             Some((_, Overdue::ExitAfterClose)) => self.break_off(&ChannelError::ClosedEarly, ui),
             Some((_, Overdue::ExitAfterFailed)) => self.kill(),
+            Some((_, Overdue::ExitAfterEnd)) => wires.tell(News::Unreachable),
+            Some((_, Overdue::Committed)) => {
+                self.break_off(&ChannelError::NotCommitted { after: self.timing.hello }, ui);
+            }
             None => {}
         }
     }
@@ -269,13 +269,13 @@ impl Trigger {
     }
 
     /// What the trigger said before it ended and is still on its way to us.
-    async fn last_words(&mut self, ui: &Ui) {
+    async fn last_words(&mut self, wires: &Wires, ui: &Ui) {
         let wait = if matches!(self.control, Control::Waiting(_)) { LAST_CONNECTION } else { CHANNEL_LOSS_DEADLINE };
         // Everything is in the socket already; the deadline is for a grandchild that keeps it open, or keeps talking.
         let deadline = Instant::now() + wait;
         while !self.fault && !matches!(self.control, Control::Closed) && Instant::now() < deadline {
             match timeout_at(deadline, self.control.next(self.pid, &self.launch.trigger_type)).await {
-                Ok(step) => self.take(step, ui).await,
+                Ok(step) => self.take(step, wires, ui).await,
                 Err(_) => break,
             }
         }

@@ -6,6 +6,7 @@
 use std::fs;
 
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+use spin_app_model::launch::{ControlAddress, env};
 use tokio::signal::unix::SignalKind;
 
 /// A chain of parents longer than this is not one that a trigger makes.
@@ -25,6 +26,8 @@ pub(crate) struct Orphans {
     strangers: Vec<Pid>,
     /// The triggers themselves, which are waited for elsewhere.
     triggers: Vec<Pid>,
+    /// The marks of triggers that have ended, whose orphans are killed as they appear.
+    doomed: Vec<Vec<u8>>,
     /// Tells that a child has ended; `None` if that cannot be heard.
     ended: Option<tokio::signal::unix::Signal>,
 }
@@ -38,13 +41,13 @@ impl Orphans {
         _ = rustix::process::set_child_subreaper(Some(this));
         // Without this one, dead orphans stay in the table of processes until we end.
         let ended = tokio::signal::unix::signal(SignalKind::child()).ok();
-        Self { parent: Some(this), strangers, triggers: Vec::new(), ended }
+        Self { parent: Some(this), strangers, triggers: Vec::new(), doomed: Vec::new(), ended }
     }
 
     /// For tests, many of which share this process and its children.
     #[cfg(test)]
     pub(super) fn nobodys() -> Self {
-        Self { parent: None, strangers: Vec::new(), triggers: Vec::new(), ended: None }
+        Self { parent: None, strangers: Vec::new(), triggers: Vec::new(), doomed: Vec::new(), ended: None }
     }
 
     /// Notes a child that is no orphan but a trigger.
@@ -52,11 +55,42 @@ impl Orphans {
         self.triggers.push(trigger);
     }
 
+    /// Takes note that a trigger has ended.
+    pub(super) fn ended(&mut self, trigger: Pid) {
+        self.triggers.retain(|&known| known != trigger);
+    }
+
+    /// Kills what a trigger that has ended leaves behind: whatever was started with its control channel in the
+    /// environment. For when the app goes on: it must neither be in the way of the trigger's next start nor outlive it.
+    pub(super) fn doom(&mut self, control: &ControlAddress) {
+        self.doomed.push(format!("{}={control}", env::CONTROL).into_bytes());
+        self.kill_doomed();
+    }
+
+    /// Kills what is doomed among our children. Their own children become ours and are found when they have ended.
+    fn kill_doomed(&mut self) {
+        let mut doomed = std::mem::take(&mut self.doomed);
+        let orphans = if doomed.is_empty() { Vec::new() } else { self.all() };
+        let marked: Vec<_> = orphans.into_iter().filter_map(|orphan| Some((orphan, environment(orphan)?))).collect();
+        doomed.retain(|mark| {
+            let has_mark = |variables: &[u8]| variables.split(|&byte| byte == 0).any(|variable| variable == mark);
+            let of_mark: Vec<Pid> =
+                marked.iter().filter(|(_, variables)| has_mark(variables)).map(|&(orphan, _)| orphan).collect();
+            for &orphan in &of_mark {
+                // It can only fail for one that has ended meanwhile, or belongs to another user by now.
+                _ = kill_process(orphan, Signal::KILL);
+            }
+            !of_mark.is_empty()
+        });
+        self.doomed = doomed;
+    }
+
     /// Buries orphans as they end, for ever. Can be cancelled at any time.
     pub(super) async fn bury(&mut self) {
         loop {
             self.an_end().await;
             self.reap();
+            self.kill_doomed();
         }
     }
 
@@ -102,6 +136,19 @@ impl Orphans {
         }
     }
 
+    /// The same when this is dropped, be it early.
+    pub(crate) fn kill_at_last(self) -> impl Drop {
+        struct AtLast(Option<Orphans>);
+        impl Drop for AtLast {
+            fn drop(&mut self) {
+                if let Some(orphans) = self.0.take() {
+                    orphans.kill();
+                }
+            }
+        }
+        AtLast(Some(self))
+    }
+
     /// They have ended, and their numbers may be those of other processes by now.
     fn forget_triggers(&mut self) {
         self.triggers.clear();
@@ -136,6 +183,11 @@ fn children_of(parent_pid: Pid) -> Vec<Pid> {
         .filter_map(Pid::from_raw)
         .filter(|&process| parent(process) == Some(parent_pid))
         .collect()
+}
+
+/// The environment that a process was started with; none if it has ended.
+fn environment(process: Pid) -> Option<Vec<u8>> {
+    fs::read(format!("/proc/{}/environ", process.as_raw_nonzero())).ok()
 }
 
 fn parent(process: Pid) -> Option<Pid> {

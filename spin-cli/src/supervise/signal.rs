@@ -1,4 +1,4 @@
-//! The signals that ask `spin` to stop.
+//! The signals that ask `spin` to stop, or to read the app again.
 
 use std::io;
 
@@ -55,6 +55,35 @@ impl StopSignals {
             _ = self.interrupt.recv() => Stop::Interrupt,
             _ = self.terminate.recv() => Stop::Terminate,
             () = hang_up => Stop::HangUp,
+        }
+    }
+}
+
+/// What can be asked of an app that runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Request {
+    Stop(Stop),
+    /// USR1.
+    Reload,
+}
+
+/// The signals that an app obeys, from the moment this exists until the process ends.
+pub(crate) struct AppSignals {
+    pub(crate) stop: StopSignals,
+    reload: Signal,
+}
+
+impl AppSignals {
+    pub(crate) fn listen() -> io::Result<Self> {
+        Ok(Self { stop: StopSignals::listen()?, reload: signal(SignalKind::user_defined1())? })
+    }
+
+    /// The next request. Can be cancelled without losing one. Several requests to reload may come as one.
+    pub(crate) async fn next(&mut self) -> Request {
+        tokio::select! {
+            biased;
+            stop = self.stop.next() => Request::Stop(stop),
+            _ = self.reload.recv() => Request::Reload,
         }
     }
 }

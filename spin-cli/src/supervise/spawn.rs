@@ -10,13 +10,14 @@ use tokio::process::{Child, Command};
 
 use crate::environment::ChildEnvironment;
 
-/// An executable with what it is started with. Standard streams are inherited unless it says otherwise.
+/// An executable with what it is started with.
 #[derive(Clone, Debug)]
 pub(crate) struct Program {
     pub(crate) path: PathBuf,
     pub(crate) args: Vec<OsString>,
     pub(crate) environment: ChildEnvironment,
     pub(crate) stdin: Stdin,
+    pub(crate) output: Output,
 }
 
 /// What a program reads from.
@@ -25,6 +26,14 @@ pub(crate) enum Stdin {
     Inherited,
     /// For programs that run side by side, which would steal each other's input.
     Empty,
+}
+
+/// Where standard output and standard error of a program go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Output {
+    Inherited,
+    /// To whoever takes the pipes of the started process.
+    Piped,
 }
 
 impl Program {
@@ -38,6 +47,9 @@ impl Program {
         self.environment.apply(&mut command);
         if self.stdin == Stdin::Empty {
             command.stdin(Stdio::null());
+        }
+        if self.output == Output::Piped {
+            command.stdout(Stdio::piped()).stderr(Stdio::piped());
         }
         dies_with_us(&mut command);
         command.spawn()

@@ -7,9 +7,11 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
-use super::spawn::{Program, Stdin};
+use super::signal::Stop;
+use super::spawn::{Output, Program, Stdin};
+use super::wires::{Order, Wires};
 use super::*;
 use crate::environment::ChildEnvironment;
 
@@ -44,6 +46,16 @@ fn peer() {
             say(r#"{"failed":{"code":"zzz::no-luck","message":"the die shows \u001b[31m1"}}"#).unwrap();
             std::process::exit(3);
         }
+        "uncommitted" => {
+            say(&HELLO.replace("[]", r#"["reload"]"#)).unwrap();
+            say(r#"{"ready":{}}"#).unwrap();
+            arrived();
+            while let Some(line) = heard() {
+                if line.starts_with(r#"{"reload":{"id":2,"#) {
+                    say(r#"{"prepared":{"id":2}}"#).unwrap();
+                }
+            }
+        }
         "obedient" | "stubborn" | "loud" => {
             say(HELLO).unwrap();
             assert_eq!(heard().unwrap(), r#"{"welcome":{"protocol":1,"features":[]}}"#);
@@ -65,13 +77,34 @@ fn peer() {
     std::process::exit(0);
 }
 
-/// Requests to stop that a test makes.
-struct Scripted(mpsc::UnboundedReceiver<Stop>);
+/// What triggers are told to run. None of them looks at it.
+fn generation(folder: &Path) -> Generation {
+    let locked_url = url::Url::from_file_path(folder.join("spin.lock")).unwrap();
+    Generation { id: 1, locked_url, working_dir: folder.to_owned() }
+}
+
+/// Whatever is read again is as it was.
+struct Same(PathBuf);
+
+impl Loader for Same {
+    async fn load(&self, id: u64) -> Result<Generation, Report> {
+        Ok(Generation { id, ..generation(&self.0) })
+    }
+
+    fn make_current(&self, _: u64) -> Result<(), Report> {
+        Ok(())
+    }
+
+    fn remove(&self, _: u64) {}
+}
+
+/// Requests that a test makes.
+struct Scripted(mpsc::UnboundedReceiver<Request>);
 
 impl Requests for Scripted {
-    async fn next(&mut self) -> Stop {
+    async fn next(&mut self) -> Request {
         match self.0.recv().await {
-            Some(stop) => stop,
+            Some(request) => request,
             None => std::future::pending().await,
         }
     }
@@ -87,7 +120,7 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let timing = Timing { hello: LONG, grace: LONG };
+        let timing = Timing::new(LONG, LONG);
         Self { folder: tempfile::tempdir().unwrap(), ui: Ui::remembering(), launches: Vec::new(), timing }
     }
 
@@ -108,10 +141,25 @@ impl World {
         environment.set(ARRIVED, self.arrived(self.launches.len()));
         set(&mut environment);
         let args = args.iter().map(OsString::from).collect();
-        let program = Program { path: PathBuf::from(path), args, environment, stdin: Stdin::Empty };
+        let program =
+            Program { path: PathBuf::from(path), args, environment, stdin: Stdin::Empty, output: Output::Inherited };
         let name = format!("trigger-{}", self.launches.len());
-        self.launches.push(Launch { name, trigger_type: "zzz".parse().unwrap(), program, promise });
+        let (trigger_type, on_exit) = ("zzz".parse().unwrap(), OnExit::End);
+        self.launches.push(Launch { name, trigger_type, program, promise, on_exit });
         self
+    }
+
+    /// What the end of the trigger that was added last means.
+    fn on_exit(mut self, on_exit: OnExit) -> Self {
+        self.launches.last_mut().unwrap().on_exit = on_exit;
+        self
+    }
+
+    /// Waits until this was said.
+    async fn says(&self, text: &str) {
+        while !self.ui.written().contains(text) {
+            tokio::task::yield_now().await;
+        }
     }
 
     /// The pipe of the `number`th trigger.
@@ -126,23 +174,33 @@ impl World {
     /// Runs the triggers; asks for each stop in turn, after the triggers whose pipes are named beside it arrived.
     async fn run(&self, stops: &[(&[usize], Stop)]) -> (u8, String) {
         let (send, receive) = mpsc::unbounded_channel();
-        let sockets = SocketDir::create(&[self.folder.path().to_owned()]).unwrap();
-        let mut requests = Scripted(receive);
         let ask = async {
             for (pipes, stop) in stops {
                 for &pipe in *pipes {
                     tokio::fs::read(self.arrived(pipe)).await.unwrap();
                 }
-                send.send(*stop).unwrap();
+                send.send(Request::Stop(*stop)).unwrap();
             }
         };
-        let mut orphans = Orphans::nobodys();
-        let run = run_all(self.launches.clone(), &sockets, &mut requests, &mut orphans, self.timing, &self.ui);
-        let (exit, ()) = tokio::join!(tokio::time::timeout(LONG, run), ask);
+        let mut requests = Scripted(receive);
+        tokio::join!(self.run_with(&mut requests), ask).0
+    }
+
+    /// Runs the triggers, with these requests.
+    async fn run_with(&self, requests: &mut Scripted) -> (u8, String) {
+        let sockets = SocketDir::create(&[self.folder.path().to_owned()]).unwrap();
+        let (mut orphans, mut relays) = (Orphans::nobodys(), JoinSet::new());
+        let (launches, loader) = (self.launches.clone(), Same(self.folder.path().to_owned()));
+        let (timing, ui) = (self.timing, &self.ui);
+        let around = Surroundings { sockets: &sockets, orphans: &mut orphans, relays: &mut relays, timing, ui };
+        let mut life = Life::new(launches, generation(&loader.0), &loader, around);
+        let exit = tokio::time::timeout(LONG, life.run(requests)).await;
         let exit = exit.expect("the supervisor came to an end").unwrap_or_else(|report| {
             self.ui.error(&report);
             report.exit_code()
         });
+        drop(life);
+        while relays.join_next().await.is_some() {}
         (exit.code(), self.ui.written())
     }
 }
@@ -172,11 +230,14 @@ async fn an_end_together_with_the_order_was_asked_for() {
     let sockets = SocketDir::create(&[world.folder.path().to_owned()]).unwrap();
     // Which of the two is seen first is left to chance.
     for number in 0..20 {
-        let trigger = world.launches[0].clone().start(sockets.bind(number).unwrap(), world.timing).unwrap();
-        let (orders, listening) = watch::channel(Order::Run);
+        let started = world.launches[0].clone().start(sockets.bind(number).unwrap(), world.timing).unwrap();
+        let trigger = started.trigger;
+        let orders = watch::Sender::new(Order::Run);
+        let (_asks, asks) = mpsc::unbounded_channel();
+        let wires = Wires { orders: orders.subscribe(), asks, news: mpsc::unbounded_channel().0, slot: 0 };
         waitid(WaitId::Pid(trigger.pid()), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT).unwrap();
         orders.send_replace(Order::Drain);
-        assert!(trigger.supervise(listening, world.ui.clone()).await.asked);
+        assert!(trigger.supervise(wires, world.ui.clone()).await.asked);
     }
 }
 
@@ -216,6 +277,22 @@ async fn a_trigger_that_does_not_drain_is_killed() {
 async fn a_trigger_that_never_stops_talking_can_still_be_stopped() {
     let world = World::new().peer("loud");
     assert_eq!(world.run(&[(&[0], Stop::Interrupt), (&[], Stop::Interrupt)]).await, (137, String::new()));
+}
+
+#[tokio::test]
+async fn a_trigger_that_prepares_and_never_commits_is_killed() {
+    let mut world = World::new().peer("uncommitted");
+    world.timing.hello = Duration::from_secs(3);
+    let (send, receive) = mpsc::unbounded_channel();
+    let ask = async {
+        tokio::fs::read(world.arrived(0)).await.unwrap();
+        send.send(Request::Reload).unwrap();
+    };
+    let mut requests = Scripted(receive);
+    let ((exit, said), ()) = tokio::join!(world.run_with(&mut requests), ask);
+    assert_eq!(exit, 1);
+    assert!(said.contains("a generation was to be used, and no \"committed\" came within 3 s"), "{said}");
+    assert!(said.contains("code: control::not-committed"), "{said}");
 }
 
 #[tokio::test]
@@ -264,7 +341,94 @@ async fn the_first_exit_drains_the_others() {
         tokio::fs::write(world.arrived(1), "\n").await.unwrap();
     };
     let (ended, ()) = tokio::join!(world.run(&[]), pass_on);
-    assert_eq!(ended, (4, String::new()));
+    assert_eq!(ended, (4, "trigger-1 ended (exit code 4), and so the app ends\n".to_owned()));
+}
+
+/// Fails in its first two lives; waits in the third.
+const THIRD_TIME_LUCKY: &str = "echo >> $SPIN_TEST_ARRIVED.lives; \
+    [ $(wc -l < $SPIN_TEST_ARRIVED.lives) -gt 2 ] || exit 3; trap 'exit 0' TERM; \
+    mkfifo $SPIN_TEST_ARRIVED.never; exec 3<>$SPIN_TEST_ARRIVED.never; echo > $SPIN_TEST_ARRIVED; read x <&3";
+
+#[tokio::test]
+async fn a_trigger_that_is_to_be_restarted_is_and_the_others_notice_nothing() {
+    let mut world = World::new().peer("obedient").script(Promise::Nothing, THIRD_TIME_LUCKY).on_exit(OnExit::Restart);
+    world.timing.back_off.first = Duration::from_millis(10);
+    let (exit, said) = world.run(&[(&[0, 1], Stop::Interrupt)]).await;
+    assert_eq!(exit, 0, "{said}");
+    let again = |wait| format!("Warning: trigger-1 ended (exit code 3); it is started again in {wait} s\n");
+    assert_eq!(said, again(0.01) + &again(0.02));
+}
+
+#[tokio::test]
+async fn a_request_to_stop_ends_the_wait_for_a_new_start() {
+    let world = World::new().script(Promise::Nothing, "exit 3").on_exit(OnExit::Restart);
+    let (send, receive) = mpsc::unbounded_channel();
+    let ask = async {
+        world.says("started again in 1 s").await;
+        send.send(Request::Stop(Stop::Terminate)).unwrap();
+    };
+    let began = std::time::Instant::now();
+    let mut requests = Scripted(receive);
+    let ((exit, _), ()) = tokio::join!(world.run_with(&mut requests), ask);
+    assert_eq!(exit, 0, "nothing was left to end, and its end was nobody's failure");
+    assert!(began.elapsed() < Duration::from_secs(1), "it waited");
+}
+
+#[tokio::test]
+async fn a_trigger_that_may_end_leaves_the_others_alone_and_its_failure_is_remembered() {
+    let world = World::new().script(Promise::Nothing, "exit 4").on_exit(OnExit::Ignore).peer("obedient");
+    let (send, receive) = mpsc::unbounded_channel();
+    let ask = async {
+        world.says("trigger-0 ended (exit code 4); the others go on").await;
+        tokio::fs::read(world.arrived(1)).await.unwrap();
+        send.send(Request::Stop(Stop::Interrupt)).unwrap();
+    };
+    let mut requests = Scripted(receive);
+    let ((exit, _), ()) = tokio::join!(world.run_with(&mut requests), ask);
+    assert_eq!(exit, 4);
+}
+
+#[tokio::test]
+async fn an_app_whose_triggers_may_all_end_ends_with_the_first_failure() {
+    let waits = "read x < $SPIN_TEST_ARRIVED; exit 5";
+    let world = World::new().script(Promise::Nothing, "exit 0").on_exit(OnExit::Ignore);
+    let world = world.script(Promise::Nothing, waits).on_exit(OnExit::Ignore);
+    let let_end = async {
+        world.says("trigger-0 ended (exit code 0); the others go on").await;
+        tokio::fs::write(world.arrived(1), "\n").await.unwrap();
+    };
+    let ((exit, said), ()) = tokio::join!(world.run(&[]), let_end);
+    assert_eq!((exit, said.lines().count()), (5, 1), "{said}");
+}
+
+#[tokio::test]
+async fn several_triggers_are_started_without_waiting_for_one_another() {
+    // Each waits for a word of the other before it ends.
+    let meet = |mine: usize, other: usize| {
+        format!("echo > $SPIN_TEST_ARRIVED.{mine} & read x < $SPIN_TEST_ARRIVED.{other}; wait")
+    };
+    let mut world = World::new().script(Promise::Nothing, &meet(0, 1)).script(Promise::Nothing, &meet(1, 0));
+    let pipe = world.arrived(0);
+    for number in 0..2 {
+        let path = pipe.with_extension(number.to_string());
+        rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        world.launches[number].program.environment.set(ARRIVED, &pipe);
+        world.launches[number].on_exit = OnExit::Ignore;
+    }
+    assert_eq!(world.run(&[]).await.0, 0);
+}
+
+#[tokio::test]
+async fn the_output_of_several_has_their_names_in_front() {
+    let world = World::new().script(Promise::Nothing, "echo out; echo err >&2; printf rest").on_exit(OnExit::Ignore);
+    let mut world = world.script(Promise::Nothing, "exit 0").on_exit(OnExit::Ignore);
+    for launch in &mut world.launches {
+        launch.program.output = Output::Piped;
+    }
+    let (_, said) = world.run(&[]).await;
+    for line in ["[zzz] out\n", "[zzz] err\n", "[zzz] rest\n"] {
+        assert!(said.contains(line), "{line}{said}");
+    }
 }
 
 #[tokio::test]

@@ -1,8 +1,9 @@
-//! What the end of a trigger means: the exit code of the app, and whether there is something to say. Pure functions.
+//! What the end of a trigger means for the exit code of the app, and whether there is something to say. Pure functions.
 
 use std::os::unix::process::ExitStatusExt;
 
-use super::child::{Ended, Promise, Stage};
+use super::child::{Ended, Stage};
+use super::launch::Promise;
 use crate::report::{Exit, Report};
 
 /// The exit code that a trigger's end gives the app, and the error to show, if the trigger's own output is not enough.
@@ -43,6 +44,43 @@ pub(super) fn verdict(ended: &Ended) -> (Exit, Option<Report>) {
     (Exit::new(if report.is_some() { code.max(1) } else { code }), report)
 }
 
+/// How a trigger ended, for people.
+pub(super) fn how(ended: &Ended) -> String {
+    match &ended.status {
+        Ok(status) => match (status.code(), status.signal()) {
+            (Some(code), _) => format!("exit code {code}"),
+            (None, signal) => signal.map_or("no exit".to_owned(), |signal| format!("signal {signal}{}", named(signal))),
+        },
+        Err(_) => "unknown how".to_owned(),
+    }
+}
+
+/// The ends of an app's triggers, as far as its exit code is concerned.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Exits {
+    of_who_ended_it: Option<Exit>,
+    first_failure: Option<Exit>,
+}
+
+impl Exits {
+    /// A trigger has ended, and the app ends because of it.
+    pub(super) fn ends_app(&mut self, exit: Exit) {
+        self.of_who_ended_it.get_or_insert(exit);
+    }
+
+    /// A trigger has ended, and that is not why the app does.
+    pub(super) fn follows(&mut self, exit: Exit) {
+        if exit != Exit::OK {
+            self.first_failure.get_or_insert(exit);
+        }
+    }
+
+    /// The exit code of the app.
+    pub(super) fn of_app(self) -> Exit {
+        self.of_who_ended_it.or(self.first_failure).unwrap_or(Exit::OK)
+    }
+}
+
 fn named(signal: i32) -> &'static str {
     match signal {
         4 => " (SIGILL)",
@@ -61,6 +99,8 @@ mod tests {
 
     use std::process::ExitStatus;
 
+    use spin_app_model::launch::ControlAddress;
+
     use super::*;
 
     const ZERO: i32 = 0;
@@ -71,6 +111,8 @@ mod tests {
     fn ended(raw: i32) -> Ended {
         Ended {
             name: "trigger-zzz".to_owned(),
+            pid: rustix::process::getpid(),
+            control: ControlAddress::unix("/zzz").unwrap(),
             promise: Promise::Nothing,
             status: Ok(ExitStatus::from_raw(raw)),
             stage: Stage::Started,
@@ -118,5 +160,24 @@ mod tests {
         assert_eq!(judge(&Ended { failed: true, stage: Stage::Greeted, ..ended(ZERO) }), (1, None));
         assert_eq!(judge(&Ended { failed: true, stage: Stage::Greeted, ..ended(THREE) }), (3, None));
         assert_eq!(judge(&Ended { fault: true, ..ended(KILLED) }), (1, None));
+    }
+
+    #[test]
+    fn the_exit_code_is_of_who_ended_the_app_else_of_the_first_that_failed() {
+        let mut exits = Exits::default();
+        assert_eq!(exits.of_app(), Exit::OK);
+        for (code, expected) in [(0, 0), (4, 4), (5, 4)] {
+            exits.follows(Exit::new(code));
+            assert_eq!(exits.of_app().code(), expected);
+        }
+        exits.ends_app(Exit::OK);
+        exits.ends_app(Exit::new(6));
+        assert_eq!(exits.of_app(), Exit::OK);
+    }
+
+    #[test]
+    fn an_end_is_described_in_a_few_words() {
+        assert_eq!(how(&ended(THREE)), "exit code 3");
+        assert_eq!(how(&ended(KILLED)), "signal 9 (SIGKILL)");
     }
 }

@@ -1,15 +1,19 @@
 //! The flags of `spin up` itself. All others belong to the triggers.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use clap::{CommandFactory, Parser};
+use spin_app_model::TriggerType;
 use spin_catalogue::PluginName;
 
 use super::Built;
 use crate::arguments::{NotYet, Table, key_value};
 use crate::files::Placing;
+use crate::load::Wishes;
 use crate::report::Report;
 use crate::selection::Selection;
+use crate::supervise::{OnExit, UnknownOnExit};
 use crate::triggers::Overrides;
 
 /// Run an application.
@@ -32,6 +36,15 @@ pub(crate) struct Flags {
     /// Run only this component, with the triggers that run it; may be repeated
     #[arg(short, long, value_name = "ID")]
     component_id: Vec<String>,
+    /// Start only triggers of this type; may be repeated
+    #[arg(long, value_name = "TYPE")]
+    trigger_type: Vec<TriggerType>,
+    /// What becomes of the application when a trigger (of this type) ends: end, restart it, or ignore it [default: end]
+    #[arg(long, value_name = "[TYPE=]POLICY", value_parser = on_exit)]
+    on_trigger_exit: Vec<(Option<TriggerType>, OnExit)>,
+    /// Tell how the application is over HTTP: /healthz, /readyz and /metrics
+    #[arg(long, value_name = "ADDRESS", value_parser = admin_address)]
+    pub(crate) admin_listen: Option<SocketAddr>,
     /// Set an environment variable in every component
     #[arg(short, long, value_name = "KEY=VALUE", value_parser = variable)]
     pub(crate) env: Vec<(String, String)>,
@@ -79,14 +92,38 @@ impl Flags {
         Ok(())
     }
 
-    /// How components come to see their files.
-    pub(crate) fn placing(&self) -> Placing {
-        if self.direct_mounts { Placing::DirectMounts } else { Placing::Copies }
+    /// How components come to see their files, and which are run.
+    pub(crate) fn wishes(&self) -> Wishes {
+        let placing = if self.direct_mounts { Placing::DirectMounts } else { Placing::Copies };
+        Wishes { placing, selection: Selection::of(&self.component_id) }
     }
 
-    /// Which components are run.
-    pub(crate) fn selection(&self) -> Selection {
-        Selection::of(&self.component_id)
+    /// Which of the app's trigger types are started.
+    ///
+    /// # Errors
+    ///
+    /// If a flag names one that the app does not have.
+    pub(crate) fn started(&self, types: Vec<TriggerType>) -> Result<Vec<TriggerType>, Report> {
+        let of_flags =
+            self.on_trigger_exit.iter().filter_map(|(of, _)| of.as_ref()).map(|of| ("--on-trigger-exit", of));
+        let named = self.trigger_type.iter().map(|named| ("--trigger-type", named));
+        if let Some((flag, unknown)) = named.chain(of_flags).find(|(_, named)| !types.contains(named)) {
+            let known = types.iter().map(TriggerType::as_str).collect::<Vec<_>>().join(", ");
+            return Err(Report::new(format!("{flag}: this app has no trigger of type '{unknown}'"))
+                .code("app::no-such-trigger")
+                .help(format!("it has triggers of these types: {known}")));
+        }
+        let is_started = |of: &TriggerType| self.trigger_type.is_empty() || self.trigger_type.contains(of);
+        Ok(types.into_iter().filter(is_started).collect())
+    }
+
+    /// What the end of a trigger means, if a flag says so. The one that names the type beats the one that doesn't, and of
+    /// two the later counts.
+    pub(crate) fn on_exit(&self, trigger_type: &TriggerType) -> Option<OnExit> {
+        let last = |wanted: Option<&TriggerType>| {
+            self.on_trigger_exit.iter().rev().find(|(of, _)| of.as_ref() == wanted).map(|&(_, on_exit)| on_exit)
+        };
+        last(Some(trigger_type)).or_else(|| last(None))
     }
 
     /// The development overrides; of two for one plugin, the later counts.
@@ -116,6 +153,19 @@ fn variable(text: &str) -> Result<(String, String), String> {
     Ok((key.to_owned(), value.to_owned()))
 }
 
+/// An address with its port; without the address, that of this machine alone.
+fn admin_address(text: &str) -> Result<SocketAddr, String> {
+    let port = text.strip_prefix("localhost:").or_else(|| text.strip_prefix(':')).unwrap_or(text);
+    let here = || port.parse().map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port))).ok();
+    text.parse().ok().or_else(here).ok_or_else(|| "write ADDRESS:PORT or PORT, such as 127.0.0.1:9090".to_owned())
+}
+
+fn on_exit(text: &str) -> Result<(Option<TriggerType>, OnExit), String> {
+    let (of, policy) = text.split_once('=').map_or((None, text), |(of, policy)| (Some(of), policy));
+    let of = of.map(str::parse).transpose().map_err(|error: spin_app_model::InvalidName| error.to_string())?;
+    Ok((of, policy.parse().map_err(|error: UnknownOnExit| error.to_string())?))
+}
+
 pub(crate) fn plugin_path(text: &str) -> Result<(PluginName, PathBuf), String> {
     let (name, path) = key_value(text.as_ref()).ok_or("there is no `=` in it; write NAME=PATH")?;
     let name = name.parse().map_err(|error: spin_catalogue::name::NameError| error.to_string())?;
@@ -132,7 +182,10 @@ mod tests {
 
     fn parse(line: &str) -> (Result<Flags, clap::Error>, Vec<OsString>) {
         let split = table().split(line.split_whitespace().map(OsString::from)).unwrap();
-        (Flags::try_parse_from([OsString::from("up")].into_iter().chain(split.ours)), split.trigger)
+        (
+            Flags::try_parse_from([OsString::from("up")].into_iter().chain(split.ours.clone())),
+            split.not_ours().cloned().collect(),
+        )
     }
 
     #[test]
@@ -159,6 +212,49 @@ mod tests {
         assert_eq!(parse("--file=c").0.unwrap().source(), Some(Path::new("c")));
         for bad in ["-eK", "-e=v", "--env==v", "--plugin-path ../x=y", "--plugin-path x", "-f", "--yes=no"] {
             assert!(parse(bad).0.is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_end_of_a_trigger_means_what_the_flag_for_its_type_says() {
+        let of = |line: &str, name: &str| parse(line).0.unwrap().on_exit(&name.parse().unwrap());
+        for (line, http, redis) in [
+            ("", None, None),
+            ("--on-trigger-exit ignore", Some(OnExit::Ignore), Some(OnExit::Ignore)),
+            ("--on-trigger-exit http=restart --on-trigger-exit=end", Some(OnExit::Restart), Some(OnExit::End)),
+            ("--on-trigger-exit http=restart --on-trigger-exit http=end", Some(OnExit::End), None),
+        ] {
+            assert_eq!((of(line, "http"), of(line, "redis")), (http, redis), "{line}");
+        }
+        for bad in ["--on-trigger-exit stop", "--on-trigger-exit http=", "--on-trigger-exit =end", "--trigger-type A/b"]
+        {
+            assert!(parse(bad).0.is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_admin_address_without_a_host_is_of_this_machine_alone() {
+        let parsed = |text: &str| parse(&format!("--admin-listen={text}")).0.ok().and_then(|flags| flags.admin_listen);
+        let address = |text: &str| Some(text.parse().unwrap());
+        for text in ["9090", ":9090", "localhost:9090", "127.0.0.1:9090"] {
+            assert_eq!(parsed(text), address("127.0.0.1:9090"), "{text}");
+        }
+        assert_eq!((parsed("0.0.0.0:0"), parsed("[::1]:1")), (address("0.0.0.0:0"), address("[::1]:1")));
+        for bad in ["", "example.com:80", "127.0.0.1", "70000", ":"] {
+            assert_eq!(parsed(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn only_the_types_that_are_named_are_started() {
+        let types = |names: &[&str]| names.iter().map(|name| name.parse().unwrap()).collect::<Vec<TriggerType>>();
+        let started = |line: &str| parse(line).0.unwrap().started(types(&["http", "redis", "cron"]));
+        assert_eq!(started(""), Ok(types(&["http", "redis", "cron"])));
+        assert_eq!(started("--trigger-type cron --trigger-type=http"), Ok(types(&["http", "cron"])));
+        for line in ["--trigger-type sqs", "--on-trigger-exit sqs=end"] {
+            let refused = started(line).unwrap_err();
+            assert!(refused.message().ends_with("this app has no trigger of type 'sqs'"), "{refused:?}");
+            assert_eq!(refused.advice(), ["it has triggers of these types: http, redis, cron"]);
         }
     }
 

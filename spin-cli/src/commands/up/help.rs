@@ -13,7 +13,7 @@ use crate::obtain::Consent;
 use crate::pinning::Pinning;
 use crate::report::{Exit, Report};
 use crate::source;
-use crate::supervise::spawn::{Program, Stdin};
+use crate::supervise::spawn::{Output, Program, Stdin};
 use crate::triggers::{self, Resolved};
 
 /// What makes a trigger print its options and nothing else.
@@ -55,7 +55,8 @@ async fn ask(trigger: &Resolved, ctx: &Context) -> std::io::Result<()> {
     let mut environment = ChildEnvironment::trigger(&ctx.executable);
     environment.set(env::PLUGINS_SUPPRESS_COMPATIBILITY_WARNINGS, "1");
     let args = vec![HELP_ONLY.into()];
-    let mut child = Program { path: trigger.path.clone(), args, environment, stdin: Stdin::Empty }.spawn()?;
+    let (path, output) = (trigger.path.clone(), Output::Inherited);
+    let mut child = Program { path, args, environment, stdin: Stdin::Empty, output }.spawn()?;
     match child.wait().await? {
         status if status.success() => Ok(()),
         status => Err(std::io::Error::other(status.to_string())),
