@@ -1,5 +1,6 @@
 //! From a locked application to components that are ready.
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -42,6 +43,11 @@ pub struct AppOptions {
     pub egress: EgressOptions,
     /// Requests that components send.
     pub outbound_http: HttpOptions,
+    /// Adds what components can import besides what every trigger offers. Default: nothing.
+    pub link: fn(&mut Linker<HostState>) -> wasmtime::Result<()>,
+    /// Held by every component and every instance: when it is dropped, nothing of the app runs any more and none of its
+    /// files is used. Default: none.
+    pub lease: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 impl AppOptions {
@@ -55,6 +61,8 @@ impl AppOptions {
             mounts: MountOptions::default(),
             egress: EgressOptions::default(),
             outbound_http: HttpOptions::default(),
+            link: |_| Ok(()),
+            lease: None,
         }
     }
 }
@@ -65,7 +73,7 @@ pub struct App {
     instances: Arc<Permits>,
     http: Arc<HttpNetwork>,
     // Last: components use the engine until they are gone.
-    engine: RunningEngine,
+    engine: Arc<RunningEngine>,
 }
 
 impl App {
@@ -83,21 +91,60 @@ impl App {
         options: &AppOptions,
         on_progress: &(dyn Fn(usize, usize) + Sync),
     ) -> Result<Self, PrepareError> {
-        let running = RunningEngine::new(&options.engine).map_err(PrepareError::Engine)?;
-        let engine = running.engine();
-        let http = Arc::new(HttpNetwork::new(Arc::new(Egress::new(&options.egress)), &options.outbound_http));
+        let places = options.engine.max_instances as usize;
+        let ground = Ground {
+            engine: Arc::new(RunningEngine::new(&options.engine).map_err(PrepareError::Engine)?),
+            instances: Arc::new(Permits::new(places, places)),
+            http: HttpNetwork::new(Arc::new(Egress::new(&options.egress)), &options.outbound_http),
+        };
+        Self::prepare_on(ground, locked, ids, variables, options, on_progress)
+    }
+
+    /// Prepares another generation of this app, in the same process: on the same engine, with the same places for
+    /// instances and the same connections, which `options` therefore can't change.
+    ///
+    /// This app must be kept until the other one has taken its place: the engine's clock is theirs together.
+    ///
+    /// # Errors
+    /// As [`App::prepare`].
+    pub fn prepare_successor(
+        &self,
+        locked: &LockedApp,
+        ids: &[ComponentId],
+        variables: &Variables,
+        options: &AppOptions,
+        on_progress: &(dyn Fn(usize, usize) + Sync),
+    ) -> Result<Self, PrepareError> {
+        let ground = Ground {
+            engine: Arc::clone(&self.engine),
+            instances: Arc::clone(&self.instances),
+            http: self.http.successor(),
+        };
+        Self::prepare_on(ground, locked, ids, variables, options, on_progress)
+    }
+
+    fn prepare_on(
+        ground: Ground,
+        locked: &LockedApp,
+        ids: &[ComponentId],
+        variables: &Variables,
+        options: &AppOptions,
+        on_progress: &(dyn Fn(usize, usize) + Sync),
+    ) -> Result<Self, PrepareError> {
+        let engine = ground.engine.engine();
+        let http = Arc::new(ground.http);
+        let mut linker = host::linker(engine).map_err(PrepareError::Engine)?;
+        (options.link)(&mut linker).map_err(PrepareError::Engine)?;
         let compiler = Compiler {
             app: locked,
             engine,
-            linker: host::linker(engine).map_err(PrepareError::Engine)?,
+            linker,
             cache: options.cache.as_deref().map(|folder| CompiledCode::new(folder, engine)),
             shared: Shared {
                 limits: options.limits.clone(),
-                instances: Arc::new(Permits::new(
-                    options.engine.max_instances as usize,
-                    options.engine.max_instances as usize,
-                )),
+                instances: ground.instances,
                 output: Arc::clone(&options.output),
+                lease: options.lease.clone(),
             },
             variables,
             mounts: &options.mounts,
@@ -123,7 +170,7 @@ impl App {
         failed.sort_by_key(|(position, _)| *position);
         match failed.into_iter().next() {
             Some((_, error)) => Err(error),
-            None => Ok(Self { components, instances: compiler.shared.instances, http, engine: running }),
+            None => Ok(Self { components, instances: compiler.shared.instances, http, engine: ground.engine }),
         }
     }
 
@@ -154,6 +201,13 @@ impl App {
     pub fn engine(&self) -> &Engine {
         self.engine.engine()
     }
+}
+
+/// What all generations of an app stand on.
+struct Ground {
+    engine: Arc<RunningEngine>,
+    instances: Arc<Permits>,
+    http: HttpNetwork,
 }
 
 /// One component to compile.

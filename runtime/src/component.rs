@@ -1,9 +1,11 @@
 //! Components made ready: compiled, linked, with all that doesn't change from event to event.
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use spin_app_model::ComponentId;
 use spin_app_model::lock::LockedComponent;
 use wasmtime::component::InstancePre;
@@ -14,9 +16,9 @@ use crate::host::http::ComponentHttp;
 use crate::host::variables::ComponentVariables;
 use crate::host::wasi::{CommandLine, WasiTemplate};
 use crate::http::{EventContext, Handler};
-use crate::instance::{EventInstance, HostState, new_store, new_store_with};
+use crate::instance::{EventInstance, HostState, Lease, new_store, new_store_with};
 use crate::limits::Limits;
-use crate::output::Output;
+use crate::output::{Output, OutputSink};
 use crate::permits::{Full, Permit, Permits};
 
 /// Why a component can't be made ready.
@@ -118,6 +120,7 @@ pub(crate) struct Template {
     pub(crate) wasi: WasiTemplate,
     pub(crate) variables: ComponentVariables,
     pub(crate) http: Arc<ComponentHttp>,
+    pub(crate) lease: Arc<Lease>,
 }
 
 /// A component that is ready for events.
@@ -134,6 +137,7 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     pub(crate) instances: Arc<Permits>,
     pub(crate) output: Arc<dyn Output>,
+    pub(crate) lease: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 impl Component {
@@ -150,6 +154,7 @@ impl Component {
             wasi: WasiTemplate::new(&locked.id, locked.env.clone(), mounts, &*shared.output),
             variables: ComponentVariables::new(variables),
             http: Arc::new(http),
+            lease: Arc::new(Lease(shared.lease.clone())),
         };
         let engine = pre.engine().clone();
         Self { template, pre, engine, limits: shared.limits.clone(), instances: Arc::clone(&shared.instances) }
@@ -164,6 +169,12 @@ impl Component {
     pub fn exports(&self) -> Vec<String> {
         let exports = self.pre.component().component_type();
         exports.exports(&self.engine).map(|(name, _)| name.to_owned()).collect()
+    }
+
+    /// How many instances live.
+    pub fn live_instances(&self) -> usize {
+        // One is the component's own.
+        Arc::strong_count(&self.template.lease) - 1
     }
 
     /// A handler of HTTP events, by what the component exports.
@@ -201,6 +212,20 @@ impl Component {
     /// [`InvokeError::Full`] when too many instances live already, else what instantiation trapped with.
     pub async fn instantiate(&self) -> Result<EventInstance, InvokeError> {
         self.instantiate_for(&EventContext::default()).await
+    }
+
+    /// The same for a command (`wasi:cli/run`) that is called with `arguments`, of which the first is its name by custom, and
+    /// that writes its standard output to `stdout`. It has no input.
+    ///
+    /// # Errors
+    /// Those of [`Component::instantiate`].
+    pub async fn instantiate_with(
+        &self,
+        arguments: Vec<String>,
+        stdout: Arc<dyn OutputSink>,
+    ) -> Result<EventInstance, InvokeError> {
+        let line = CommandLine { arguments, variables: BTreeMap::new(), stdin: Bytes::new(), stdout };
+        self.instantiate_command(line, &EventContext::default()).await
     }
 
     /// The same for an event that others may wait for.

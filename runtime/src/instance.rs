@@ -1,5 +1,6 @@
 //! One instance: the state that the host keeps beside it, and its store.
 
+use std::any::Any;
 use std::pin::pin;
 use std::sync::Arc;
 
@@ -28,7 +29,27 @@ pub struct HostState {
     pub(crate) variables: ComponentVariables,
     pub(crate) memory: MemoryMeter,
     pub(crate) meter: Arc<MeterState>,
+    own: Option<Box<dyn Any + Send>>,
+    // Last: with it the instance counts as gone.
+    _lease: Arc<Lease>,
 }
+
+impl HostState {
+    /// What the trigger itself keeps for this instance, for host interfaces of its own. Made when it is first asked for; a
+    /// trigger has one type for it, and asking for another one begins anew.
+    pub fn own<S: Default + Send + 'static>(&mut self) -> &mut S {
+        if self.own.as_ref().is_none_or(|own| !own.is::<S>()) {
+            self.own = Some(Box::new(S::default()));
+        }
+        self.own.as_mut().and_then(|own| own.downcast_mut()).expect("it has just been looked at or made")
+    }
+}
+
+/// What components and instances hold: see [`AppOptions::lease`](crate::AppOptions::lease). A component has one of its
+/// own, so that its instances can be counted.
+pub(crate) struct Lease(
+    #[allow(dead_code, reason = "held for its drop")] pub(crate) Option<Arc<dyn Any + Send + Sync>>,
+);
 
 /// A store and what was instantiated in it, for one event.
 pub struct EventInstance {
@@ -92,6 +113,8 @@ pub(crate) fn new_store_with(
         variables: template.variables.clone(),
         memory: MemoryMeter::new(limits),
         meter: cpu.state(),
+        own: None,
+        _lease: Arc::clone(&template.lease),
     };
     let mut store = Store::new(engine, state);
     if let Some(tasks) = store.concurrent_resource_table() {

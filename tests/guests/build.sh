@@ -23,6 +23,8 @@ inbound-probe     | inbound-probe | wasm32-wasip2 | inbound-probe.wasm     | inb
 wagi-probe        | wagi-probe    | wasm32-wasip2 | wagi-probe.wasm        | wagi-probe greedy-shared probe-shared
 wagi-probe-module | wagi-probe    | wasm32-wasip1 | wagi-probe-module.wasm | wagi-probe greedy-shared probe-shared
 redis-probe       | redis-probe   | wasm32-wasip2 | redis-probe.wasm       | redis-probe ../../wit/fermyon-spin
+trigger-probe     | trigger-probe | wasm32-wasip2 | trigger-probe.wasm     | trigger-probe
+command-probe     | command-probe | wasm32-wasip2 | command-probe.wasm     | command-probe
 "
 
 # Paths of this machine in panic messages would change the bytes from one machine to the next.

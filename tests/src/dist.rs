@@ -15,6 +15,9 @@ const PROGRAMS: &[(&str, &[&str])] = &[
     ("spin", &["app", "catalogue", "plugin-manager", "spin-cli"]),
     ("trigger-http", &["app", "runtime", "trigger", "trigger-http", "wit"]),
     ("trigger-redis", &["app", "runtime", "trigger", "trigger-redis", "wit"]),
+    ("trigger-command", &["app", "runtime", "trigger", "examples/triggers/command", "wit"]),
+    ("trigger-cron", &["app", "runtime", "trigger", "examples/triggers/cron", "wit"]),
+    ("trigger-mqtt", &["app", "runtime", "trigger", "examples/triggers/mqtt", "wit"]),
     ("spin-trigger-conformance", &["app", "conformance"]),
 ];
 

@@ -40,6 +40,7 @@
 //! | [`output`] | collecting what a process says, and waiting until it says something |
 //! | [`terminal`] | a program on a pseudo-terminal: typing, Ctrl-C, closing it |
 //! | [`certificates`] | certificates of a test's own authority |
+//! | [`host`] | a host of the test's own, for one trigger |
 //! | [`hostile`] | hostile cases, as data |
 //! | [`http`] | a plain HTTP/1.1 client that shows the bytes |
 //! | [`streaming`] | a large body and its echo |
@@ -48,6 +49,7 @@
 //! | [`timing`] | how long something takes on a busy machine |
 //! | [`probes`] | the app that most tests of the HTTP trigger run |
 //! | [`upstream`] | a server of the test's own that components connect to |
+//! | [`mosquitto`] | an MQTT broker of the test's own |
 //! | [`redis`] | a Redis server of the test's own |
 //! | [`web`] | a web server of the test's own |
 //! | [`dist`] | where the programs under test are, and whether they are stale |
@@ -58,9 +60,11 @@
 pub mod certificates;
 pub mod dist;
 mod guard;
+pub mod host;
 pub mod hostile;
 pub mod http;
 pub mod memory;
+pub mod mosquitto;
 pub mod output;
 pub mod probes;
 pub mod process;

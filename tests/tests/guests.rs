@@ -68,6 +68,22 @@ const WORLDS: &[(&str, &[&str], &[&str])] = &[
     // A module of preview 1: no component, and so of no world.
     ("wagi-probe-module", &[], &[]),
     ("redis-probe", &["fermyon:spin/inbound-redis"], &["fermyon:spin/redis-types"]),
+    (
+        "trigger-probe",
+        &["handle-cron-event", "handle-message", "handle-timer-request"],
+        &[
+            "cron-error",
+            "cron-metadata",
+            "mqtt-error",
+            "mqtt-metadata",
+            "payload",
+            "spin:cron/cron-types@3.0.0",
+            "spin:mqtt-trigger/mqtt-types@3.0.0",
+            "wasi:clocks/monotonic-clock@0.2.6",
+            "wasi:io/poll@0.2.6",
+        ],
+    ),
+    ("command-probe", &["wasi:cli/run@0.2.6"], &["wasi:clocks/monotonic-clock@0.2.6", "wasi:io/poll@0.2.6"]),
 ];
 
 struct Entry {

@@ -9,8 +9,10 @@ use hyper::body::{Body, Bytes, Incoming};
 use spin_trigger_kit::http::{Progressing, Stalled};
 use spin_trigger_kit::wasmtime_wasi_http::{Error, WasiBody};
 
+use crate::current::Served;
+
 /// A response's body: one made here, or one that a component streams.
-pub type ResponseBody = Either<Full<Bytes>, Progressing<WasiBody, ResponseError>>;
+pub type ResponseBody = Either<Full<Bytes>, Served<Progressing<WasiBody, ResponseError>>>;
 
 /// A request's body as components take it: one that fails when the client sends nothing for `limit`.
 pub fn for_component(body: Incoming, limit: Duration) -> WasiBody {

@@ -134,7 +134,7 @@ fn respond(
     let withheld: Option<Method> = (request.version() == Version::HTTP_2).then(|| request.method().clone());
     async move {
         let mut response = match admitted {
-            Ok(()) => server.dispatcher.respond(request, peer.scheme.clone(), &peer.header, entry.as_mut()).await,
+            Ok(()) => server.current.take().respond(request, peer.scheme.clone(), &peer.header, entry.as_mut()).await,
             Err(refused) => {
                 tracing::debug!("request refused: {refused}");
                 dispatch::empty(refused.status())
@@ -164,6 +164,7 @@ mod tests {
 
     use super::*;
     use crate::config::RouteConfig;
+    use crate::current::Current;
     use crate::dispatch::{Answerer, Dispatcher, Origin, Target};
     use crate::ids::Ids;
     use crate::route::{RouteEntry, Router};
@@ -186,7 +187,8 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let origin = Origin::new(Scheme::HTTP, listener.local_addr().unwrap());
         let dispatcher = Arc::new(Dispatcher::new(router, vec![target], well_known, limits.body, origin));
-        let server = Arc::new(Server { dispatcher, tls: None, limits, access_log: None, ids: Ids::default() });
+        let current = Arc::new(Current::new(dispatcher));
+        let server = Arc::new(Server { current, tls: None, limits, access_log: None, ids: Ids::default() });
         let served = TaskTracker::new();
         let mut clients = Vec::new();
         for sent in connections {

@@ -13,13 +13,15 @@ use http::uri::Scheme;
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::{Either, Full};
 use hyper::body::{Bytes, Incoming};
+use spin_trigger_kit::Events;
 use spin_trigger_kit::http::{BadRequest, EventError, Handler, Progressing};
-use spin_trigger_kit::tracing;
+use spin_trigger_kit::tracing::{self, Instrument};
 use spin_trigger_kit::wasmtime_wasi_http::WasiBody;
 
 use crate::access_log::Entry;
 use crate::authority;
 use crate::body::{ResponseBody, for_component};
+use crate::current;
 use crate::headers;
 use crate::route::Router;
 use crate::static_response::PreparedResponse;
@@ -36,12 +38,13 @@ pub struct Target {
 /// Who answers.
 pub enum Answerer {
     /// A component.
-    Component(Arc<Handler>),
+    Component(Arc<Handler>, Events),
     /// A response from the manifest.
     Static(PreparedResponse),
 }
 
 /// Where the app itself is served.
+#[derive(Clone)]
 pub struct Origin {
     pub(crate) scheme: Scheme,
     pub(crate) host: HeaderValue,
@@ -59,10 +62,11 @@ impl Origin {
 pub(crate) struct Served<'a> {
     name: &'a str,
     handler: &'a Handler,
+    events: &'a Events,
     body_timeout: Duration,
 }
 
-/// Answers requests. One for the whole trigger.
+/// Answers requests. One for a generation of the app.
 pub struct Dispatcher {
     router: Router,
     targets: Vec<Target>,
@@ -87,7 +91,7 @@ impl Dispatcher {
 
     /// The response to a request that came from `client`, whatever happens. The access log's `entry` is told whose it is.
     pub async fn respond(
-        &self,
+        self: &Arc<Self>,
         request: Request<Incoming>,
         scheme: Scheme,
         client: &HeaderValue,
@@ -96,7 +100,12 @@ impl Dispatcher {
         let (mut head, body) = request.into_parts();
         match self.route(&mut head, scheme, client, entry) {
             ControlFlow::Continue(served) => {
-                served.answer(Request::from_parts(head, for_component(body, self.body_timeout))).await
+                let request = Request::from_parts(head, for_component(body, self.body_timeout));
+                let response = served.answer(request).await;
+                response.map(|body| match body {
+                    Either::Right(body) => Either::Right(body.holding(Arc::clone(self))),
+                    made_here => made_here,
+                })
             }
             ControlFlow::Break(response) => response,
         }
@@ -137,15 +146,15 @@ impl Dispatcher {
             Answerer::Static(response) => {
                 ControlFlow::Break(response.response().map(|body| Either::Left(Full::new(body))))
             }
-            Answerer::Component(handler) => ControlFlow::Continue(self.served(&target.name, handler)),
+            Answerer::Component(handler, events) => ControlFlow::Continue(self.served(&target.name, handler, events)),
         }
     }
 
     /// The component of this name, whatever routes lead to it. Case doesn't count.
     pub(crate) fn component(&self, name: &str) -> Option<Served<'_>> {
         self.targets.iter().find_map(|target| match &target.answerer {
-            Answerer::Component(handler) if target.name.eq_ignore_ascii_case(name) => {
-                Some(self.served(&target.name, handler))
+            Answerer::Component(handler, events) if target.name.eq_ignore_ascii_case(name) => {
+                Some(self.served(&target.name, handler, events))
             }
             _ => None,
         })
@@ -156,8 +165,8 @@ impl Dispatcher {
         &self.origin
     }
 
-    fn served<'a>(&self, name: &'a str, handler: &'a Handler) -> Served<'a> {
-        Served { name, handler, body_timeout: self.body_timeout }
+    fn served<'a>(&self, name: &'a str, handler: &'a Handler, events: &'a Events) -> Served<'a> {
+        Served { name, handler, events, body_timeout: self.body_timeout }
     }
 
     /// A person who tries an app with a browser and gets nothing is told why, once.
@@ -173,9 +182,18 @@ impl Dispatcher {
 impl Served<'_> {
     /// The component's response, or what its failure becomes.
     pub(crate) async fn answer(self, request: Request<WasiBody>) -> Response<ResponseBody> {
-        match self.handler.handle(request).await {
-            Ok(response) => response.map(|body| Either::Right(Progressing::new(body, self.body_timeout))),
-            Err(error) => failure(self.name, &error),
+        let mut event = self.events.begin();
+        let span = tracing::info_span!("event", component = self.name);
+        match self.handler.handle(request).instrument(span).await {
+            Ok(response) => response
+                .map(|body| Either::Right(current::Served::new(Progressing::new(body, self.body_timeout), event))),
+            Err(error) => {
+                let response = failure(self.name, &error);
+                if response.status().is_server_error() {
+                    event.failed();
+                }
+                response
+            }
         }
     }
 }

@@ -11,6 +11,7 @@
 //! | [`listing`] | what is told at start |
 //! | [`server`], [`tls`], [`connection`], [`activity`] | connections: accepting, securing, serving and ending them |
 //! | [`limits`], [`admission`] | how much one client may take, and what is refused |
+//! | [`site`], [`current`] | from what an app declares to what answers; going over to a new generation |
 //! | [`dispatch`], [`body`], [`access_log`] | from a request to a response, and to a line about it |
 //! | [`chain`] | requests of the app to itself |
 //! | [`trigger`] | the whole, as the kit runs it |
@@ -25,6 +26,7 @@ pub mod body;
 pub mod chain;
 pub mod config;
 pub mod connection;
+pub mod current;
 pub mod dispatch;
 pub mod flags;
 pub mod headers;
@@ -36,6 +38,7 @@ pub mod policy;
 pub mod range;
 pub mod route;
 pub mod server;
+pub mod site;
 pub mod static_response;
 pub mod tls;
 pub mod trigger;

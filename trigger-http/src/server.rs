@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::access_log::AccessLog;
 use crate::connection;
-use crate::dispatch::Dispatcher;
+use crate::current::Current;
 use crate::ids::Ids;
 use crate::limits::Limits;
 use crate::tls::Tls;
@@ -31,7 +31,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// What all connections share.
 pub struct Server {
     /// Answers requests.
-    pub dispatcher: Arc<Dispatcher>,
+    pub current: Arc<Current>,
     /// None for plain text.
     pub tls: Option<Tls>,
     /// How much one client may take.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use spin_trigger_kit::{Component, Error, InvokeError, tracing, wasmtime};
+use spin_trigger_kit::{Component, Error, Events, InvokeError, tracing, wasmtime};
 
 use crate::dispatch::{Handle, Message};
 use bindings::RedisTriggerIndices as Exports;
@@ -32,6 +32,7 @@ mod bindings {
 pub struct ComponentHandler {
     component: Arc<Component>,
     exports: Exports,
+    events: Events,
 }
 
 /// Why a message was not handled.
@@ -50,11 +51,11 @@ pub enum HandlerError {
 }
 
 impl ComponentHandler {
-    /// A handler for `component`.
+    /// A handler for `component`, whose `events` are counted.
     ///
     /// # Errors
     /// When the component doesn't export what is called; names what it exports instead.
-    pub fn new(component: Arc<Component>) -> Result<Self, Error> {
+    pub fn new(component: Arc<Component>, events: Events) -> Result<Self, Error> {
         let refused = |why: String| {
             let message = format!("component \"{}\" {why}", component.id());
             Error::new("redis::no-handler", message)
@@ -62,7 +63,7 @@ impl ComponentHandler {
         check_exports(&component.exports()).map_err(refused)?;
         let exports =
             Exports::new(component.pre()).map_err(|error| refused(format!("has a wrong {EXPORT}: {error:#}")))?;
-        Ok(Self { component, exports })
+        Ok(Self { component, exports, events })
     }
 
     // The generated binding wants the vector itself.
@@ -82,7 +83,7 @@ impl ComponentHandler {
 
 impl Handle for ComponentHandler {
     async fn handle(&self, message: &Message) {
-        if let Err(error) = self.call(&message.payload).await {
+        if let Err(error) = self.events.handle(self.call(&message.payload)).await {
             let component = self.component.id().as_str();
             tracing::error!(component, channel = message.channel, "message not handled: {error}");
         }

@@ -74,7 +74,7 @@ impl RedisTrigger {
         for entry in &self.entries {
             let id = &entry.config.component;
             if !handlers.contains_key(id) {
-                handlers.insert(id.clone(), Arc::new(ComponentHandler::new(app.component(id)?)?));
+                handlers.insert(id.clone(), Arc::new(ComponentHandler::new(app.component(id)?, app.events(id))?));
             }
         }
         Ok(handlers)
@@ -100,7 +100,7 @@ async fn serve(
         tokio::select! {
             biased;
             Some(index) = first_subscribed.recv() => {
-                app.announce(&sources[index].listing());
+                App::announce(&sources[index].listing());
                 missing -= 1;
                 if missing == 0 {
                     ready();

@@ -10,6 +10,7 @@ use std::borrow::Cow;
 pub struct Error {
     code: Cow<'static, str>,
     source: Box<dyn std::error::Error + Send + Sync>,
+    exit_code: u8,
 }
 
 impl Error {
@@ -18,7 +19,18 @@ impl Error {
         code: impl Into<Cow<'static, str>>,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
-        Self { code: code.into(), source: source.into() }
+        Self { code: code.into(), source: source.into(), exit_code: 1 }
+    }
+
+    /// The same, with which the process exits with this code instead of 1.
+    #[must_use]
+    pub fn with_exit_code(mut self, exit_code: u8) -> Self {
+        self.exit_code = exit_code;
+        self
+    }
+
+    pub(crate) fn exit_code(&self) -> u8 {
+        self.exit_code
     }
 
     /// The stable code.
@@ -69,6 +81,12 @@ impl From<spin_component_runtime::variables::VariableError> for Error {
 impl From<spin_component_runtime::http::NotAHandler> for Error {
     fn from(error: spin_component_runtime::http::NotAHandler) -> Self {
         Self::new("trigger::no-handler", error)
+    }
+}
+
+impl From<spin_component_runtime::wasmtime::Error> for Error {
+    fn from(error: spin_component_runtime::wasmtime::Error) -> Self {
+        Self::new("trigger::guest", format!("{error:#}"))
     }
 }
 

@@ -5,6 +5,7 @@ mod store;
 mod variable;
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -90,6 +91,11 @@ pub(crate) struct CommonFlags {
     /// The most instances at once; as many more events wait, further ones are refused
     #[arg(long, env = env::MAX_INSTANCE_COUNT, value_name = "N", default_value_t = DEFAULT_MAX_INSTANCES, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     max_instances: u32,
+
+    /// Answer /healthz, /readyz and /metrics at this address, for a trigger that was started by hand: under `spin up` it is
+    /// spin's own flag
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) admin_listen: Option<SocketAddr>,
 
     /// The most processor time of an event, in seconds or with a suffix (ms, us, ns)
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = durations::parse)]

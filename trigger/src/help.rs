@@ -30,18 +30,28 @@ struct Flag {
     scope: Option<&'static str>,
 }
 
+/// Flags that are the host's own under a host, which is therefore not told of them. By their field.
+const BY_HAND: [&str; 1] = ["admin_listen"];
+
 /// Flags whose effect is the app's, not the process's: a host with several triggers gives them to one only.
 const APP_SCOPE: [&str; 3] = ["key-value", "sqlite", "truncate-logs"];
 
 pub(crate) fn args_only(command: Command) -> String {
-    let command = command.disable_help_flag(true).help_template("{all-args}");
+    let hidden = |argument: clap::Arg| {
+        let by_hand = BY_HAND.contains(&argument.get_id().as_str());
+        if by_hand { argument.hide(true) } else { argument }
+    };
+    let command = command.mut_args(hidden).disable_help_flag(true).help_template("{all-args}");
     command.clone().render_long_help().to_string()
 }
 
 pub(crate) fn launch_metadata(command: &Command) -> String {
     let all_flags = command
         .get_arguments()
-        .filter(|argument| !matches!(argument.get_id().as_str(), "help" | "version"))
+        .filter(|argument| {
+            let id = argument.get_id().as_str();
+            !matches!(id, "help" | "version") && !BY_HAND.contains(&id)
+        })
         .map(|argument| {
             let (short, long) = (argument.get_short(), argument.get_long());
             if short.is_none() && long.is_none() {

@@ -10,20 +10,19 @@ use std::process::ExitCode;
 use clap::{CommandFactory, FromArgMatches, Parser};
 use spin_app_model::TriggerType;
 use spin_app_model::launch::env::{LOCKED_URL, WORKING_DIR};
-use spin_app_model::lock::LockedApp;
-use spin_component_runtime::variables::{Environment, Provider, Variables};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use crate::app::App;
+use crate::admin::Admin;
 use crate::control::{self, Control};
-use crate::declared::Declared;
 use crate::error::Error;
 use crate::flags::CommonFlags;
+use crate::generation::{Loader, Source};
 use crate::help;
 use crate::preparing::{self, tell_if_long};
-use crate::refusals;
+use crate::reload::{Order, Reloads, Start};
+use crate::runs;
 use crate::runtime_config::RuntimeConfig;
-use crate::settings;
-use crate::stop::{self, Stop};
+use crate::stop;
 use crate::telemetry;
 use crate::trigger::Trigger;
 
@@ -56,7 +55,8 @@ struct Arguments<F: clap::Args> {
 /// }
 /// ```
 ///
-/// The exit code is 0 when the trigger ended as asked, 1 when it failed, 2 for arguments that it doesn't know.
+/// The exit code is 0 when the trigger ended as asked, 1 when it failed ([`Error::with_exit_code`] says another one), 2 for
+/// arguments that it doesn't know.
 pub fn main<T: Trigger>() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let heading = format!("{} Trigger Options", T::display_name());
@@ -93,7 +93,7 @@ pub fn main<T: Trigger>() -> ExitCode {
             } else {
                 tell(&format!("Error: {error}"));
             }
-            ExitCode::FAILURE
+            ExitCode::from(error.exit_code())
         }
     }
 }
@@ -114,20 +114,20 @@ fn serve<T: Trigger>(arguments: Arguments<T::Flags>) -> Result<(), (Error, Contr
     let trigger_type: TriggerType =
         T::TYPE.parse().map_err(|error| (Error::new("trigger::type", error), Control::default()))?;
     let (control, channel) = Control::connect(trigger_type, T::VERSION).map_err(|error| (error, Control::default()))?;
-    let stop = Stop::default();
     let start = || -> Result<(), Error> {
         let threads = executor()
             .map_err(|error| Error::new("trigger::threads", format!("the executor can't be started: {error}")))?;
         let signals = |error: std::io::Error| Error::new("trigger::signals", error);
+        let (given, orders) = unbounded_channel();
         threads.block_on(async {
             match channel {
                 Some(channel) => {
-                    stop::obey_signals_under_a_host(&stop).map_err(signals)?;
-                    control::obey(channel, &stop).map_err(signals)?;
+                    stop::obey_signals_under_a_host(&control.health().stop).map_err(signals)?;
+                    control::obey(channel, &control, given).map_err(signals)?;
                 }
-                None => stop::obey_signals_alone(&stop).map_err(signals)?,
+                None => stop::obey_signals_alone(&control.health().stop).map_err(signals)?,
             }
-            serve_app::<T>(arguments, &control, &stop).await
+            serve_app::<T>(arguments, &control, orders).await
         })?;
         // Guests that went on after their events must not keep the process.
         threads.shutdown_background();
@@ -149,16 +149,21 @@ fn executor() -> std::io::Result<tokio::runtime::Runtime> {
 
 const EVENT_INTERVAL: u32 = 2;
 
-async fn serve_app<T: Trigger>(arguments: Arguments<T::Flags>, control: &Control, stop: &Stop) -> Result<(), Error> {
+async fn serve_app<T: Trigger>(
+    arguments: Arguments<T::Flags>,
+    control: &Control,
+    orders: UnboundedReceiver<Order>,
+) -> Result<(), Error> {
+    let stop = control.health().stop.clone();
     let working_dir = PathBuf::from(from_host(WORKING_DIR)?);
-    let locked = read_lock()?;
-    let supported = T::host_requirements();
-    locked.require_only(T::TYPE, supported).map_err(|error| Error::new("trigger::requirement", error))?;
-    let declared = Declared::<T>::read(&locked)?;
-    let ids = declared.components();
-    refusals::check(&locked, &ids)?;
-    let common = arguments.common;
+    let source = Source::new(&from_host(LOCKED_URL)?.to_string_lossy(), working_dir)?;
+    let Arguments { own: flags, common } = arguments;
     common.refuse_unavailable()?;
+    if let Some(address) = common.admin_listen.filter(|_| !control.has_host()) {
+        let admin = Admin::bind(address, T::TYPE, control.health().clone()).await?;
+        tell(&format!("Admin endpoints at http://{}", admin.address()));
+        tokio::spawn(admin.serve());
+    }
     let config = match &common.runtime_config_file {
         Some(path) => {
             let config = RuntimeConfig::read(path)?;
@@ -167,33 +172,37 @@ async fn serve_app<T: Trigger>(arguments: Arguments<T::Flags>, control: &Control
         }
         None => RuntimeConfig::default(),
     };
-    let mut providers = config.variables_providers();
-    providers.push(Provider::Environment(Environment::usual()));
-    let variables = Variables::resolve(&locked, &common.variables()?, &providers)?;
-    let logs = settings::log_folder(&common, &config);
-    let options = settings::app_options(&common, &config, &locked, &ids, logs.as_deref(), working_dir)?;
-    if let Some(folder) = logs {
+    let mut loader = Loader::new(common, config);
+    let read = loader.read::<T>(&source)?;
+    if let Some(folder) = loader.logs() {
         tell(&format!("Logging component stdio to \"{}/\"", folder.display()));
     }
-    let trigger = T::new(arguments.own, declared)?;
-    let preparing = {
-        let control = control.clone();
-        tokio::task::spawn_blocking(move || {
-            let progress = |done, of| control.progress("compile", done, of);
-            let components = spin_component_runtime::App::prepare(&locked, &ids, &variables, &options, &progress)?;
-            Ok::<_, Error>((components, variables))
-        })
-    };
-    let preparing = tell_if_long(preparing, preparing::PATIENCE, || tell(preparing::NOTICE));
-    let (components, variables) = tokio::select! {
-        prepared = preparing => prepared.map_err(|error| Error::new("trigger::prepare", error))??,
+    let trigger = T::new(flags.clone(), read.declared::<T>()?)?;
+    let preparing = tell_if_long(read.prepare(None, control), preparing::PATIENCE, || tell(preparing::NOTICE));
+    let app = tokio::select! {
+        prepared = preparing => prepared?,
         // Compiling can't be interrupted; the process ends with it.
         () = stop.requested() => return Ok(()),
     };
-    let app = App::new(components, variables, control.clone());
-    let running = trigger.run(app, stop.clone());
+    app.when_ready({
+        let control = control.clone();
+        move |endpoints| control.ready(endpoints)
+    });
+    let running = stop.child();
+    let (starts, started) = unbounded_channel();
+    let reloads = Reloads::<T> {
+        loader,
+        flags,
+        control: control.clone(),
+        stop: stop.clone(),
+        app: app.clone(),
+        running: running.clone(),
+        starts,
+    };
     tokio::select! {
-        result = running => result,
+        result = runs::all(Start { trigger, app, stop: running }, started, &stop) => result,
+        // It ends with the channel, and so does the process.
+        () = async { reloads.obey(orders).await; std::future::pending().await } => Ok(()),
         () = async {
             stop.requested().await;
             tokio::time::sleep(stop.grace()).await;
@@ -210,15 +219,6 @@ fn from_host(name: &str) -> Result<OsString, Error> {
         let advice = "a trigger is started by `spin up`, which sets it";
         Error::new("trigger::environment", format!("environment variable {name} not found; {advice}"))
     })
-}
-
-fn read_lock() -> Result<LockedApp, Error> {
-    let url = from_host(LOCKED_URL)?;
-    let path: PathBuf =
-        url.to_str().and_then(|url| url::Url::parse(url).ok()).and_then(|url| url.to_file_path().ok()).ok_or_else(
-            || Error::new("trigger::environment", format!("{LOCKED_URL}={} is not a file URL", url.display())),
-        )?;
-    LockedApp::read(&path).map_err(|error| Error::new(error.code(), error))
 }
 
 #[cfg(test)]

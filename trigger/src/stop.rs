@@ -16,12 +16,19 @@ const ONE_KEYSTROKE: Duration = Duration::from_millis(300);
 pub struct Stop {
     token: CancellationToken,
     grace: Arc<OnceLock<Duration>>,
+    /// Whose end is the end of this too.
+    parent: Option<Arc<Stop>>,
 }
 
 impl Stop {
     /// Waits until the end is asked for: take no new events from then on, finish those in flight, return.
     pub async fn requested(&self) {
         self.token.cancelled().await;
+    }
+
+    /// The outcome of `work`, or nothing if the end is asked for before; `work` is dropped then.
+    pub async fn unless_requested<R>(&self, work: impl Future<Output = R>) -> Option<R> {
+        self.token.run_until_cancelled(work).await
     }
 
     /// Whether the end has been asked for.
@@ -31,7 +38,8 @@ impl Stop {
 
     /// How long events in flight may take after the end was asked for.
     pub fn grace(&self) -> Duration {
-        self.grace.get().copied().unwrap_or(DEFAULT_GRACE)
+        let parents = || self.parent.as_ref().filter(|parent| parent.is_requested()).map(|parent| parent.grace());
+        parents().or_else(|| self.grace.get().copied()).unwrap_or(DEFAULT_GRACE)
     }
 
     /// Asks for the end. Only the first call counts. The kit does it; a trigger's tests may.
@@ -39,6 +47,18 @@ impl Stop {
         // A later request doesn't move the deadline that an earlier one set.
         let _ = self.grace.set(grace);
         self.token.cancel();
+    }
+
+    /// One that is requested with this one, or before it.
+    pub(crate) fn child(&self) -> Self {
+        let parent = Some(Arc::new(self.clone()));
+        Self { token: self.token.child_token(), grace: Arc::default(), parent }
+    }
+
+    /// Asks for the end of what another generation has taken the place of: its events may take as long as they would have
+    /// taken anyway.
+    pub(crate) fn request_without_limit(&self) {
+        self.request(Duration::MAX);
     }
 }
 
@@ -88,4 +108,21 @@ pub(crate) fn obey_signals_alone(stop: &Stop) -> std::io::Result<()> {
         }
     });
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_replaced_has_all_time_until_the_process_ends() {
+        let process = Stop::default();
+        let (old, new) = (process.child(), process.child());
+        old.request_without_limit();
+        assert!(old.is_requested() && !new.is_requested() && !process.is_requested());
+        assert_eq!(old.grace(), Duration::MAX);
+        process.request(Duration::from_secs(2));
+        assert!(new.is_requested());
+        assert_eq!((old.grace(), new.grace()), (Duration::from_secs(2), Duration::from_secs(2)));
+    }
 }

@@ -1,6 +1,9 @@
 //! The one trait that a trigger implements.
 
 use serde::de::DeserializeOwned;
+use spin_component_runtime::HostState;
+use spin_component_runtime::wasmtime;
+use wasmtime::component::Linker;
 
 use crate::app::App;
 use crate::declared::Declared;
@@ -26,7 +29,7 @@ pub trait Trigger: Sized + Send + 'static {
     type Settings: DeserializeOwned + Default + Send + Sync + 'static;
 
     /// Flags of the trigger's own; [`NoFlags`] if it has none.
-    type Flags: clap::Args + Send + 'static;
+    type Flags: clap::Args + Clone + Send + 'static;
 
     /// The host requirements that this trigger meets. An app that needs another is refused with its name.
     fn host_requirements() -> &'static [&'static str] {
@@ -39,13 +42,26 @@ pub trait Trigger: Sized + Send + 'static {
         letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
     }
 
-    /// Looks at the flags and the configuration, before anything is compiled.
+    /// Adds host interfaces of the trigger's own to what components can import: `add_to_linker` of bindings that were made
+    /// with [`bindgen!`](crate::bindgen). What such an interface keeps for an instance is in [`HostState::own`].
+    ///
+    /// # Errors
+    /// The linker's.
+    fn link(_linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
+        Ok(())
+    }
+
+    /// Looks at the flags and the configuration, before anything is compiled: at the start and, without a hook for reloads,
+    /// for every new generation of the app.
     ///
     /// # Errors
     /// Whatever makes it pointless to start.
     fn new(flags: Self::Flags, declared: Declared<Self>) -> Result<Self, Error>;
 
     /// Serves events until the end is asked for.
+    ///
+    /// An app that changes while it runs ends this trigger, and another one goes on in its place; one that wants to go on
+    /// itself says so with [`App::on_reload`].
     ///
     /// Call [`App::ready`] once events are taken. When `stop` is requested, take no new events, finish those in
     /// flight and return; what has not returned within the grace is cut.

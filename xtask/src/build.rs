@@ -10,13 +10,32 @@ use spin_plugin_manager::pack::{PackRequest, pack};
 pub use xtask::run;
 
 /// The programs that tests, demo and packages need.
-const PACKAGES: [&str; 4] = ["spin-cli", "trigger-http", "trigger-redis", "spin-trigger-conformance"];
-const PROGRAMS: [&str; 4] = ["spin", "trigger-http", "trigger-redis", "spin-trigger-conformance"];
+const PACKAGES: [&str; 7] = [
+    "spin-cli",
+    "trigger-http",
+    "trigger-redis",
+    "trigger-command",
+    "trigger-cron",
+    "trigger-mqtt",
+    "spin-trigger-conformance",
+];
+const PROGRAMS: [&str; 7] = [
+    "spin",
+    "trigger-http",
+    "trigger-redis",
+    "trigger-command",
+    "trigger-cron",
+    "trigger-mqtt",
+    "spin-trigger-conformance",
+];
 
 /// The triggers among them, with what their packages say.
-const TRIGGERS: [(&str, &str); 2] = [
+const TRIGGERS: [(&str, &str); 5] = [
     ("trigger-http", "Serves HTTP requests with the components of an application"),
     ("trigger-redis", "Calls the components of an application for messages of Redis channels"),
+    ("trigger-command", "Runs a component once, as a program is run"),
+    ("trigger-cron", "Calls components at the times of a cron expression"),
+    ("trigger-mqtt", "Calls components for messages of MQTT topics"),
 ];
 
 /// The folder of the workspace.

@@ -7,9 +7,10 @@ use anyhow::{Result, bail};
 use crate::build::run;
 
 /// A program that tests start, and the package that holds it.
-const SERVERS: [(&str, &str); 7] = [
+const SERVERS: [(&str, &str); 8] = [
     ("fish", "fish"),
     ("git", "git"),
+    ("mosquitto", "mosquitto"),
     ("python3", "python3"),
     ("redis-server", "redis-server"),
     ("strace", "strace"),

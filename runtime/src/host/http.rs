@@ -49,17 +49,22 @@ impl Default for HttpOptions {
 
 /// What all components of an app send requests with.
 pub(crate) struct HttpNetwork {
-    client: HttpClient,
+    client: Arc<HttpClient>,
     // The trigger that serves the app holds its components, so it must not be held by them.
     loopback: OnceLock<Weak<dyn Loopback>>,
 }
 
 impl HttpNetwork {
     pub(crate) fn new(egress: Arc<Egress>, options: &HttpOptions) -> Self {
-        Self { client: HttpClient::new(egress, options), loopback: OnceLock::new() }
+        Self { client: Arc::new(HttpClient::new(egress, options)), loopback: OnceLock::new() }
     }
 
-    /// Only the first is taken: an app is served by one trigger in a process.
+    /// For another generation of the app: the same connections, and a loopback of its own.
+    pub(crate) fn successor(&self) -> Self {
+        Self { client: Arc::clone(&self.client), loopback: OnceLock::new() }
+    }
+
+    /// Only the first is taken: a generation of an app is served by one trigger in a process.
     pub(crate) fn set_loopback(&self, loopback: Weak<dyn Loopback>) {
         let _ = self.loopback.set(loopback);
     }

@@ -16,6 +16,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     // A trigger of ours has what anybody's trigger has: the kit, and nothing else.
     ("trigger-http", &["spin-trigger-kit"]),
     ("trigger-redis", &["spin-trigger-kit"]),
+    // So have those that show how to write one.
+    ("trigger-command", &["spin-trigger-kit"]),
+    ("trigger-cron", &["spin-trigger-kit"]),
+    ("trigger-mqtt", &["spin-trigger-kit"]),
     ("spin-trigger-conformance", &["spin-app-model"]),
     ("xtask", &["spin-catalogue", "spin-plugin-manager"]),
     // The tests run programs; their few uses of libraries are for tests of their own.

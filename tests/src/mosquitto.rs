@@ -1,0 +1,95 @@
+//! An MQTT broker of the test's own.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::process::{Command, Stdio};
+
+use crate::output::{Output, PATIENCE};
+use crate::process::Process;
+
+/// A running Mosquitto, on a loopback port, that keeps nothing. Dropping it ends it.
+#[derive(Debug)]
+pub struct Mosquitto {
+    _process: Process,
+    log: Output,
+    address: SocketAddr,
+    // Deleted after the broker has ended: fields are dropped in order.
+    _folder: tempfile::TempDir,
+}
+
+impl Mosquitto {
+    /// Starts a broker and waits until it takes connections.
+    ///
+    /// # Panics
+    ///
+    /// If there is no `mosquitto`, or it does not start.
+    #[track_caller]
+    pub fn start() -> Self {
+        Self::start_at(crate::free_port())
+    }
+
+    /// The same at a port of a test's choice, as a restart is.
+    #[track_caller]
+    pub fn start_at(port: u16) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let config = folder.path().join("mosquitto.conf");
+        let text = format!(
+            "listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\nlog_dest stderr\nlog_type all\n"
+        );
+        std::fs::write(&config, text).expect("a file can be written in a new folder");
+        // Debian puts it where only root looks.
+        let program =
+            if std::path::Path::new("/usr/sbin/mosquitto").exists() { "/usr/sbin/mosquitto" } else { "mosquitto" };
+        let mut command = Command::new(program);
+        command.current_dir(folder.path()).arg("-c").arg(&config);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = match command.spawn() {
+            Ok(child) => child,
+            Err(error) => panic!("mosquitto cannot be started ({error}): apt-get install mosquitto"),
+        };
+        let (log, _) = Output::collect(child.stderr.take().expect("stderr is a pipe"));
+        let process = Process::new(child);
+        if log.line_within(PATIENCE, |line| line.contains(" running")).is_err() {
+            panic!("mosquitto does not start:\n{}", log.text());
+        }
+        Self { _process: process, log, address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)), _folder: folder }
+    }
+
+    /// Its address in the form of a manifest: `mqtt://127.0.0.1:PORT`.
+    pub fn url(&self) -> String {
+        format!("mqtt://{}", self.address)
+    }
+
+    /// Its port.
+    pub fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    /// Its log so far, and what comes.
+    pub fn log(&self) -> &Output {
+        &self.log
+    }
+
+    /// Publishes a message, and waits until the broker has taken it (QoS 1).
+    ///
+    /// # Panics
+    ///
+    /// If it does not answer.
+    #[track_caller]
+    pub fn publish(&self, topic: &str, payload: &[u8]) {
+        let mut stream = TcpStream::connect(self.address).expect("the broker is there");
+        stream.set_read_timeout(Some(PATIENCE)).expect("it is a socket");
+        let mut send = |kind: u8, content: &[u8]| {
+            let length = u8::try_from(content.len()).ok().filter(|length| *length < 128).expect("a short message");
+            stream.write_all(&[&[kind, length], content].concat()).expect("the broker listens");
+        };
+        // CONNECT with a clean session and no name; PUBLISH with the number 1.
+        send(0x10, b"\0\x04MQTT\x04\x02\0\x3c\0\0");
+        let name = u16::try_from(topic.len()).expect("a short topic").to_be_bytes();
+        send(0x32, &[&name, topic.as_bytes(), &[0, 1], payload].concat());
+        // CONNACK, then PUBACK.
+        let mut answers = [0; 8];
+        stream.read_exact(&mut answers).expect("the broker answers");
+        assert_eq!(answers, [0x20, 2, 0, 0, 0x40, 2, 0, 1], "the broker takes the message");
+    }
+}

@@ -1,0 +1,124 @@
+//! From a place where a locked app lies to an app that is ready for events: for the first generation and for every later one.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use spin_app_model::ComponentId;
+use spin_app_model::launch::env::LOCKED_URL;
+use spin_app_model::lock::LockedApp;
+use spin_component_runtime::variables::{Environment, Provider, Variables};
+use spin_component_runtime::{App as Components, AppOptions};
+
+use crate::app::{App, Lease};
+use crate::control::Control;
+use crate::declared::Declared;
+use crate::error::Error;
+use crate::flags::CommonFlags;
+use crate::refusals;
+use crate::runtime_config::RuntimeConfig;
+use crate::settings;
+use crate::trigger::Trigger;
+
+/// Where a generation of the app lies.
+pub(crate) struct Source {
+    lock: PathBuf,
+    working_dir: PathBuf,
+}
+
+impl Source {
+    /// # Errors
+    /// When the lock's place is not a file URL.
+    pub(crate) fn new(locked_url: &str, working_dir: PathBuf) -> Result<Self, Error> {
+        let lock = url::Url::parse(locked_url).ok().and_then(|url| url.to_file_path().ok());
+        let lock = lock.ok_or_else(|| {
+            Error::new("trigger::environment", format!("{LOCKED_URL}={locked_url} is not a file URL"))
+        })?;
+        Ok(Self { lock, working_dir })
+    }
+}
+
+/// What is the same for all generations: what whoever started the trigger has chosen.
+pub(crate) struct Loader {
+    flags: CommonFlags,
+    config: RuntimeConfig,
+    logs: Option<PathBuf>,
+}
+
+impl Loader {
+    pub(crate) fn new(flags: CommonFlags, config: RuntimeConfig) -> Self {
+        let logs = settings::log_folder(&flags, &config);
+        Self { flags, config, logs }
+    }
+
+    /// Where the output of components goes, if it goes into files.
+    pub(crate) fn logs(&self) -> Option<&std::path::Path> {
+        self.logs.as_deref()
+    }
+
+    /// Reads a generation, and everything that can be wrong with it before it is compiled. Values of variables are looked up
+    /// anew.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub(crate) fn read<T: Trigger>(&mut self, source: &Source) -> Result<Read, Error> {
+        let locked = LockedApp::read(&source.lock).map_err(|error| Error::new(error.code(), error))?;
+        locked
+            .require_only(T::TYPE, T::host_requirements())
+            .map_err(|error| Error::new("trigger::requirement", error))?;
+        let ids = Declared::<T>::read(&locked)?.components();
+        refusals::check(&locked, &ids)?;
+        let mut providers = self.config.variables_providers();
+        providers.push(Provider::Environment(Environment::usual()));
+        let variables = Variables::resolve(&locked, &self.flags.variables()?, &providers)?;
+        let lease = Arc::new(Lease::default());
+        let working_dir = source.working_dir.clone();
+        let mut options =
+            settings::app_options(&self.flags, &self.config, &locked, &ids, self.logs.as_deref(), working_dir)?;
+        options.link = T::link;
+        options.lease = Some(Arc::clone(&lease) as _);
+        // Only a start empties them.
+        self.flags.truncate_logs = false;
+        Ok(Read { locked, ids, variables, options, lease })
+    }
+}
+
+/// A generation that can be compiled.
+pub(crate) struct Read {
+    locked: LockedApp,
+    ids: Vec<ComponentId>,
+    variables: Variables,
+    options: AppOptions,
+    lease: Arc<Lease>,
+}
+
+impl Read {
+    /// What it declares for the trigger.
+    pub(crate) fn declared<T: Trigger>(&self) -> Result<Declared<T>, Error> {
+        Declared::read(&self.locked)
+    }
+
+    /// Compiles it: the first one, or one beside a `predecessor`.
+    ///
+    /// # Errors
+    /// The first component that can't be prepared.
+    pub(crate) async fn prepare(self, predecessor: Option<&App>, control: &Control) -> Result<App, Error> {
+        let predecessor = predecessor.cloned();
+        let control = control.clone();
+        let preparing = tokio::task::spawn_blocking(move || {
+            let Self { locked, ids, variables, options, lease } = self;
+            let components = match &predecessor {
+                Some(app) => app.components().prepare_successor(&locked, &ids, &variables, &options, &|_, _| {}),
+                None => {
+                    let progress = |done, of| control.progress("compile", done, of);
+                    Components::prepare(&locked, &ids, &variables, &options, &progress)
+                }
+            }?;
+            control.health().metrics.watch(components.components());
+            let metrics = control.health().metrics.clone();
+            let hook = predecessor.map(|app| app.hook()).unwrap_or_default();
+            lease.belongs_to(control);
+            Ok(App::new(components, variables, locked, metrics, hook, lease))
+        });
+        preparing.await.map_err(|error| Error::new("trigger::prepare", error))?
+    }
+}
