@@ -86,7 +86,7 @@ pub(crate) const ALL: &[Check] = &[
     check("ready", HELLO, start::ready, "it gets ready once, and takes connections at its endpoints"),
     check("no-welcome", READY, start::no_welcome, "it gets ready without waiting for welcome"),
     check("lock-of-others", READY, apps::of_others, "entries of other types and their components are not looked at"),
-    check("lock-huge", READY, apps::huge, "a lock of 16 MiB is read like any other"),
+    check("lock-huge", READY, apps::huge, "a lock of 4 MiB is read like any other"),
     check("drain", READY, end::drain, "drain: exit 0 within the grace, and nothing of it is left"),
     check("early-drain", DRAIN, end::early_drain, "drain before ready: exit 0 within the grace"),
     check("term", READY, end::term, "TERM drains, however often it comes: exit 0"),

@@ -62,7 +62,7 @@ pub(crate) fn with_entries_of_others(lock: &str) -> String {
 
 /// The app of `lock`, with a description that makes it larger than any buffer.
 pub(crate) fn huge(lock: &str) -> String {
-    const LENGTH: usize = 16 * 1024 * 1024;
+    const LENGTH: usize = 4 * 1024 * 1024;
     extended(lock, |app| {
         if let Some(metadata) = app.get_mut("metadata").and_then(Value::as_object_mut) {
             metadata.insert("description".to_owned(), Value::String("long ".repeat(LENGTH / 5)));
@@ -125,7 +125,7 @@ mod tests {
         let app = read(&with_entries_of_others(&with_a_bad_entry("stub"))).expect("a good one");
         assert_eq!((app.triggers.len(), app.components.len()), (2, 1));
         let long = huge(&with_a_bad_entry("stub"));
-        assert!(long.len() > 15 * 1024 * 1024);
+        assert!(long.len() > 3 * 1024 * 1024);
         assert_eq!(read(&long).expect("a good one").triggers.len(), 1);
     }
 }

@@ -63,9 +63,9 @@ impl Report {
     pub(crate) fn of(subject: &Subject) -> Self {
         let mut lines: Vec<Line> = Vec::new();
         for check in ALL {
-            let passed = |name: &str| lines.iter().any(|line| line.name == name && line.result == Verdict::Passed);
-            let line = match check.needs.iter().find(|name| !passed(name)) {
-                Some(needed) => Line::not_run(check, needed),
+            let needed = |line: &&Line| check.needs.contains(&line.name) && line.result != Verdict::Passed;
+            let line = match lines.iter().find(needed) {
+                Some(needed) => Line::not_made(check, needed),
                 None => Line::of(check, subject),
             };
             lines.push(line);
@@ -136,9 +136,13 @@ impl Line {
         Self { name: check.name, demand: check.demand, result, why, millis }
     }
 
-    fn not_run(check: &Check, needed: &str) -> Self {
-        let why = Some(format!("not run: {needed} did not pass"));
-        Self { name: check.name, demand: check.demand, result: Verdict::NotRun, why, millis: 0 }
+    /// For want of `needed`. What belongs to a part that isn't offered isn't offered either.
+    fn not_made(check: &Check, needed: &Self) -> Self {
+        let (result, why) = match needed.result {
+            Verdict::NotOffered => (Verdict::NotOffered, needed.why.clone()),
+            _ => (Verdict::NotRun, Some(format!("not run: {} did not pass", needed.name))),
+        };
+        Self { name: check.name, demand: check.demand, result, why, millis: 0 }
     }
 }
 
