@@ -172,7 +172,7 @@ impl App {
     }
 
     /// New events are served by the generation `id`; the host is told when the last one of this generation has ended.
-    pub(crate) fn is_replaced_by(self, id: u64) {
+    pub(crate) fn replaced_by(self, id: u64) {
         let _ = self.inner.lease.successor.set(id);
     }
 }

@@ -107,7 +107,7 @@ impl<T: Trigger> Reloads<T> {
         let committed = move || {
             control.committed(id);
             // From here on its end is the end of its last event.
-            old.is_replaced_by(id);
+            old.replaced_by(id);
         };
         match next {
             Next::Swap(swap) => {
