@@ -21,7 +21,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -177,14 +177,24 @@ impl Pins {
     /// If it is there and cannot be used: an app is not started without the pins that it has.
     pub fn read(path: &Path) -> Result<Option<Self>, PinsError> {
         let unreadable = |source| PinsError::Read { path: path.to_owned(), source };
-        match fs::metadata(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            metadata if metadata.as_ref().is_ok_and(|metadata| metadata.len() > MAX_BYTES) => {
-                return Err(PinsError::TooLarge { path: path.to_owned() });
+        let found = match fs::metadata(path) {
+            // A link that leads nowhere is not the same as no pins.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && fs::symlink_metadata(path).is_err() => {
+                return Ok(None);
             }
-            metadata => metadata.map_err(unreadable)?,
+            found => found.map_err(unreadable)?,
         };
-        Self::parse(&fs::read_to_string(path).map_err(unreadable)?, path).map(Some)
+        // An app comes from anywhere: what never ends, or never begins, is no file of pins.
+        if !found.is_file() {
+            return Err(unreadable(io::Error::other("it is not a regular file")));
+        }
+        let mut text = String::new();
+        let file = fs::File::open(path).map_err(unreadable)?;
+        file.take(MAX_BYTES + 1).read_to_string(&mut text).map_err(unreadable)?;
+        if text.len() as u64 > MAX_BYTES {
+            return Err(PinsError::TooLarge { path: path.to_owned() });
+        }
+        Self::parse(&text, path).map(Some)
     }
 
     fn parse(text: &str, path: &Path) -> Result<Self, PinsError> {

@@ -96,6 +96,14 @@ pub(crate) async fn executable(
         Wanted::Highest(_) => What::ByName { name: name.clone(), version: None },
         Wanted::Pinned(pin, _) => What::Pinned { name: name.clone(), pin: pin.clone() },
     };
+    // An address that an app names is not even asked before somebody agrees to it.
+    if let Wanted::Pinned(Pin { from: PinnedFrom::Manifest(address), version, .. }, _) = wanted {
+        ctx.ui.remark(&format!("The plugin {name} {version} is needed and not installed. The app says where it is:"));
+        ctx.ui.remark(&format!("  from:     {}", one_line(address.as_str())));
+        if !ctx.ui.confirm("Look there?", false).await {
+            return Ok(Obtained::Declined);
+        }
+    }
     let plan = plugins.plan(&InstallRequest { what, override_compatibility: false }).await.map_err(failed)?;
     if let Consent::Ask { default } = consent {
         ctx.ui.remark(&format!("The plugin {name} is needed and not installed. It is available:"));

@@ -174,8 +174,18 @@ fn obtain_text(from: &PinnedFrom) -> String {
     match from {
         PinnedFrom::Catalogue(_) => format!("`spin up --yes` installs it from {from}"),
         PinnedFrom::Manifest(url) => {
-            format!("it is in no catalogue: if you trust {url}, run `spin plugins install --url {url}`")
+            let argument = shell_word(url.as_str());
+            format!("it is in no catalogue: if you trust {url}, run `spin plugins install --url {argument}`")
         }
+    }
+}
+
+/// A text that came with an app, as it can be pasted into a shell.
+fn shell_word(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._~:/@%+=,".contains(c);
+    match text.chars().all(is_plain) {
+        true => text.to_owned(),
+        false => format!("'{}'", text.replace('\'', r"'\''")),
     }
 }
 
@@ -184,5 +194,16 @@ fn fits_text(name: &PluginName, reason: &Reason, fits: Option<&ReleaseVersion>) 
         (Some(version), _) => format!("; version {version} fits: run `spin plugins install {name}`"),
         (None, Some(remedy)) => format!("; no other version that fits was found: {remedy}"),
         (None, None) => "; no other version that fits was found".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_that_is_shown_runs_nothing_else() {
+        assert_eq!(shell_word("https://example.com/a-1.0/x.json"), "https://example.com/a-1.0/x.json");
+        assert_eq!(shell_word("http://a/?x=$(id);'"), r"'http://a/?x=$(id);'\'''");
     }
 }

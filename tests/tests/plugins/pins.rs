@@ -194,7 +194,10 @@ fn a_plugin_of_no_catalogue_is_pinned_by_its_address_and_installed_only_when_ask
     let unasked = spin(&["up"]).env("SPIN_AUTO_INSTALL", "1").run();
     assert!(unasked.code == Some(1) && web.asked() == asked, "{}", unasked.snapshot());
     let mut up = spin(&["up", "--yes"]).start_on_terminal();
-    up.output().wait_for_text("[y/N]");
+    up.output().wait_for_text("Look there? [y/N]");
+    assert_eq!(web.asked(), asked, "nothing is asked there before somebody agrees");
+    up.type_text("y\n");
+    up.output().wait_for_text("Install it and go on? [y/N]");
     up.type_text("y\n");
     up.output().wait_for("stub runs");
     assert!(up.finish_within(std::time::Duration::from_secs(30)).success(), "{}", up.snapshot());
@@ -243,5 +246,16 @@ fn two_apps_run_two_versions_of_one_trigger_at_once() {
     }
     for up in running {
         up.stop().success();
+    }
+}
+
+#[test]
+fn what_is_no_plain_file_is_no_file_of_pins_and_not_the_lack_of_one() {
+    let pinned = Pinned::new();
+    for target in ["/dev/zero", "/dev/tty", "nowhere"] {
+        std::fs::remove_file(pinned.file()).unwrap();
+        std::os::unix::fs::symlink(target, pinned.file()).unwrap();
+        let refused = pinned.spin(&["up"]);
+        assert!(refused.code == Some(1) && refused.stderr.contains("spin-plugins.lock"), "{}", refused.snapshot());
     }
 }
