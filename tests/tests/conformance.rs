@@ -8,7 +8,7 @@ use spin_tests::{World, repository};
 
 #[test]
 fn our_triggers_keep_to_the_protocol() {
-    for trigger in ["trigger-http", "trigger-redis"] {
+    for trigger in ["trigger-http", "trigger-redis", "trigger-cron", "trigger-mqtt"] {
         let world = World::new();
         let executable = world.dist().bin(trigger);
         let run = world.program("spin-trigger-conformance").args([executable]).run();

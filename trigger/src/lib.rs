@@ -7,7 +7,6 @@
 //! use spin_trigger_kit::tokio::{task::JoinSet, time};
 //! use spin_trigger_kit::{App, ComponentId, Declared, Error, NoFlags, Stop, Trigger, bindgen, serde, tracing};
 //! bindgen!({ inline: "package a:b; world timer { export handle-timer-request: func(); }", exports: { default: async } });
-//!
 //! #[derive(serde::Deserialize)]
 //! #[serde(crate = "spin_trigger_kit::serde", deny_unknown_fields)]
 //! struct Entry { component: ComponentId, interval_secs: u64 }
@@ -40,6 +39,7 @@
 //!             });
 //!         }
 //!         app.ready([]);
+//!         stop.requested().await;
 //!         Ok(drop(timers.join_all().await))
 //!     }
 //! }
