@@ -26,7 +26,7 @@ use crate::plan::{Found, of_catalogue, package};
 use crate::progress::Progress;
 use crate::source::{self, Offer};
 use crate::store::{StoreError, sync_dir};
-use crate::trust::ENDING;
+use crate::trust::{self, ENDING, Trust};
 
 /// What to mirror, and where to.
 #[derive(Clone, Debug)]
@@ -202,7 +202,8 @@ async fn take(
         signed: signature.is_file(),
         new,
     };
-    if digest_of(&archive)? == Some(package.sha256) && (signature.is_file() || !trust.require_signature) {
+    let of = format!("the package {source}");
+    if digest_of(&archive)? == Some(package.sha256) && is_trusted(manager, trust, &of, &archive, &signature)? {
         return Ok(mirrored(false));
     }
 
@@ -221,7 +222,6 @@ async fn take(
         Err(error) if trust.asks() => return Err(error.into()),
         other => other.unwrap_or_default(),
     };
-    let of = format!("the package {source}");
     let claim = trust.claim(&of, beside.as_deref(), manager.store.now()).map_err(InstallError::from)?;
     claim.map(|claim| claim.verify(fetched)).transpose().map_err(InstallError::from)?;
     if let Some(beside) = beside {
@@ -230,6 +230,32 @@ async fn take(
     fs::rename(&incoming.0, &archive).map_err(failed)?;
     sync_dir(folder)?;
     Ok(mirrored(true))
+}
+
+/// Whether an archive that lies in the mirror has the signature that its catalogue asks for.
+fn is_trusted(
+    manager: &PluginManager,
+    trust: &Trust,
+    of: &str,
+    archive: &Path,
+    signature: &Path,
+) -> Result<bool, MirrorError> {
+    let failed = |path, error| StoreError::io("read", path, error);
+    let beside = match File::open(signature) {
+        Ok(file) => {
+            let mut bytes = Vec::new();
+            file.take(trust::MAX_BYTES).read_to_end(&mut bytes).map_err(|error| failed(signature, error))?;
+            Some(bytes)
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(failed(signature, error).into()),
+    };
+    Ok(match trust.claim(of, beside.as_deref(), manager.store.now()) {
+        Ok(Some(claim)) => claim.verify(File::open(archive).map_err(|error| failed(archive, error))?).is_ok(),
+        Ok(None) => true,
+        // Its publisher may have another one by now.
+        Err(_) => false,
+    })
 }
 
 /// The row of a release in the index of the mirror, which must not have another release under that version.

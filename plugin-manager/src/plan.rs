@@ -25,7 +25,7 @@ use crate::manager::PluginManager;
 use crate::pins::{Pin, PinnedFrom};
 use crate::source::{self, Base, Manifest, Offer, Opened};
 use crate::trust::{Claim, KeyId, Trust};
-use crate::web::{Credential, Secret, Web};
+use crate::web::{Credential, Secret, Web, is_protected};
 
 /// How long a manifest or a signature may take to come.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -250,7 +250,8 @@ async fn exactly_that(
     let catalogue = match from {
         PinnedFrom::Catalogue(catalogue) => catalogue,
         PinnedFrom::Manifest(url) => {
-            let found = from_url(manager, url, None).await?;
+            // The pin has the digest, so nobody on the way can change what is installed.
+            let found = manifest_at(url, manager.web.clone()).await?;
             let is_it = found.manifest.name == *name && found.manifest.version == *version;
             return if is_it { Ok(found) } else { Err(unknown()) };
         }
@@ -323,6 +324,9 @@ async fn from_url(manager: &PluginManager, url: &Url, authorization: Option<&Sec
     if !matches!(url.scheme(), "https" | "http") {
         return Err(bad("it is neither https nor http; a file on this machine is named with --file"));
     }
+    if !is_protected(url) {
+        return Err(bad("whoever is on the way could change it, and no signature would tell; use https"));
+    }
     if *url != without_secrets(url) {
         return Err(bad("it holds a user name or password; use --auth-header-value, or a [[credential]] table"));
     }
@@ -335,6 +339,11 @@ async fn from_url(manager: &PluginManager, url: &Url, authorization: Option<&Sec
         let host = format!("{host}:{}", url.port_or_known_default().unwrap_or_default());
         web = web.with(Credential { host, authorization: authorization.clone() });
     }
+    manifest_at(url, web).await
+}
+
+/// The release that the manifest at `url` describes, asked for over `web`.
+async fn manifest_at(url: &Url, web: Web) -> Result<Found, InstallError> {
     let json = web.bytes(url, entry::MAX_BYTES, PATIENCE).await.map_err(InstallError::ManifestUrl)?;
     let manifest = PluginManifest::parse(&json)
         .map_err(|source| InstallError::NotAManifest { url: Box::new(url.clone()), source: Box::new(source) })?;

@@ -111,9 +111,15 @@ pub(crate) fn start_from_store(
     verification: Verification,
 ) -> Result<Executable, ResolveError> {
     let (name, version, origin) = (name.clone(), release.version.clone(), release.origin.clone());
-    match manager.store.verify(&name, release, verification) {
+    let store = &manager.store;
+    let verified = match verification {
+        // What lies beside an executable is as much a part of it, since it may load it.
+        Verification::Always => store.verify_all(&name, release).map(|()| store.executable(&name, release)),
+        Verification::IfTouched => store.verify(&name, release, verification),
+    };
+    match verified {
         Ok(path) => {
-            manager.store.note_start(&name, release);
+            store.note_start(&name, release);
             Ok(Executable { name, version, path, protocols: release.protocols.clone(), origin })
         }
         Err(VerifyError::Missing(path)) => Err(ResolveError::Missing { name, version, origin, path }),

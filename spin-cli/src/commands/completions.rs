@@ -1,11 +1,13 @@
 //! `spin completions SHELL`: what makes a shell complete `spin`.
 //!
 //! The scripts know nothing themselves: for every word they ask `spin completions candidates`, so that plugins that were
-//! installed since are offered, and no script has to be written anew. Nobody is asked for news.
+//! installed since are offered, and no script has to be written anew. Nobody is asked for news. They name the program that has
+//! written them by its path: the word that is being completed may be `./spin`, which nobody has asked to run yet.
 
 mod candidates;
 
 use std::ffi::OsString;
+use std::path::Path;
 
 use clap::Subcommand;
 
@@ -37,9 +39,9 @@ enum Command {
 
 pub(crate) async fn run(args: Args, ctx: &Context) -> Result<Exit, Report> {
     match args.command {
-        Command::Bash => ctx.ui.styled(include_str!("completions/spin.bash")),
-        Command::Fish => ctx.ui.styled(include_str!("completions/spin.fish")),
-        Command::Zsh => ctx.ui.styled(include_str!("completions/spin.zsh")),
+        Command::Bash => ctx.ui.styled(&script(&ctx.executable, include_str!("completions/spin.bash"), for_sh)?),
+        Command::Fish => ctx.ui.styled(&script(&ctx.executable, include_str!("completions/spin.fish"), for_fish)?),
+        Command::Zsh => ctx.ui.styled(&script(&ctx.executable, include_str!("completions/spin.zsh"), for_sh)?),
         Command::Candidates { words } => {
             for candidate in candidates::candidates(&words, ctx) {
                 ctx.ui.result(&candidate);
@@ -47,4 +49,49 @@ pub(crate) async fn run(args: Args, ctx: &Context) -> Result<Exit, Report> {
         }
     }
     Ok(Exit::OK)
+}
+
+/// What stands in the scripts for this program.
+const PROGRAM: &str = "@SPIN@";
+
+/// A script that asks this very program.
+fn script(program: &Path, text: &str, quoted: fn(&str) -> String) -> Result<String, Report> {
+    let Some(program) = program.to_str() else {
+        let message = format!("the path of spin, {}, is not UTF-8: no script can name it", program.display());
+        return Err(Report::new(message).code("completions::path"));
+    };
+    Ok(text.replace(PROGRAM, &quoted(program)))
+}
+
+/// One word of bash and zsh, which know no escapes in single quotes.
+fn for_sh(word: &str) -> String {
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+/// One word of fish, which knows two.
+fn for_fish(word: &str) -> String {
+    format!("'{}'", word.replace('\\', r"\\").replace('\'', r"\'"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_one_word_of_its_shell() {
+        assert_eq!(for_sh(r"/a b/$(c)'d\e"), r"'/a b/$(c)'\''d\e'");
+        assert_eq!(for_fish(r"/a b/$(c)'d\e"), r"'/a b/$(c)\'d\\e'");
+    }
+
+    #[test]
+    fn every_script_names_the_program_and_runs_no_word_of_the_line() {
+        let scripts = [
+            include_str!("completions/spin.bash"),
+            include_str!("completions/spin.fish"),
+            include_str!("completions/spin.zsh"),
+        ];
+        for text in scripts {
+            assert_eq!(text.matches("@SPIN@ completions candidates").count(), 1, "{text}");
+        }
+    }
 }

@@ -11,7 +11,7 @@ _spin() {
     COMPREPLY=()
     while read -r candidate; do
         COMPREPLY+=("$candidate")
-    done < <("${words[0]}" completions candidates -- "${words[@]:1}" 2>/dev/null)
+    done < <(@SPIN@ completions candidates -- "${words[@]:1}" 2>/dev/null)
     # Of a word that bash has divided, it puts in the last part only: what is behind an =, or what an @ begins.
     local prefix=
     if [[ $current == *=* && $COMP_WORDBREAKS == *=* ]]; then

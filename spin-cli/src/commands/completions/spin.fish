@@ -1,7 +1,7 @@
 # Completion of `spin` in fish, which asks `spin` itself.
 function __spin_candidates
     set -l words (commandline -opc) (commandline -ct)
-    set -l candidates ($words[1] completions candidates -- $words[2..] 2>/dev/null)
+    set -l candidates (@SPIN@ completions candidates -- $words[2..] 2>/dev/null)
     if set -q candidates[1]
         printf '%s\n' $candidates
     else

@@ -2,7 +2,7 @@
 # Completion of `spin` in zsh, which asks `spin` itself.
 _spin() {
     local -a candidates
-    candidates=(${(f)"$("${words[1]}" completions candidates -- "${(@)words[2,CURRENT]}" 2>/dev/null)"})
+    candidates=(${(f)"$(@SPIN@ completions candidates -- "${(@)words[2,CURRENT]}" 2>/dev/null)"})
     if (( $#candidates )); then
         compadd -- $candidates
     else

@@ -51,7 +51,7 @@ pub(crate) async fn run(args: Args, ctx: &Context) -> Result<Exit, Report> {
     }
     match mirror.packages.is_empty() {
         true => ctx.ui.result("No plugins found"),
-        false => ctx.ui.result(&format!("To install from it: SPIN_CATALOGUES=\"{}\"", to.display())),
+        false => ctx.ui.result("To install from it, on the other machine: spin plugins catalogue add NAME --path DIR"),
     }
     Ok(Exit::OK)
 }
