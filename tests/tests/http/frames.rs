@@ -34,8 +34,17 @@ impl Frame {
     /// The status in the head of a response, if it is one that HTTP/2 has a number for.
     pub(crate) fn status(&self) -> Option<u16> {
         let statuses = [200, 204, 206, 304, 400, 404, 500];
-        // Before it the size of the table of headers may change.
-        let index = self.payload.iter().find(|byte| **byte & 0xe0 != 0x20)?.checked_sub(0x88)?;
+        let mut block = self.payload.iter();
+        let mut first = *block.next()?;
+        // Before it the size of the table of headers may change: a number of five bits, and more bytes if all of them are set,
+        // of which the last one has no highest bit.
+        while first & 0xe0 == 0x20 {
+            if first == 0x3f {
+                block.find(|byte| **byte & 0x80 == 0)?;
+            }
+            first = *block.next()?;
+        }
+        let index = first.checked_sub(0x88)?;
         statuses.get(usize::from(index)).copied()
     }
 }
