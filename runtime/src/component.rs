@@ -280,4 +280,7 @@ pub enum InvokeError {
     /// The instance can't be made.
     #[error("the component can't be instantiated: {0:#}")]
     Instantiate(wasmtime::Error),
+    /// The guest trapped, or used up what it may use.
+    #[error("{0:#}")]
+    Trap(wasmtime::Error),
 }

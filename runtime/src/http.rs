@@ -17,7 +17,7 @@ mod inbound;
 mod kind;
 mod lifetime;
 mod progress;
-mod seats;
+pub(crate) mod seats;
 mod wagi;
 mod whole;
 mod worker;

@@ -12,6 +12,7 @@
 //! | [`component`] | a component that is ready, and what can be asked of it |
 //! | [`instance`] | an instance's store and the host's state beside it |
 //! | [`http`] | HTTP events: fresh and reused instances |
+//! | [`reuse`] | calls of any asynchronous export on reused instances |
 //! | [`limits`], [`permits`] | memory, processor time; how many at once |
 //! | [`variables`] | values of variables |
 //! | [`output`] | where guests' output goes |
@@ -30,6 +31,7 @@ pub mod instance;
 pub mod limits;
 pub mod output;
 pub mod permits;
+pub mod reuse;
 pub mod variables;
 
 pub use app::{App, AppOptions};

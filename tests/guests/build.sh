@@ -22,7 +22,8 @@ greedy-p3         | greedy-p3     | wasm32-wasip2 | greedy-p3.wasm         | gre
 inbound-probe     | inbound-probe | wasm32-wasip2 | inbound-probe.wasm     | inbound-probe greedy-shared probe-shared ../../wit/fermyon-spin
 wagi-probe        | wagi-probe    | wasm32-wasip2 | wagi-probe.wasm        | wagi-probe greedy-shared probe-shared
 wagi-probe-module | wagi-probe    | wasm32-wasip1 | wagi-probe-module.wasm | wagi-probe greedy-shared probe-shared
-redis-probe       | redis-probe   | wasm32-wasip2 | redis-probe.wasm       | redis-probe ../../wit/fermyon-spin
+redis-probe       | redis-probe   | wasm32-wasip2 | redis-probe.wasm       | redis-probe redis-probe-shared ../../wit/fermyon-spin
+redis-probe-p3    | redis-probe-p3 | wasm32-wasip2 | redis-probe-p3.wasm   | redis-probe-p3 redis-probe-shared ../../wit/spin-redis-3.0.0
 trigger-probe     | trigger-probe | wasm32-wasip2 | trigger-probe.wasm     | trigger-probe
 command-probe     | command-probe | wasm32-wasip2 | command-probe.wasm     | command-probe
 "

@@ -67,7 +67,16 @@ const WORLDS: &[(&str, &[&str], &[&str])] = &[
     ("wagi-probe", &["wasi:cli/run@0.2.6"], &["wasi:clocks/monotonic-clock@0.2.12", "wasi:io/poll@0.2.12"]),
     // A module of preview 1: no component, and so of no world.
     ("wagi-probe-module", &[], &[]),
-    ("redis-probe", &["fermyon:spin/inbound-redis"], &["fermyon:spin/redis-types"]),
+    (
+        "redis-probe",
+        &["fermyon:spin/inbound-redis"],
+        &["fermyon:spin/redis-types", "wasi:clocks/monotonic-clock@0.2.6", "wasi:io/poll@0.2.6"],
+    ),
+    (
+        "redis-probe-p3",
+        &["spin:redis/inbound-redis@3.0.0"],
+        &["spin:redis/redis@3.0.0", "wasi:clocks/monotonic-clock@0.3.0", "wasi:clocks/types@0.3.0"],
+    ),
     (
         "trigger-probe",
         &["handle-cron-event", "handle-message", "handle-timer-request"],

@@ -1,17 +1,12 @@
-//! The address of a server: reading it, showing it, connecting to it.
+//! The address of a server: reading it and showing it.
 //!
-//! An address may hold a password, so nothing here but the connection itself ever gets at the text as it was written.
+//! An address may hold a password, so nothing but the connection itself ever gets at the text as it was written.
 
 use std::fmt;
-use std::io;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use redis::aio::PubSub;
-use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisResult};
-use spin_trigger_kit::tokio::net::{TcpStream, UnixStream};
-
-use crate::backpressure::{Gate, Gated};
+use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo};
 
 /// The address of a Redis server. Cheap to clone.
 ///
@@ -36,18 +31,16 @@ pub enum AddressError {
     /// There is none.
     #[error("no address: set `address` here or in [application.trigger.redis], for example redis://localhost:6379")]
     Missing,
-    /// A form that Redis clients know and this trigger doesn't.
+    /// A form that Redis clients know, for connections that prove nothing.
     #[error(
-        "{scheme}:// (TLS) is not supported by this version of trigger-redis; \
-         use redis:// on a trusted network or through a TLS tunnel"
+        "#insecure would take any server for the right one, and is not supported; \
+         --redis-ca FILE names the authority that has certified the server"
     )]
-    Tls {
-        /// The scheme.
-        scheme: &'static str,
-    },
+    Insecure,
     /// Anything else.
     #[error(
-        "not the address of a Redis server ({why}): write redis://[user:password@]host[:port] or redis+unix:///path"
+        "not the address of a Redis server ({why}): write redis://[user:password@]host[:port], \
+         rediss:// for TLS, or redis+unix:///path"
     )]
     Malformed {
         /// What is wrong with it.
@@ -63,19 +56,16 @@ impl FromStr for Address {
         if text.is_empty() {
             return Err(AddressError::Missing);
         }
-        let scheme = text.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
-        for tls in ["rediss", "valkeys"] {
-            if scheme.as_deref() == Some(tls) {
-                return Err(AddressError::Tls { scheme: tls });
-            }
-        }
         let info = text.into_connection_info().map_err(|error| {
             // The description is the library's own text; its detail may quote the address.
             let description = error.to_string();
             let why = description.split(" - ").next().unwrap_or("malformed").to_owned();
             AddressError::Malformed { why }
         })?;
-        Ok(Self { text: text.into(), info: Arc::new(info) })
+        match info.addr() {
+            ConnectionAddr::TcpTls { insecure: true, .. } => Err(AddressError::Insecure),
+            _ => Ok(Self { text: text.into(), info: Arc::new(info) }),
+        }
     }
 }
 
@@ -89,10 +79,15 @@ impl Eq for Address {}
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.info.addr() {
-            ConnectionAddr::Tcp(host, port) if host.contains(':') => write!(f, "redis://[{host}]:{port}"),
-            ConnectionAddr::Unix(path) => write!(f, "redis+unix://{}", path.display()),
-            other => write!(f, "redis://{other}"),
+        let (scheme, host, port) = match self.info.addr() {
+            ConnectionAddr::Tcp(host, port) => ("redis", host, port),
+            ConnectionAddr::TcpTls { host, port, .. } => ("rediss", host, port),
+            ConnectionAddr::Unix(path) => return write!(f, "redis+unix://{}", path.display()),
+            other => return write!(f, "redis://{other}"),
+        };
+        match host.contains(':') {
+            true => write!(f, "{scheme}://[{host}]:{port}"),
+            false => write!(f, "{scheme}://{host}:{port}"),
         }
     }
 }
@@ -104,24 +99,14 @@ impl fmt::Debug for Address {
 }
 
 impl Address {
-    /// A connection that reads only while `gate` is open.
-    ///
-    /// # Errors
-    /// When the server can't be reached, or doesn't let this client in.
-    pub async fn connect(&self, gate: Gate) -> RedisResult<PubSub> {
-        let settings = self.info.redis_settings();
-        match self.info.addr() {
-            ConnectionAddr::Tcp(host, port) => {
-                let stream = TcpStream::connect((host.as_str(), *port)).await?;
-                stream.set_nodelay(true)?;
-                PubSub::new(settings, Gated::new(stream, gate)).await
-            }
-            ConnectionAddr::Unix(path) => {
-                let stream = UnixStream::connect(path).await?;
-                PubSub::new(settings, Gated::new(stream, gate)).await
-            }
-            _ => Err(io::Error::new(io::ErrorKind::Unsupported, "TLS is not supported").into()),
-        }
+    /// What a connection needs to know.
+    pub(crate) fn info(&self) -> &ConnectionInfo {
+        &self.info
+    }
+
+    /// Whether connections are encrypted.
+    pub fn is_tls(&self) -> bool {
+        matches!(self.info.addr(), ConnectionAddr::TcpTls { .. })
     }
 }
 
@@ -138,6 +123,8 @@ mod tests {
             (" redis://:pass@10.0.0.1:7000/3 ", "redis://10.0.0.1:7000"),
             ("redis://me:pass@[::1]:7000", "redis://[::1]:7000"),
             ("valkey://host", "redis://host:6379"),
+            ("rediss://me:pass@host", "rediss://host:6379"),
+            ("VALKEYS://[::1]:7000", "rediss://[::1]:7000"),
             ("redis+unix:///run/redis.sock?pass=x", "redis+unix:///run/redis.sock"),
             ("unix:///run/redis.sock", "redis+unix:///run/redis.sock"),
         ];
@@ -152,8 +139,8 @@ mod tests {
     fn what_is_no_address_is_not_quoted() {
         let table = [
             ("", "no address: set `address`"),
-            ("rediss://:secret@host", "rediss:// (TLS) is not supported"),
-            ("VALKEYS://host", "valkeys:// (TLS) is not supported"),
+            ("rediss://:secret@host/#insecure", "#insecure would take any server"),
+            ("rediss://:secret@host/#other", "fragment"),
             ("secret", "not the address of a Redis server"),
             ("http://secret", "not the address of a Redis server"),
             ("redis://host/secret", "Invalid database number"),

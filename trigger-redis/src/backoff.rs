@@ -1,6 +1,5 @@
 //! How long to wait before the next attempt to reach a server.
 
-use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 /// The first wait, at most.
@@ -21,8 +20,7 @@ pub struct Backoff {
 impl Backoff {
     /// The next wait.
     pub fn wait(&mut self) -> Duration {
-        // The keys of a new hash state are random, which is all the randomness needed here.
-        self.next_wait(RandomState::new().hash_one(()))
+        self.next_wait(fastrand::u64(..))
     }
 
     /// Begins anew, after a connection that was of use.

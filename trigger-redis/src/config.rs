@@ -1,10 +1,12 @@
-//! What the manifest and the command line say: `[application.trigger.redis]`, the `[[trigger.redis]]` entries and the flags;
-//! and what they come to: which address has which channels, and which components each channel has.
+//! What the manifest and the command line say: `[application.trigger.redis]`, the `[[trigger.redis]]` entries and the flags.
+//!
+//! What they come to is in [`plan`](crate::plan).
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
 
 use serde::Deserialize;
 use spin_trigger_kit::{ComponentId, Error};
-
-use crate::address::{Address, AddressError};
 
 /// `[application.trigger.redis]`.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -15,7 +17,7 @@ pub struct RedisSettings {
     pub address: String,
 }
 
-/// One `[[trigger.redis]]` entry.
+/// One `[[trigger.redis]]` entry: where its messages come from is one of `channel` and `pattern`.
 ///
 /// ```
 /// use trigger_redis::config::RedisTriggerConfig;
@@ -29,10 +31,39 @@ pub struct RedisSettings {
 pub struct RedisTriggerConfig {
     /// The component that handles the messages.
     pub component: ComponentId,
-    /// The name of the channel, taken literally: not a pattern. May have templates.
-    pub channel: String,
     /// The server's address, if it isn't the application's. May have templates.
     pub address: Option<String>,
+    /// The name of a channel, taken literally: not a pattern. May have templates.
+    pub channel: Option<String>,
+    /// A pattern of channels as Redis knows it (`PSUBSCRIBE`). May have templates.
+    pub pattern: Option<String>,
+    /// Of a channel or a pattern: `"channel"` for one message after another instead of several at once.
+    pub order: Option<Order>,
+    /// Of a channel or a pattern: what happens when messages come faster than they are handled. Default `"block"`.
+    pub when_full: Option<WhenFull>,
+    /// Of a channel or a pattern: how many bytes of messages wait here for their turn. Default 16 MiB.
+    pub queue_bytes: Option<NonZeroUsize>,
+}
+
+/// In which order the messages of an entry are handled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Order {
+    /// One after another, as they were published.
+    Channel,
+}
+
+/// What happens to a message for which there is no room.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WhenFull {
+    /// It waits at the server, which cuts off a subscriber that stays too far behind.
+    #[default]
+    Block,
+    /// It takes the place of those that have waited longest.
+    DropOldest,
+    /// It is dropped.
+    DropNewest,
 }
 
 /// The flags of this trigger. Each says: default · cost · what it interacts with · since when.
@@ -43,116 +74,82 @@ pub struct RedisFlags {
     /// Default off · events of every server end with the first connection · whatever starts the app again · since 0.1.
     #[arg(long)]
     pub exit_on_disconnect: bool,
-}
 
-/// One server and what is subscribed to there.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Source {
-    /// The server.
-    pub address: Address,
-    /// The channels, in the order of the manifest, each once.
-    pub channels: Vec<Channel>,
-}
-
-/// A channel and the components that get its messages.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Channel {
-    /// The name, as the server knows it.
-    pub name: String,
-    /// The components, in the order of the manifest; one that is there twice is called twice.
-    pub components: Vec<ComponentId>,
-}
-
-impl RedisSettings {
-    /// What can be known of `entry` before templates have values.
+    /// How many messages are handled at once, of all channels and components together.
     ///
-    /// # Errors
-    /// Names the field that can't be right.
-    pub fn check(&self, id: &str, entry: &RedisTriggerConfig) -> Result<(), Error> {
-        if entry.channel.is_empty() {
-            return Err(no_channel(id));
-        }
-        let (address, place) = self.address_of(id, entry);
-        match address.contains("{{") {
-            true => Ok(()),
-            false => parse(address, &place).map(drop),
+    /// Default 32 for each processor · an instance's memory for each · at most as many as instances may live; `order` in
+    /// an entry allows one at a time · since 0.1.
+    #[arg(long, value_name = "COUNT")]
+    pub max_concurrency: Option<NonZeroUsize>,
+
+    /// A file with certificates (PEM) of authorities that servers with rediss:// addresses may be certified by, besides those
+    /// that the system trusts.
+    ///
+    /// Default none · read at start · SSL_CERT_FILE, which replaces the system's · since 0.1.
+    #[arg(long, value_name = "FILE")]
+    pub redis_ca: Option<PathBuf>,
+}
+
+/// Where the messages of an entry come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode<'a> {
+    /// The channel of this name.
+    Channel(&'a str),
+    /// The channels that this pattern matches.
+    Pattern(&'a str),
+}
+
+impl Mode<'_> {
+    /// The key that says it.
+    pub fn key(&self) -> &'static str {
+        match self {
+            Self::Channel(_) => "channel",
+            Self::Pattern(_) => "pattern",
         }
     }
 
-    /// The servers and channels of all entries, given as id and configuration. `expand` puts values into a template; the
-    /// place that it gets as well is for messages.
+    /// What the key says.
+    pub fn template(&self) -> &str {
+        match self {
+            Self::Channel(text) | Self::Pattern(text) => text,
+        }
+    }
+}
+
+impl RedisTriggerConfig {
+    /// Where the messages of this entry, whose id is `id`, come from.
     ///
     /// # Errors
-    /// Names the field that is wrong.
-    pub fn sources<'a>(
-        &self,
-        entries: impl IntoIterator<Item = (&'a str, &'a RedisTriggerConfig)>,
-        expand: impl Fn(&str, &str) -> Result<String, Error>,
-    ) -> Result<Vec<Source>, Error> {
-        let mut sources: Vec<Source> = Vec::new();
-        for (id, entry) in entries {
-            let (address, place) = self.address_of(id, entry);
-            let address = parse(&expand(address, &place)?, &place)?;
-            let name = expand(&entry.channel, &format!("trigger \"{id}\": channel"))?;
-            if name.is_empty() {
-                return Err(no_channel(id));
+    /// Names the component and the keys that don't go together.
+    pub fn mode(&self, id: &str) -> Result<Mode<'_>, Error> {
+        let given: Vec<Mode<'_>> =
+            [self.channel.as_deref().map(Mode::Channel), self.pattern.as_deref().map(Mode::Pattern)]
+                .into_iter()
+                .flatten()
+                .collect();
+        let mode = match given.as_slice() {
+            [mode] => *mode,
+            [] => return Err(self.wrong(id, "it has no source of messages: write `channel` or `pattern`")),
+            [first, second, ..] => {
+                let (first, second) = (first.key(), second.key());
+                let why = format!("`{first}` and `{second}` exclude each other: write an entry for each");
+                return Err(self.wrong(id, &why));
             }
-            let source = position_or_push(
-                &mut sources,
-                |source| source.address == address,
-                || Source { address: address.clone(), channels: Vec::new() },
-            );
-            let channel = position_or_push(
-                &mut source.channels,
-                |channel| channel.name == name,
-                || Channel { name: name.clone(), components: Vec::new() },
-            );
-            channel.components.push(entry.component.clone());
+        };
+        if mode.template().is_empty() {
+            return Err(self.empty(id, mode.key()));
         }
-        Ok(sources)
+        Ok(mode)
     }
 
-    /// The text of an entry's address and where it is from.
-    fn address_of<'a>(&'a self, id: &str, entry: &'a RedisTriggerConfig) -> (&'a str, String) {
-        match &entry.address {
-            Some(address) => (address, format!("trigger \"{id}\": address")),
-            None if self.address.is_empty() => ("", format!("trigger \"{id}\"")),
-            None => (&self.address, "[application.trigger.redis] address".to_owned()),
-        }
-    }
-}
-
-fn parse(address: &str, place: &str) -> Result<Address, Error> {
-    address.parse().map_err(|error: AddressError| Error::new("redis::address", format!("{place}: {error}")))
-}
-
-fn no_channel(id: &str) -> Error {
-    Error::new("redis::config", format!("trigger \"{id}\": `channel` is empty: write the name of a channel"))
-}
-
-fn position_or_push<T>(items: &mut Vec<T>, is_it: impl Fn(&T) -> bool, make: impl FnOnce() -> T) -> &mut T {
-    let index = items.iter().position(is_it).unwrap_or_else(|| {
-        items.push(make());
-        items.len() - 1
-    });
-    &mut items[index]
-}
-
-impl Source {
-    /// What a person is told when the channels are subscribed to.
-    pub fn listing(&self) -> String {
-        let mut text = format!("Active Channels on {}:\n", self.address);
-        for Channel { name, components } in &self.channels {
-            let ids = components.iter().map(ComponentId::as_str).collect::<Vec<_>>().join(",");
-            // A name is free text, and this goes to a terminal.
-            text.push_str(&format!("\t{}/{}: [{ids}]\n", self.address, name.escape_debug()));
-        }
-        text
+    /// The error for a key that has nothing in it.
+    pub fn empty(&self, id: &str, key: &str) -> Error {
+        self.wrong(id, &format!("`{key}` is empty: write the name of what messages come from"))
     }
 
-    /// The names of the channels.
-    pub fn channel_names(&self) -> Vec<&str> {
-        self.channels.iter().map(|channel| channel.name.as_str()).collect()
+    /// An error of this entry.
+    pub fn wrong(&self, id: &str, why: &str) -> Error {
+        Error::new("redis::config", format!("trigger \"{id}\" of component \"{}\": {why}", self.component))
     }
 }
 
@@ -162,69 +159,33 @@ mod tests {
 
     use super::*;
 
-    fn entry(component: &str, channel: &str, address: Option<&str>) -> RedisTriggerConfig {
-        let component = component.parse().unwrap();
-        RedisTriggerConfig { component, channel: channel.to_owned(), address: address.map(str::to_owned) }
+    fn entry(json: &str) -> RedisTriggerConfig {
+        serde_json::from_str(json).unwrap()
     }
 
-    fn settings(address: &str) -> RedisSettings {
-        RedisSettings { address: address.to_owned() }
-    }
-
-    fn expand(template: &str, _place: &str) -> Result<String, Error> {
-        Ok(template.replace("{{ host }}", "localhost").replace("{{ stage }}", "test"))
+    fn refused(json: &str) -> String {
+        entry(json).mode("t").unwrap_err().to_string()
     }
 
     #[test]
-    fn entries_are_grouped_by_address_and_channel() {
-        let entries = [
-            entry("one", "orders-{{ stage }}", None),
-            entry("two", "orders-test", None),
-            entry("three", "orders-test", Some("redis://other:7000")),
-            entry("one", "returns", Some("redis://{{ host }}")),
-            entry("one", "orders-test", None),
-        ];
-        let sources = settings("redis://localhost").sources(entries.iter().map(|entry| ("id", entry)), expand).unwrap();
-        let listing: String = sources.iter().map(Source::listing).collect();
-        assert_eq!(
-            listing,
-            "Active Channels on redis://localhost:6379:\n\
-             \tredis://localhost:6379/orders-test: [one,two,one]\n\
-             \tredis://localhost:6379/returns: [one]\n\
-             Active Channels on redis://other:7000:\n\
-             \tredis://other:7000/orders-test: [three]\n"
-        );
+    fn an_entry_has_one_source() {
+        assert_eq!(entry(r#"{"component":"a","channel":"c*"}"#).mode("t").unwrap(), Mode::Channel("c*"));
+        assert_eq!(entry(r#"{"component":"a","pattern":"c*"}"#).mode("t").unwrap(), Mode::Pattern("c*"));
+        let message = refused(r#"{"component":"a"}"#);
+        assert!(message.starts_with("trigger \"t\" of component \"a\": it has no source"), "{message}");
+        let message = refused(r#"{"component":"a","channel":"x","pattern":"y"}"#);
+        assert!(message.contains("component \"a\": `channel` and `pattern` exclude each other"), "{message}");
+        assert!(refused(r#"{"component":"a","pattern":""}"#).contains("`pattern` is empty"));
     }
 
     #[test]
-    fn without_entries_there_is_nothing_to_connect_to() {
-        assert_eq!(settings("").sources([], expand).unwrap(), []);
-    }
-
-    #[test]
-    fn what_is_missing_or_wrong_is_named() {
-        let table = [
-            ("", entry("a", "c", None), "trigger \"t\": no address"),
-            ("redis://{{ host }}", entry("a", "", None), "trigger \"t\": `channel` is empty"),
-            ("rediss://x", entry("a", "c", None), "[application.trigger.redis] address: rediss:// (TLS) is not"),
-            ("redis://x", entry("a", "c", Some("nowhere")), "trigger \"t\": address: not the address"),
-            ("redis://x", entry("a", "c", Some("")), "trigger \"t\": address: no address"),
-        ];
-        for (address, entry, expected) in table {
-            let early = settings(address).check("t", &entry).unwrap_err().to_string();
-            assert!(early.starts_with(expected), "{early}");
-            let late = settings(address).sources([("t", &entry)], expand).unwrap_err().to_string();
-            assert_eq!(early, late);
-        }
-        settings("redis://{{ host }}").check("t", &entry("a", "c", None)).unwrap();
-    }
-
-    #[test]
-    fn unknown_keys_are_refused() {
-        let message = serde_json::from_str::<RedisTriggerConfig>(r#"{"component":"a","channel":"c","adress":"x"}"#)
-            .unwrap_err()
-            .to_string();
+    fn unknown_keys_and_values_are_refused() {
+        let refused = |json: &str| serde_json::from_str::<RedisTriggerConfig>(json).unwrap_err().to_string();
+        let message = refused(r#"{"component":"a","channel":"c","adress":"x"}"#);
         assert!(message.contains("adress") && message.contains("address"), "{message}");
+        assert!(refused(r#"{"component":"a","channel":"c","when_full":"drop"}"#).contains("drop-oldest"));
+        assert!(refused(r#"{"component":"a","channel":"c","order":"any"}"#).contains("channel"));
+        assert!(refused(r#"{"component":"a","channel":"c","queue_bytes":0}"#).contains("nonzero"));
         assert!(serde_json::from_str::<RedisSettings>(r#"{"url":"x"}"#).is_err());
         assert_eq!(serde_json::from_str::<RedisSettings>("{}").unwrap().address, "");
     }

@@ -1,22 +1,25 @@
-//! One message, one fresh instance of a component.
+//! One message, one call of a component: on a fresh instance, or on a reused one where the component is made for it.
 
 use std::sync::Arc;
 
-use spin_trigger_kit::{Component, Error, Events, InvokeError, tracing, wasmtime};
+use spin_trigger_kit::http::InstancePolicy;
+use spin_trigger_kit::{Component, Error, Events, InvokeError, Reused, tracing, wasmtime};
 
-use crate::dispatch::{Handle, Message};
-use bindings::RedisTriggerIndices as Exports;
+use crate::queue::{Handle, Message, NotHandled};
+use fresh::RedisTriggerIndices as Fresh;
+use reused::AsyncRedisTriggerIndices as Async;
+use reused::spin::redis::redis::Error as RedisError;
 
-/// What a component exports to be called.
-const EXPORT: &str = "fermyon:spin/inbound-redis";
+/// What components for SDKs up to those for Spin 3 export.
+const FRESH: &str = "fermyon:spin/inbound-redis";
 
-/// The package whose components are called in a way that this trigger doesn't know yet.
-const LATER_EXPORT: &str = "spin:redis/inbound-redis@";
+/// What components for later SDKs export.
+const REUSED: &str = "spin:redis/inbound-redis@3.0.0";
 
 #[allow(missing_docs, reason = "generated; the WIT files carry the documentation")]
-mod bindings {
+mod fresh {
     spin_trigger_kit::bindgen!({
-        path: "wit",
+        path: "wit/fermyon-spin",
         inline: "
             package trigger:redis;
             world redis-trigger {
@@ -28,11 +31,30 @@ mod bindings {
     });
 }
 
+#[allow(missing_docs, clippy::too_many_arguments, reason = "generated; the WIT files carry the documentation")]
+mod reused {
+    spin_trigger_kit::bindgen!({
+        path: "wit/spin-redis-3.0.0",
+        inline: "
+            package trigger:redis;
+            world async-redis-trigger {
+                export spin:redis/inbound-redis@3.0.0;
+            }
+        ",
+        world: "trigger:redis/async-redis-trigger",
+    });
+}
+
 /// Gives messages to a component.
 pub struct ComponentHandler {
     component: Arc<Component>,
-    exports: Exports,
+    export: Export,
     events: Events,
+}
+
+enum Export {
+    Fresh(Fresh),
+    Reused(Reused<(Vec<u8>,), (Result<(), RedisError>,)>),
 }
 
 /// Why a message was not handled.
@@ -46,8 +68,12 @@ pub enum HandlerError {
     #[error("{0:#}")]
     Trap(wasmtime::Error),
     /// The component says so.
-    #[error("it returned an error")]
-    Returned,
+    #[error("it returned an error{}", detail(.0.as_deref()))]
+    Returned(Option<String>),
+}
+
+fn detail(text: Option<&str>) -> String {
+    text.map(|text| format!(": {text:?}")).unwrap_or_default()
 }
 
 impl ComponentHandler {
@@ -60,69 +86,101 @@ impl ComponentHandler {
             let message = format!("component \"{}\" {why}", component.id());
             Error::new("redis::no-handler", message)
         };
-        check_exports(&component.exports()).map_err(refused)?;
-        let exports =
-            Exports::new(component.pre()).map_err(|error| refused(format!("has a wrong {EXPORT}: {error:#}")))?;
-        Ok(Self { component, exports, events })
+        let name = export_of(&component.exports()).map_err(refused)?;
+        let wrong = |error: wasmtime::Error| refused(format!("has a wrong {name}: {error:#}"));
+        let export = match name {
+            FRESH => Export::Fresh(Fresh::new(component.pre()).map_err(wrong)?),
+            _ => {
+                let exports = Async::new(component.pre()).map_err(wrong)?;
+                let find = move |store: &mut wasmtime::Store<_>, instance: &_| {
+                    let guest = exports.load(store, instance)?;
+                    Ok(guest.spin_redis_inbound_redis().func_handle_message())
+                };
+                Export::Reused(Reused::new(Arc::clone(&component), InstancePolicy::default(), find))
+            }
+        };
+        Ok(Self { component, export, events })
     }
 
     // The generated binding wants the vector itself.
     #[allow(clippy::ptr_arg, reason = "so is the parameter of the binding")]
     async fn call(&self, payload: &Vec<u8>) -> Result<(), HandlerError> {
-        let mut event = self.component.instantiate().await?;
-        let guest = self.exports.load(&mut event.store, &event.instance).map_err(HandlerError::Trap)?;
-        let guest = guest.fermyon_spin_inbound_redis();
-        let meter = event.meter();
-        match meter.run(guest.call_handle_message(&mut event.store, payload)).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) => Err(HandlerError::Returned),
-            Err(trap) => Err(HandlerError::Trap(trap)),
+        match &self.export {
+            Export::Fresh(exports) => {
+                let mut event = self.component.instantiate().await?;
+                let guest = exports.load(&mut event.store, &event.instance).map_err(HandlerError::Trap)?;
+                let guest = guest.fermyon_spin_inbound_redis();
+                let meter = event.meter();
+                match meter.run(guest.call_handle_message(&mut event.store, payload)).await {
+                    Ok(answer) => answer.map_err(|_| HandlerError::Returned(None)),
+                    Err(trap) => Err(HandlerError::Trap(trap)),
+                }
+            }
+            Export::Reused(export) => {
+                let (answer,) = export.call((payload.clone(),)).await?;
+                answer.map_err(|error| HandlerError::Returned(Some(why(error))))
+            }
         }
+    }
+}
+
+fn why(error: RedisError) -> String {
+    match error {
+        RedisError::InvalidAddress => "invalid-address".to_owned(),
+        RedisError::TooManyConnections => "too-many-connections".to_owned(),
+        RedisError::TypeError => "type-error".to_owned(),
+        RedisError::Other(text) => text,
     }
 }
 
 impl Handle for ComponentHandler {
-    async fn handle(&self, message: &Message) {
-        if let Err(error) = self.events.handle(self.call(&message.payload)).await {
+    async fn handle(&self, message: &Message) -> Result<(), NotHandled> {
+        self.events.handle(self.call(&message.payload)).await.map_err(|error| {
             let component = self.component.id().as_str();
-            tracing::error!(component, channel = message.channel, "message not handled: {error}");
-        }
+            tracing::error!(component, origin = message.origin, "message not handled: {error}");
+            NotHandled
+        })
     }
 }
 
-fn check_exports(exports: &[String]) -> Result<(), String> {
-    if exports.iter().any(|name| name == EXPORT) {
-        return Ok(());
+/// Which of a component's exports is called.
+fn export_of(exports: &[String]) -> Result<&'static str, String> {
+    let found: Vec<&'static str> =
+        [FRESH, REUSED].into_iter().filter(|name| exports.iter().any(|export| export == name)).collect();
+    match found.as_slice() {
+        [name] => Ok(name),
+        [] => {
+            let others = match exports {
+                [] => "nothing".to_owned(),
+                names => names.join(", "),
+            };
+            Err(format!("handles no messages of Redis: it exports {others}; it must export {FRESH} or {REUSED}"))
+        }
+        _ => Err(format!("exports both {FRESH} and {REUSED}, and only one could be called")),
     }
-    if let Some(later) = exports.iter().find(|name| name.starts_with(LATER_EXPORT)) {
-        return Err(format!(
-            "exports {later}, which this version of trigger-redis does not call yet; \
-             build it with an SDK for Spin 3, which exports {EXPORT}"
-        ));
-    }
-    let found = match exports {
-        [] => "nothing".to_owned(),
-        names => names.join(", "),
-    };
-    Err(format!("does not export {EXPORT}, which handles messages of Redis; it exports {found}"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn check(exports: &[&str]) -> Result<(), String> {
-        check_exports(&exports.iter().map(|&name| name.to_owned()).collect::<Vec<_>>())
+    fn export(exports: &[&str]) -> Result<&'static str, String> {
+        export_of(&exports.iter().map(|&name| name.to_owned()).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn either_generation_is_called_and_not_both() {
+        assert_eq!(export(&["wasi:cli/run@0.2.0", FRESH]), Ok(FRESH));
+        assert_eq!(export(&[REUSED]), Ok(REUSED));
+        let message = export(&[REUSED, FRESH]).expect_err("both");
+        assert!(message.starts_with("exports both fermyon:spin/inbound-redis and spin:redis/"), "{message}");
     }
 
     #[test]
     fn a_component_that_can_not_be_called_is_told_what_is_missing() {
-        assert_eq!(check(&["wasi:cli/run@0.2.0", EXPORT]), Ok(()));
-        let message = check(&["wasi:http/handler@0.3.0"]).expect_err("no export");
-        assert!(message.contains(EXPORT) && message.contains("it exports wasi:http/handler@0.3.0"), "{message}");
-        let message = check(&[]).expect_err("no export");
-        assert!(message.ends_with("it exports nothing"), "{message}");
-        let message = check(&["spin:redis/inbound-redis@3.0.0"]).expect_err("a later generation");
-        assert!(message.contains("spin:redis/inbound-redis@3.0.0, which this version"), "{message}");
+        let message = export(&["wasi:http/handler@0.3.0"]).expect_err("no export");
+        assert!(message.contains("it exports wasi:http/handler@0.3.0; it must export fermyon:spin"), "{message}");
+        assert!(export(&[]).expect_err("no export").contains("it exports nothing;"));
+        assert!(export(&["spin:redis/inbound-redis@4.0.0"]).is_err());
     }
 }

@@ -2,24 +2,30 @@
 //!
 //! | Module | Responsible for |
 //! |---|---|
-//! | [`config`] | what the manifest and the command line say; which address has which channels |
-//! | [`address`] | an address: reading it, showing it without its password, connecting to it |
-//! | [`subscribe`] | one connection for as long as the trigger runs: subscribing, losing it, getting it back |
+//! | [`config`] | what the manifest and the command line say |
+//! | [`plan`] | what they come to: which server has which channels, for which components |
+//! | [`address`] | an address: reading it, showing it without its password |
+//! | [`connect`] | connections to a server, with TLS |
+//! | [`server`] | a server that is kept connected to: losing it, getting it back, telling of it |
 //! | [`backoff`] | how long to wait before the next attempt |
+//! | [`subscribe`] | one connection with subscriptions |
 //! | [`backpressure`] | not reading more messages than are handled |
-//! | [`dispatch`] | handlers in parallel, with a limit |
-//! | [`handler`] | one message, one fresh instance of a component |
+//! | [`queue`] | messages that wait, in bounded memory; the places of those that are handled |
+//! | [`handler`] | one message, one call of a component |
 //! | [`trigger`] | the whole, as the kit runs it |
 //!
-//! Messages are delivered at most once: that is what Redis offers for channels. It owns no files on disk; `wit` is a
-//! link to the interfaces that components export for it.
+//! Messages of channels are delivered at most once: that is what Redis offers for them. The crate owns no files on disk;
+//! `wit` is a link to the interfaces that components export for it.
 
 pub mod address;
 pub mod backoff;
 pub mod backpressure;
 pub mod config;
-pub mod dispatch;
+pub mod connect;
 pub mod handler;
+pub mod plan;
+pub mod queue;
+pub mod server;
 pub mod subscribe;
 pub mod trigger;
 

@@ -7,10 +7,16 @@ use spin_trigger_kit::tokio::sync::mpsc;
 use spin_trigger_kit::tokio::task::JoinSet;
 use spin_trigger_kit::{App, ComponentId, Declared, Endpoint, Entry, Error, Stop, Trigger, tokio};
 
-use crate::config::{RedisFlags, RedisSettings, RedisTriggerConfig, Source};
-use crate::dispatch::Dispatcher;
+use crate::config::{RedisFlags, RedisSettings, RedisTriggerConfig};
+use crate::connect::Connector;
 use crate::handler::ComponentHandler;
-use crate::subscribe::{OnDisconnect, Subscriber};
+use crate::plan::{Source, Subscription};
+use crate::queue::{Places, Queue};
+use crate::server::{OnDisconnect, Server, ServerError, SharedServer};
+use crate::subscribe::Subscriber;
+
+/// How many messages are handled at once for each processor unless a flag says otherwise: handlers wait most of their time.
+const PLACES_EACH: usize = 32;
 
 /// The Redis trigger.
 pub struct RedisTrigger {
@@ -36,38 +42,44 @@ impl Trigger for RedisTrigger {
     async fn run(self, app: App, stop: Stop) -> Result<(), Error> {
         let entries = self.entries.iter().map(|entry| (entry.id.as_str(), &entry.config));
         let sources = self.settings.sources(entries, |template, place| app.expand(template, place))?;
-        let handlers = self.handlers(&app)?;
-        let dispatcher = Arc::new(Dispatcher::new(app.instances().free()));
-        let on_disconnect = match self.flags.exit_on_disconnect {
-            true => OnDisconnect::Exit,
-            false => OnDisconnect::Reconnect,
+        let connector = Connector::new(sources.iter().map(|source| &source.address), self.flags.redis_ca.as_deref())
+            .map_err(|error| Error::new("redis::tls", error))?;
+        let mut running = Running {
+            handlers: self.handlers(&app)?,
+            places: Places::new(self.places(app.instances().free())),
+            tasks: JoinSet::new(),
+            app,
+            stop,
         };
-        let (subscribed, first_subscribed) = mpsc::unbounded_channel();
-        let mut subscribers = JoinSet::new();
+        let (connected, first_connected) = mpsc::unbounded_channel();
+        let mut expected = Vec::new();
         for (index, source) in sources.iter().enumerate() {
-            let of_channel = |channel: &crate::config::Channel| {
-                channel.components.iter().filter_map(|id| handlers.get(id).cloned()).collect()
-            };
-            let subscriber = Subscriber {
-                source: source.clone(),
-                handlers: source.channels.iter().map(of_channel).collect(),
-                dispatcher: Arc::clone(&dispatcher),
-                on_disconnect,
-                subscribed: subscribed.clone(),
-                index,
-            };
-            let stop = stop.clone();
-            subscribers
-                .spawn(async move { subscriber.run(stop).await.map_err(|error| Error::new(error.code(), error)) });
+            let server = Arc::new(self.server(&running.app, source, connector.clone())?);
+            let before = running.tasks.len();
+            running.start(source, &server, &Connected { index, sender: connected.clone() })?;
+            expected.push(running.tasks.len() - before);
         }
-        drop(subscribed);
-        serve(&app, &sources, subscribers, first_subscribed, &stop).await?;
-        dispatcher.finished().await;
-        Ok(())
+        drop(connected);
+        running.serve(&sources, expected, first_connected).await
     }
 }
 
 impl RedisTrigger {
+    fn places(&self, instances: usize) -> usize {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        self.flags.max_concurrency.map_or(PLACES_EACH * processors, usize::from).min(instances)
+    }
+
+    fn server(&self, app: &App, source: &Source, connector: Connector) -> Result<Server, Error> {
+        let on_disconnect = match self.flags.exit_on_disconnect {
+            true => OnDisconnect::Exit,
+            false => OnDisconnect::Reconnect,
+        };
+        let address = source.address.clone();
+        let disconnects = app.counter("spin_redis_disconnects_total", &[("server", &address.to_string())])?;
+        Ok(Server::new(address, connector, on_disconnect, app.readiness().clone(), disconnects))
+    }
+
     /// What handles the messages of each component.
     fn handlers(&self, app: &App) -> Result<HashMap<ComponentId, Arc<ComponentHandler>>, Error> {
         let mut handlers = HashMap::new();
@@ -81,35 +93,117 @@ impl RedisTrigger {
     }
 }
 
-/// Waits for the subscribers, and tells what they are subscribed to.
-async fn serve(
-    app: &App,
-    sources: &[Source],
-    mut subscribers: JoinSet<Result<(), Error>>,
-    mut first_subscribed: mpsc::UnboundedReceiver<usize>,
-    stop: &Stop,
-) -> Result<(), Error> {
-    let mut missing = sources.len();
-    let ready = || app.ready(sources.iter().map(|source| Endpoint::new("redis", source.address.to_string())));
-    if missing == 0 {
-        ready();
-        stop.requested().await;
-        return Ok(());
+/// Tells that one of a source's connections is there for the first time.
+#[derive(Clone)]
+struct Connected {
+    index: usize,
+    sender: mpsc::UnboundedSender<usize>,
+}
+
+impl Connected {
+    fn tell(&self) {
+        // The receiver goes away only with the whole trigger.
+        let _ = self.sender.send(self.index);
     }
-    loop {
-        tokio::select! {
-            biased;
-            Some(index) = first_subscribed.recv() => {
-                App::announce(&sources[index].listing());
-                missing -= 1;
-                if missing == 0 {
-                    ready();
-                }
-            }
-            Some(ended) = subscribers.join_next() => {
-                ended.map_err(|error| Error::new("redis::subscriber", error))??;
-            }
-            else => return Ok(()),
+}
+
+/// The trigger while it runs: a task for each connection.
+struct Running {
+    app: App,
+    handlers: HashMap<ComponentId, Arc<ComponentHandler>>,
+    places: Places,
+    tasks: JoinSet<Result<(), ServerError>>,
+    stop: Stop,
+}
+
+impl Running {
+    /// Starts everything that is taken from one server.
+    fn start(&mut self, source: &Source, server: &SharedServer, connected: &Connected) -> Result<(), Error> {
+        for subscriptions in source.by_patience() {
+            self.subscribe(subscriptions, server, connected)?;
         }
+        Ok(())
+    }
+
+    fn subscribe(
+        &mut self,
+        subscriptions: Vec<Subscription>,
+        server: &SharedServer,
+        connected: &Connected,
+    ) -> Result<(), Error> {
+        let address = server.address.to_string();
+        let gaps = self.app.counter("spin_redis_gaps_total", &[("server", &address)])?;
+        let mut workers = JoinSet::new();
+        let mut topics = Vec::new();
+        for Subscription { topic, consumers } in subscriptions {
+            let mut queues = Vec::new();
+            for consumer in consumers {
+                let labels =
+                    [("component", consumer.component.as_str()), ("server", &address), ("channel", topic.name())];
+                let dropped = self.app.counter("spin_redis_dropped_total", &labels)?;
+                let queue = Arc::new(Queue::new(consumer.queue, dropped));
+                let (handler, places) = (self.handler(&consumer.component)?, self.places.clone());
+                queues.push(Arc::clone(&queue));
+                workers.spawn(async move { queue.work_off(&handler, &places).await });
+            }
+            topics.push((topic, queues));
+        }
+        let (server, connected, stop) = (Arc::clone(server), connected.clone(), self.stop.clone());
+        self.tasks.spawn(async move {
+            let mut subscriber = Subscriber { topics };
+            let on_connected = |is_first: bool| match is_first {
+                true => connected.tell(),
+                // Nobody knows how much was published meanwhile.
+                false => gaps.add(1),
+            };
+            let result = server.keep(&mut subscriber, on_connected, &stop).await;
+            for queue in subscriber.topics.iter().flat_map(|(_, queues)| queues) {
+                queue.close();
+            }
+            workers.join_all().await;
+            result
+        });
+        Ok(())
+    }
+
+    fn handler(&self, id: &ComponentId) -> Result<Arc<ComponentHandler>, Error> {
+        let none = || Error::new("redis::config", format!("component \"{id}\" has no entry"));
+        self.handlers.get(id).cloned().ok_or_else(none)
+    }
+
+    /// Tells what the trigger listens to, once everything that is `expected` of a source is connected, and waits for the end.
+    async fn serve(
+        mut self,
+        sources: &[Source],
+        mut expected: Vec<usize>,
+        mut first_connected: mpsc::UnboundedReceiver<usize>,
+    ) -> Result<(), Error> {
+        if sources.is_empty() {
+            self.app.ready([]);
+            self.stop.requested().await;
+            return Ok(());
+        }
+        loop {
+            tokio::select! {
+                biased;
+                Some(index) = first_connected.recv() => {
+                    expected[index] -= 1;
+                    if expected[index] == 0 {
+                        App::announce(&sources[index].listing());
+                    }
+                    if expected.iter().all(|missing| *missing == 0) {
+                        let endpoint = |source: &Source| Endpoint::new("redis", source.address.to_string());
+                        self.app.ready(sources.iter().map(endpoint));
+                    }
+                }
+                Some(ended) = self.tasks.join_next() => {
+                    let ended = ended.map_err(|error| Error::new("redis::connection", error))?;
+                    ended.map_err(|error| Error::new(error.code(), error))?;
+                }
+                else => break,
+            }
+        }
+        self.places.finished().await;
+        Ok(())
     }
 }

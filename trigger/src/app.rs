@@ -12,9 +12,11 @@ use spin_component_runtime::permits::Permits;
 use spin_component_runtime::variables::Variables;
 
 use crate::control::Control;
+use crate::counter::Counter;
 use crate::declared::Declared;
 use crate::error::Error;
 use crate::metrics::{Events, Metrics};
+use crate::readiness::Readiness;
 use crate::trigger::Trigger;
 
 /// The running app: one generation of it. Cheap to clone; whoever keeps a clone, or a component, keeps the generation and
@@ -29,6 +31,7 @@ struct Inner {
     variables: Variables,
     locked: LockedApp,
     metrics: Metrics,
+    readiness: Readiness,
     when_ready: Mutex<Option<WhenReady>>,
     hook: Hook,
     lease: Arc<Lease>,
@@ -71,11 +74,13 @@ impl App {
         variables: Variables,
         locked: LockedApp,
         metrics: Metrics,
+        readiness: Readiness,
         hook: Hook,
         lease: Arc<Lease>,
     ) -> Self {
         let when_ready = Mutex::default();
-        Self { inner: Arc::new(Inner { components, variables, locked, metrics, when_ready, hook, lease }) }
+        let inner = Inner { components, variables, locked, metrics, readiness, when_ready, hook, lease };
+        Self { inner: Arc::new(inner) }
     }
 
     /// A component that one of the trigger's entries names: prepared once, invoked as often as there are events.
@@ -89,6 +94,20 @@ impl App {
     /// The events of a component: whoever handles them through it has them counted.
     pub fn events(&self, id: &ComponentId) -> Events {
         self.inner.metrics.events(id)
+    }
+
+    /// A counter of the trigger's own among the metrics: the same one whenever its name and labels are the same, in all
+    /// generations of the app. Names end in `_total`; the host adds the label `trigger`.
+    ///
+    /// # Errors
+    /// For a name that Prometheus doesn't take.
+    pub fn counter(&self, name: &str, labels: &[(&str, &str)]) -> Result<Counter, Error> {
+        self.inner.metrics.counters.counter(name, labels)
+    }
+
+    /// Whether the trigger is ready after it has said so once: a trigger interrupts it while a source of its events is away.
+    pub fn readiness(&self) -> &Readiness {
+        &self.inner.readiness
     }
 
     /// What this generation declares for a trigger of type `T`.

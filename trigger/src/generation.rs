@@ -115,9 +115,10 @@ impl Read {
             }?;
             control.health().metrics.watch(components.components());
             let metrics = control.health().metrics.clone();
+            let readiness = control.health().readiness.clone();
             let hook = predecessor.map(|app| app.hook()).unwrap_or_default();
             lease.belongs_to(control);
-            Ok(App::new(components, variables, locked, metrics, hook, lease))
+            Ok(App::new(components, variables, locked, metrics, readiness, hook, lease))
         });
         preparing.await.map_err(|error| Error::new("trigger::prepare", error))?
     }

@@ -5,6 +5,7 @@ use spin_app_model::launch::Status;
 use tokio_util::sync::CancellationToken;
 
 use crate::metrics::Metrics;
+use crate::readiness::Readiness;
 use crate::stop::Stop;
 
 /// How the trigger is. Cheap to clone.
@@ -13,6 +14,7 @@ pub(crate) struct Health {
     ready: CancellationToken,
     pub(crate) stop: Stop,
     pub(crate) metrics: Metrics,
+    pub(crate) readiness: Readiness,
 }
 
 impl Health {
@@ -28,7 +30,7 @@ impl Health {
 
     /// Whether new events are taken now.
     pub(crate) fn is_ready(&self) -> bool {
-        self.ready.is_cancelled() && !self.stop.is_requested()
+        self.ready.is_cancelled() && !self.stop.is_requested() && !self.readiness.is_interrupted()
     }
 
     /// The answer to the host's question `id`.

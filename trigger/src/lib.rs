@@ -57,7 +57,7 @@
 //! | `declared`, `app` | what the app declares for the trigger; the running app |
 //! | `generation`, `runs`, `reload` | loading an app, running the trigger for it, going over to a new one |
 //! | `control`, `stop` | the control channel and signals; the end |
-//! | `metrics`, `health`, `admin` | what is counted; how the trigger is, and who may ask |
+//! | `metrics`, `counter`, `health`, `readiness`, `admin` | what is counted; how the trigger is, and who may ask |
 //! | `flags`, [`durations`], `help` | flags of every trigger; the answers to a host's questions |
 //! | `runtime_config`, `cache_config` | the files that flags name |
 //! | `settings` | what flags, files and the environment come to |
@@ -69,6 +69,7 @@ mod admin;
 mod app;
 mod cache_config;
 mod control;
+mod counter;
 mod declared;
 pub mod durations;
 mod error;
@@ -79,6 +80,7 @@ mod help;
 mod main_loop;
 mod metrics;
 mod preparing;
+mod readiness;
 mod refusals;
 mod reload;
 mod runs;
@@ -90,16 +92,19 @@ mod telemetry;
 mod trigger;
 
 pub use app::{App, Swap};
+pub use counter::Counter;
 pub use declared::{Declared, Entry};
 pub use error::Error;
 pub use main_loop::main;
 pub use metrics::{Event, Events};
+pub use readiness::{NotReady, Readiness};
 pub use stop::Stop;
 pub use trigger::{NoFlags, Trigger};
 
 pub use spin_app_model::launch::Endpoint;
 pub use spin_app_model::{ComponentId, TriggerType};
 pub use spin_component_runtime::instance::Meter;
+pub use spin_component_runtime::reuse::Reused;
 pub use spin_component_runtime::{Component, EventInstance, HostState, InvokeError, OutputSink, http, permits};
 
 // What a trigger is written with, in the versions that this kit was built with.

@@ -13,6 +13,8 @@ use spin_app_model::launch::metrics::{self, Metric, MetricError, MetricName};
 use spin_component_runtime::Component;
 use tracing::Instrument;
 
+use crate::counter::Counters;
+
 /// The bounds of the buckets in seconds: those that Prometheus' own clients have.
 const BOUNDS: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
@@ -20,6 +22,8 @@ const BOUNDS: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5
 #[derive(Clone, Default)]
 pub(crate) struct Metrics {
     components: Arc<Mutex<BTreeMap<ComponentId, Counted>>>,
+    /// What the trigger itself counts besides.
+    pub(crate) counters: Counters,
 }
 
 #[derive(Default)]
@@ -66,6 +70,7 @@ impl Metrics {
                 collected.extend(of_component.map(|metric| metric.with_label(label("component"), id.as_str())));
             }
         }
+        collected.extend(self.counters.collect());
         collected.extend(resident_memory().and_then(|bytes| Metric::gauge(name(metrics::MEMORY), bytes).ok()));
         collected
     }

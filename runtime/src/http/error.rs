@@ -84,6 +84,7 @@ impl EventError {
     pub(super) fn of_instantiation(error: InvokeError) -> Self {
         match error {
             InvokeError::Full(Full) => Self::Busy,
+            InvokeError::Trap(error) => Self::Failed(error),
             InvokeError::Instantiate(error) => Self::of_resources(&error).unwrap_or(Self::Failed(error)),
         }
     }

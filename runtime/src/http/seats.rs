@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 
 /// The instances of one component that would take an event.
 #[derive(Debug)]
-pub(super) struct Seats<E>(Mutex<State<E>>);
+pub(crate) struct Seats<E>(Mutex<State<E>>);
 
 #[derive(Debug)]
 struct State<E> {
@@ -34,7 +34,7 @@ impl<E> Seats<E> {
     ///
     /// # Errors
     /// The event, if no instance would take it.
-    pub(super) fn offer(&self, event: E) -> Result<(), E> {
+    pub(crate) fn offer(&self, event: E) -> Result<(), E> {
         let mut state = self.lock();
         let Some((id, waker)) = state.free.pop() else { return Err(event) };
         state.handed.push((id, event));
@@ -44,7 +44,7 @@ impl<E> Seats<E> {
     }
 
     /// A seat that is not in the list yet.
-    pub(super) fn seat(self: &Arc<Self>) -> Seat<E> {
+    pub(crate) fn seat(self: &Arc<Self>) -> Seat<E> {
         let mut state = self.lock();
         state.next += 1;
         Seat { id: SeatId(state.next), seats: Arc::clone(self), is_listed: false }
@@ -65,7 +65,7 @@ impl<E> State<E> {
 
 /// The seat of one instance. Whoever drops it calls [`Seat::leave`] before, for what may lie there and would be lost.
 #[derive(Debug)]
-pub(super) struct Seat<E> {
+pub(crate) struct Seat<E> {
     id: SeatId,
     seats: Arc<Seats<E>>,
     /// In the list of the free, or something was handed to it.
@@ -74,7 +74,7 @@ pub(super) struct Seat<E> {
 
 impl<E> Seat<E> {
     /// What was handed to it.
-    pub(super) fn take(&mut self) -> Option<E> {
+    pub(crate) fn take(&mut self) -> Option<E> {
         if !self.is_listed {
             return None;
         }
@@ -84,7 +84,7 @@ impl<E> Seat<E> {
     }
 
     /// Waits for an event, in the list from now on.
-    pub(super) fn poll_take(&mut self, context: &Context<'_>) -> Poll<E> {
+    pub(crate) fn poll_take(&mut self, context: &Context<'_>) -> Poll<E> {
         let mut state = self.seats.lock();
         if !self.is_listed {
             self.is_listed = true;
@@ -99,7 +99,7 @@ impl<E> Seat<E> {
     }
 
     /// Out of the list. What was handed to it before is the caller's, to hand on.
-    pub(super) fn leave(&mut self) -> Option<E> {
+    pub(crate) fn leave(&mut self) -> Option<E> {
         if !std::mem::take(&mut self.is_listed) {
             return None;
         }

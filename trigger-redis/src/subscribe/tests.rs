@@ -7,8 +7,14 @@ use spin_trigger_kit::tokio::net::{TcpListener, TcpStream};
 use spin_trigger_kit::tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use spin_trigger_kit::tokio::task::JoinHandle;
 
+use spin_trigger_kit::tokio::sync::mpsc::UnboundedSender;
+use spin_trigger_kit::{Counter, Readiness};
+
 use super::*;
-use crate::config::Channel;
+use crate::connect::Connector;
+use crate::plan::QueueOptions;
+use crate::queue::{Handle, NotHandled, Places};
+use crate::server::{OnDisconnect, ServerError};
 
 /// The server's side of one connection.
 struct Client {
@@ -84,37 +90,48 @@ fn bulk(text: &str) -> String {
 struct Tell(&'static str, UnboundedSender<String>);
 
 impl Handle for Tell {
-    async fn handle(&self, message: &Message) {
+    async fn handle(&self, message: &Message) -> Result<(), NotHandled> {
         let payload = String::from_utf8_lossy(&message.payload).into_owned();
-        self.1.send(format!("{}: {payload}", self.0)).unwrap();
+        self.1.send(format!("{}: {payload}", self.0)).map_err(|_| NotHandled)
     }
 }
 
 /// A subscriber that runs: `one` has the handler a, `two` has a and b.
 struct Running {
-    task: JoinHandle<Result<(), SubscribeError>>,
-    subscribed: UnboundedReceiver<usize>,
+    task: JoinHandle<Result<(), ServerError>>,
+    /// For every connection whether it is the first.
+    subscribed: UnboundedReceiver<bool>,
     handled: UnboundedReceiver<String>,
+    readiness: Readiness,
+    disconnects: Counter,
     stop: Stop,
 }
 
 fn start(port: u16, on_disconnect: OnDisconnect) -> Running {
-    let channel = |name: &str| Channel { name: name.to_owned(), components: Vec::new() };
     let address = format!("redis://127.0.0.1:{port}").parse().unwrap();
     let (tell, handled) = unbounded_channel();
-    let (a, b) = (Arc::new(Tell("a", tell.clone())), Arc::new(Tell("b", tell)));
-    let (sender, subscribed) = unbounded_channel();
-    let subscriber = Subscriber {
-        source: Source { address, channels: vec![channel("one"), channel("two")] },
-        handlers: vec![vec![Arc::clone(&a)], vec![a, b]],
-        dispatcher: Arc::new(Dispatcher::new(4)),
-        on_disconnect,
-        subscribed: sender,
-        index: 7,
+    let places = Places::new(4);
+    let queue = |name| {
+        let queue = Arc::new(Queue::new(QueueOptions::default(), Counter::default()));
+        let (working, handler, places) = (Arc::clone(&queue), Arc::new(Tell(name, tell.clone())), places.clone());
+        tokio::spawn(async move { working.work_off(&handler, &places).await });
+        queue
     };
-    let stop = Stop::default();
-    let task = tokio::spawn(subscriber.run(stop.clone()));
-    Running { task, subscribed, handled, stop }
+    let topics = vec![
+        (Topic::Channel("one".to_owned()), vec![queue("a")]),
+        (Topic::Channel("two".to_owned()), vec![queue("a"), queue("b")]),
+    ];
+    let (sender, subscribed) = unbounded_channel();
+    let (readiness, disconnects, stop) = (Readiness::default(), Counter::default(), Stop::default());
+    let server = Server::new(address, Connector::default(), on_disconnect, readiness.clone(), disconnects.clone());
+    let stopping = stop.clone();
+    let task = tokio::spawn(async move {
+        let mut subscriber = Subscriber { topics };
+        let result = server.keep(&mut subscriber, |is_first| sender.send(is_first).unwrap(), &stopping).await;
+        subscriber.topics.iter().flat_map(|(_, queues)| queues).for_each(|queue| queue.close());
+        result
+    });
+    Running { task, subscribed, handled, readiness, disconnects, stop }
 }
 
 impl Running {
@@ -139,15 +156,21 @@ async fn a_message_reaches_every_component_of_its_channel_also_after_a_loss() {
     let (listener, port) = server().await;
     let mut running = start(port, OnDisconnect::Reconnect);
     let mut client = Client::subscribed(&listener).await;
-    assert_eq!(running.subscribed.recv().await, Some(7));
+    assert_eq!(running.subscribed.recv().await, Some(true));
     client.publish("one", "first").await;
     client.publish("two", "second").await;
     assert_eq!(running.handled(3).await, ["a: first", "a: second", "b: second"]);
+    assert!(!running.readiness.is_interrupted());
     drop(client);
-    let mut client = Client::subscribed(&listener).await;
+    let mut client = Client::accept(&listener).await;
+    let request = client.request().await;
+    assert!(running.readiness.is_interrupted(), "it is not subscribed");
+    assert_eq!(running.disconnects.get(), 1);
+    client.confirm(&request).await;
+    assert_eq!(running.subscribed.recv().await, Some(false));
+    assert!(!running.readiness.is_interrupted());
     client.publish("one", "third").await;
     assert_eq!(running.handled(1).await, ["a: third"]);
-    assert!(running.subscribed.try_recv().is_err(), "the first subscription is told once");
 }
 
 #[tokio::test]
@@ -157,7 +180,7 @@ async fn a_server_that_is_down_is_waited_for() {
     let mut running = start(port, OnDisconnect::Reconnect);
     let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
     let _client = Client::subscribed(&listener).await;
-    assert_eq!(running.subscribed.recv().await, Some(7));
+    assert_eq!(running.subscribed.recv().await, Some(true));
 }
 
 #[tokio::test]

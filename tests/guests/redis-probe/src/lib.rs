@@ -1,6 +1,9 @@
 //! A component for tests that exports `fermyon:spin/inbound-redis` (no version).
 //!
-//! It prints the payload as a line; the payload `fail` is answered with the error, `trap` traps.
+//! What it does is in `tests/guests/README.md`.
+
+#[path = "../../redis-probe-shared/message.rs"]
+mod message;
 
 wit_bindgen::generate!({
     inline: "package probe:redis;
@@ -16,11 +19,10 @@ export!(Probe);
 
 impl Guest for Probe {
     fn handle_message(message: Payload) -> Result<(), Error> {
-        println!("{}", String::from_utf8_lossy(&message));
-        match message.as_slice() {
-            b"fail" => Err(Error::Error),
-            b"trap" => core::arch::wasm32::unreachable(),
-            _ => Ok(()),
+        match message::milliseconds() {
+            0 => {}
+            milliseconds => std::thread::sleep(std::time::Duration::from_millis(milliseconds)),
         }
+        if message::handle(&message) { Ok(()) } else { Err(Error::Error) }
     }
 }

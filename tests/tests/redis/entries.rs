@@ -1,0 +1,38 @@
+//! Entries and components that can't be served, refused at start.
+
+use spin_tests::redis::Redis;
+
+use super::super::{ONE, Trigger};
+
+#[test]
+fn a_component_of_another_kind_is_refused_at_start() {
+    let redis = Redis::start();
+    let trigger = Trigger::new(&format!(
+        "[[trigger.redis]]\nchannel = \"c\"\naddress = \"{}\"\ncomponent = \"probe\"\n\
+         [component.probe]\nsource = \"probe-p3.wasm\"\n",
+        redis.url()
+    ));
+    std::fs::copy(spin_tests::guest("probe-p3"), trigger.app.dir().join("probe-p3.wasm")).unwrap();
+    let refused = trigger.up(&[]).run();
+    assert_eq!(refused.code, Some(1), "{}", refused.snapshot());
+    for part in ["component \"probe\"", "wasi:http/handler@0.3.0", "spin:redis/inbound-redis@3.0.0"] {
+        assert!(refused.stderr.contains(part), "{}", refused.snapshot());
+    }
+}
+
+#[test]
+fn keys_that_do_not_go_together_are_named_with_their_component() {
+    let table = [
+        ("channel = 'a'\npattern = 'b'", "`channel` and `pattern` exclude each other"),
+        ("", "it has no source of messages"),
+        ("channel = ''", "`channel` is empty"),
+        ("channel = 'a'\nwhen_full = 'panic'", "drop-oldest"),
+        ("channel = 'a'\nchanel = 'b'", "chanel"),
+    ];
+    for (keys, expected) in table {
+        let entry = format!("[[trigger.redis]]\naddress = \"redis://127.0.0.1:1\"\ncomponent = \"one\"\n{keys}\n{ONE}");
+        let refused = Trigger::new(&entry).up(&[]).run();
+        assert_eq!(refused.code, Some(1), "{}", refused.snapshot());
+        assert!(refused.stderr.contains(expected) && refused.stderr.contains("one"), "{}", refused.snapshot());
+    }
+}
