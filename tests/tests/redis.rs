@@ -11,13 +11,17 @@ mod redis {
     mod channels;
     mod entries;
     mod hostile_cases;
+    mod lists;
     mod policies;
     mod security;
+    mod streams;
 }
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use spin_tests::redis::Redis;
 use spin_tests::{App, Invocation, Running, World, http};
 
 /// More than anything here takes, also on a busy machine.
@@ -110,4 +114,38 @@ fn until(what: &str, mut is_so: impl FnMut() -> bool) {
         assert!(Instant::now() < deadline, "never: {what}");
         std::thread::yield_now();
     }
+}
+
+/// Runs an app until all of `messages` are printed and settled, and kills its trigger ten times and the server twice on the way. Gives the
+/// server that is there at the end.
+#[track_caller]
+fn kill_again_and_again(
+    trigger: &Trigger,
+    mut redis: Redis,
+    messages: &[String],
+    is_settled: impl Fn(&Redis) -> bool,
+) -> Redis {
+    let step = messages.len() / 14;
+    for kill in 1..=12 {
+        let serving = trigger.start(&[]);
+        let next = kill * step;
+        until("some are printed", || trigger.printed("one").len() >= next);
+        if kill % 6 == 0 {
+            redis = redis.restart();
+            serving.up.stderr().wait_for("connected again");
+            serving.up.stop().success();
+        } else {
+            let child = rustix::process::Pid::from_raw(serving.up.child().try_into().unwrap()).unwrap();
+            rustix::process::kill_process(child, rustix::process::Signal::KILL).unwrap();
+            let ended = serving.up.finish_within(SOON);
+            assert_ne!(ended.code, Some(0), "{}", ended.snapshot());
+        }
+    }
+    let serving = trigger.start(&[]);
+    let is_missing = |printed: &HashSet<String>| messages.iter().any(|message| !printed.contains(message));
+    until("each is printed", || !is_missing(&trigger.printed("one").into_iter().collect()));
+    // What was handled and not settled when somebody was killed is handed over once more.
+    until("all are settled", || is_settled(&redis));
+    serving.up.stop().success();
+    redis
 }

@@ -2,11 +2,15 @@
 //!
 //! What they come to is in [`plan`](crate::plan).
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::Deserialize;
-use spin_trigger_kit::{ComponentId, Error};
+use spin_trigger_kit::{ComponentId, Error, durations};
+
+/// After which time somebody is taken for dead unless an entry says otherwise.
+const DEFAULT_CLAIM_AFTER: Duration = Duration::from_secs(60);
 
 /// `[application.trigger.redis]`.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -17,7 +21,7 @@ pub struct RedisSettings {
     pub address: String,
 }
 
-/// One `[[trigger.redis]]` entry: where its messages come from is one of `channel` and `pattern`.
+/// One `[[trigger.redis]]` entry: where its messages come from is one of `channel`, `pattern`, `list` and `stream`.
 ///
 /// ```
 /// use trigger_redis::config::RedisTriggerConfig;
@@ -37,6 +41,22 @@ pub struct RedisTriggerConfig {
     pub channel: Option<String>,
     /// A pattern of channels as Redis knows it (`PSUBSCRIBE`). May have templates.
     pub pattern: Option<String>,
+    /// The key of a list, from whose right end messages are taken. May have templates.
+    pub list: Option<String>,
+    /// The key of a stream, whose entries are messages. May have templates.
+    pub stream: Option<String>,
+    /// Of a stream: the consumer group, which is made if there is none. May have templates.
+    pub group: Option<String>,
+    /// Of a stream: the field of its entries that is the message. Default `payload`.
+    pub field: Option<String>,
+    /// Of a list or a stream: how often a message may fail. Default 5.
+    pub attempts: Option<NonZeroU32>,
+    /// Of a list or a stream: where messages go that failed as often as they may, which is a list or a stream too. Default: its
+    /// name with `:dead`. May have templates.
+    pub dead_letter: Option<String>,
+    /// Of a list or a stream: after which time the messages of somebody who isn't heard of are taken over, for example `90s`.
+    /// Default `60s`.
+    pub claim_after: Option<String>,
     /// Of a channel or a pattern: `"channel"` for one message after another instead of several at once.
     pub order: Option<Order>,
     /// Of a channel or a pattern: what happens when messages come faster than they are handled. Default `"block"`.
@@ -97,6 +117,10 @@ pub enum Mode<'a> {
     Channel(&'a str),
     /// The channels that this pattern matches.
     Pattern(&'a str),
+    /// The list of this key.
+    List(&'a str),
+    /// The stream of this key.
+    Stream(&'a str),
 }
 
 impl Mode<'_> {
@@ -105,13 +129,15 @@ impl Mode<'_> {
         match self {
             Self::Channel(_) => "channel",
             Self::Pattern(_) => "pattern",
+            Self::List(_) => "list",
+            Self::Stream(_) => "stream",
         }
     }
 
     /// What the key says.
     pub fn template(&self) -> &str {
         match self {
-            Self::Channel(text) | Self::Pattern(text) => text,
+            Self::Channel(text) | Self::Pattern(text) | Self::List(text) | Self::Stream(text) => text,
         }
     }
 }
@@ -122,14 +148,22 @@ impl RedisTriggerConfig {
     /// # Errors
     /// Names the component and the keys that don't go together.
     pub fn mode(&self, id: &str) -> Result<Mode<'_>, Error> {
-        let given: Vec<Mode<'_>> =
-            [self.channel.as_deref().map(Mode::Channel), self.pattern.as_deref().map(Mode::Pattern)]
-                .into_iter()
-                .flatten()
-                .collect();
+        let given: Vec<Mode<'_>> = [
+            self.channel.as_deref().map(Mode::Channel),
+            self.pattern.as_deref().map(Mode::Pattern),
+            self.list.as_deref().map(Mode::List),
+            self.stream.as_deref().map(Mode::Stream),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
         let mode = match given.as_slice() {
             [mode] => *mode,
-            [] => return Err(self.wrong(id, "it has no source of messages: write `channel` or `pattern`")),
+            [] => {
+                return Err(
+                    self.wrong(id, "it has no source of messages: write `channel`, `pattern`, `list` or `stream`")
+                );
+            }
             [first, second, ..] => {
                 let (first, second) = (first.key(), second.key());
                 let why = format!("`{first}` and `{second}` exclude each other: write an entry for each");
@@ -139,7 +173,44 @@ impl RedisTriggerConfig {
         if mode.template().is_empty() {
             return Err(self.empty(id, mode.key()));
         }
+        let published: &[&str] = &["channel", "pattern"];
+        let kept: &[&str] = &["list", "stream"];
+        let keys = [
+            ("order", self.order.is_some(), published),
+            ("when_full", self.when_full.is_some(), published),
+            ("queue_bytes", self.queue_bytes.is_some(), published),
+            ("attempts", self.attempts.is_some(), kept),
+            ("dead_letter", self.dead_letter.is_some(), kept),
+            ("claim_after", self.claim_after.is_some(), kept),
+            ("group", self.group.is_some(), &["stream"]),
+            ("field", self.field.is_some(), &["stream"]),
+        ];
+        if let Some((key, _, modes)) =
+            keys.into_iter().find(|(_, is_given, modes)| *is_given && !modes.contains(&mode.key()))
+        {
+            let modes = modes.join("` or `");
+            let why = format!("`{key}` goes with `{modes}`, and this entry has `{}`: remove `{key}`", mode.key());
+            return Err(self.wrong(id, &why));
+        }
+        if let (Mode::Stream(_), None) = (mode, &self.group) {
+            return Err(self.wrong(id, "`stream` needs `group`: write the name of a consumer group"));
+        }
         Ok(mode)
+    }
+
+    /// The time after which messages are taken over.
+    ///
+    /// # Errors
+    /// For what is no time, or less than a second.
+    pub fn claim_after(&self, id: &str) -> Result<Duration, Error> {
+        let Some(text) = &self.claim_after else { return Ok(DEFAULT_CLAIM_AFTER) };
+        match durations::parse(text) {
+            Ok(time) if time >= Duration::from_secs(1) => Ok(time),
+            Ok(_) => {
+                Err(self.wrong(id, "`claim_after` is less than a second, which would take messages from the living"))
+            }
+            Err(error) => Err(self.wrong(id, &format!("`claim_after`: {error}"))),
+        }
     }
 
     /// The error for a key that has nothing in it.
@@ -176,6 +247,35 @@ mod tests {
         let message = refused(r#"{"component":"a","channel":"x","pattern":"y"}"#);
         assert!(message.contains("component \"a\": `channel` and `pattern` exclude each other"), "{message}");
         assert!(refused(r#"{"component":"a","pattern":""}"#).contains("`pattern` is empty"));
+    }
+
+    #[test]
+    fn keys_of_other_sources_are_refused() {
+        let entry = |keys: &str| entry(&format!(r#"{{"component":"a",{keys}}}"#));
+        for keys in [
+            r#""channel":"c","order":"channel","when_full":"block","queue_bytes":1"#,
+            r#""list":"l","attempts":1,"dead_letter":"d","claim_after":"2s""#,
+            r#""stream":"s","group":"g","field":"f","attempts":1,"dead_letter":"d","claim_after":"2s""#,
+        ] {
+            assert!(entry(keys).mode("t").is_ok(), "{keys}");
+        }
+        for (keys, expected) in [
+            (r#""channel":"c","group":"g""#, "`group` goes with `stream`, and this entry has `channel`"),
+            (r#""list":"l","order":"channel""#, "`order` goes with `channel` or `pattern`, and this entry has `list`"),
+            (r#""pattern":"l","attempts":2"#, "`attempts` goes with `list` or `stream`, and this entry has `pattern`"),
+            (r#""stream":"s""#, "`stream` needs `group`"),
+            (r#""list":"l","stream":"s","group":"g""#, "`list` and `stream` exclude each other"),
+        ] {
+            let message = entry(keys).mode("t").unwrap_err().to_string();
+            assert!(
+                message.starts_with("trigger \"t\" of component \"a\": ") && message.contains(expected),
+                "{message}"
+            );
+        }
+        let claim_after = |text: &str| entry(&format!(r#""list":"l","claim_after":"{text}""#)).claim_after("t");
+        assert_eq!(claim_after("90s").unwrap(), Duration::from_secs(90));
+        assert!(claim_after("999ms").unwrap_err().to_string().contains("less than a second"));
+        assert!(claim_after("soon").unwrap_err().to_string().contains("`claim_after`: `soon`"));
     }
 
     #[test]

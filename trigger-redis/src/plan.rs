@@ -1,9 +1,18 @@
-//! What the entries of an app come to: which server has which channels, and which components get their messages.
+//! What the entries of an app come to: which server has which channels, lists and streams, and which
+//! components get their messages.
+
+use std::time::Duration;
 
 use spin_trigger_kit::{ComponentId, Error};
 
 use crate::address::{Address, AddressError};
 use crate::config::{Mode, Order, RedisSettings, RedisTriggerConfig, WhenFull};
+
+/// The field of a stream's entries that is the message unless an entry says otherwise.
+const DEFAULT_FIELD: &str = "payload";
+
+/// How often a message may fail unless an entry says otherwise.
+const DEFAULT_ATTEMPTS: u32 = 5;
 
 /// How many bytes of messages wait for their turn unless an entry says otherwise.
 const DEFAULT_QUEUE: usize = 16 * 1024 * 1024;
@@ -15,6 +24,47 @@ pub struct Source {
     pub address: Address,
     /// Channels and patterns, in the order of the manifest, each once.
     pub subscriptions: Vec<Subscription>,
+    /// Lists, each once.
+    pub lists: Vec<ListSource>,
+    /// Streams, each once for a group.
+    pub streams: Vec<StreamSource>,
+}
+
+/// A list and the component that gets its messages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListSource {
+    /// Its key.
+    pub name: String,
+    /// The component.
+    pub component: ComponentId,
+    /// How messages are handed over.
+    pub delivery: Delivery,
+}
+
+/// A stream and the component that gets its messages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamSource {
+    /// Its key.
+    pub name: String,
+    /// The consumer group.
+    pub group: String,
+    /// The field that is the message.
+    pub field: String,
+    /// The component.
+    pub component: ComponentId,
+    /// How messages are handed over.
+    pub delivery: Delivery,
+}
+
+/// How messages are handed over that the server keeps until they are handled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// How often one may fail.
+    pub attempts: u32,
+    /// Where it goes then.
+    pub dead_letter: String,
+    /// After which time messages of the dead are taken over.
+    pub claim_after: Duration,
 }
 
 /// A channel or a pattern, and the components that get its messages.
@@ -77,6 +127,7 @@ impl RedisSettings {
     /// Names the field that can't be right.
     pub fn check(&self, id: &str, entry: &RedisTriggerConfig) -> Result<(), Error> {
         entry.mode(id)?;
+        entry.claim_after(id)?;
         let (address, place) = self.address_of(id, entry);
         match address.contains("{{") {
             true => Ok(()),
@@ -103,14 +154,25 @@ impl RedisSettings {
             if name.is_empty() {
                 return Err(entry.empty(id, mode.key()));
             }
-            let source = position_or_push(
-                &mut sources,
-                |source| source.address == address,
-                || Source { address: address.clone(), subscriptions: Vec::new() },
-            );
+            let source =
+                position_or_push(&mut sources, |source| source.address == address, || Source::new(address.clone()));
             match mode {
                 Mode::Channel(_) => source.subscribe(Topic::Channel(name), entry),
                 Mode::Pattern(_) => source.subscribe(Topic::Pattern(name), entry),
+                Mode::List(_) => {
+                    let delivery = delivery(id, entry, &name, &expand)?;
+                    source.take_list(id, ListSource { name, component: entry.component.clone(), delivery }, entry)?;
+                }
+                Mode::Stream(_) => {
+                    let group = expand(entry.group.as_deref().unwrap_or(""), &format!("trigger \"{id}\": group"))?;
+                    if group.is_empty() {
+                        return Err(entry.empty(id, "group"));
+                    }
+                    let delivery = delivery(id, entry, &name, &expand)?;
+                    let field = entry.field.clone().unwrap_or_else(|| DEFAULT_FIELD.to_owned());
+                    let component = entry.component.clone();
+                    source.take_stream(id, StreamSource { name, group, field, component, delivery }, entry)?;
+                }
             }
         }
         Ok(sources)
@@ -126,6 +188,27 @@ impl RedisSettings {
     }
 }
 
+/// How the messages of a list or a stream called `name` are handed over.
+fn delivery(
+    id: &str,
+    entry: &RedisTriggerConfig,
+    name: &str,
+    expand: &impl Fn(&str, &str) -> Result<String, Error>,
+) -> Result<Delivery, Error> {
+    let dead_letter = match &entry.dead_letter {
+        Some(template) => expand(template, &format!("trigger \"{id}\": dead_letter"))?,
+        None => format!("{name}:dead"),
+    };
+    if dead_letter.is_empty() {
+        return Err(entry.empty(id, "dead_letter"));
+    }
+    if dead_letter == name {
+        return Err(entry.wrong(id, "`dead_letter` is what messages come from: they would come again for ever"));
+    }
+    let attempts = entry.attempts.map_or(DEFAULT_ATTEMPTS, u32::from);
+    Ok(Delivery { attempts, dead_letter, claim_after: entry.claim_after(id)? })
+}
+
 fn parse(address: &str, place: &str) -> Result<Address, Error> {
     address.parse().map_err(|error: AddressError| Error::new("redis::address", format!("{place}: {error}")))
 }
@@ -139,6 +222,33 @@ fn position_or_push<T>(items: &mut Vec<T>, is_it: impl Fn(&T) -> bool, make: imp
 }
 
 impl Source {
+    fn new(address: Address) -> Self {
+        Self { address, subscriptions: Vec::new(), lists: Vec::new(), streams: Vec::new() }
+    }
+
+    fn take_list(&mut self, id: &str, list: ListSource, entry: &RedisTriggerConfig) -> Result<(), Error> {
+        if self.lists.iter().any(|other| other.name == list.name) {
+            let why =
+                format!("another entry takes messages from the list \"{}\", and each goes to one only", list.name);
+            return Err(entry.wrong(id, &why));
+        }
+        self.lists.push(list);
+        Ok(())
+    }
+
+    fn take_stream(&mut self, id: &str, stream: StreamSource, entry: &RedisTriggerConfig) -> Result<(), Error> {
+        if self.streams.iter().any(|other| other.name == stream.name && other.group == stream.group) {
+            let why = format!(
+                "another entry reads the stream \"{}\" in the group \"{}\", and each message of it goes to one only: \
+                 write another group",
+                stream.name, stream.group
+            );
+            return Err(entry.wrong(id, &why));
+        }
+        self.streams.push(stream);
+        Ok(())
+    }
+
     fn subscribe(&mut self, topic: Topic, entry: &RedisTriggerConfig) {
         let subscription = position_or_push(
             &mut self.subscriptions,
@@ -173,13 +283,18 @@ impl Source {
         let mut text = String::new();
         let lines = self.subscriptions.iter().map(|subscription| {
             let ids: Vec<&str> = subscription.consumers.iter().map(|consumer| consumer.component.as_str()).collect();
-            (subscription.topic.name(), ids.join(","))
+            (subscription.topic.name().to_owned(), ids.join(","))
         });
         self.list(&mut text, "Active Channels", lines);
+        let lines = self.lists.iter().map(|list| (list.name.clone(), list.component.to_string()));
+        self.list(&mut text, "Active Lists", lines);
+        let of_group = |stream: &StreamSource| format!("{} ({})", stream.name, stream.group);
+        let lines = self.streams.iter().map(|stream| (of_group(stream), stream.component.to_string()));
+        self.list(&mut text, "Active Streams", lines);
         text
     }
 
-    fn list<'a>(&self, text: &mut String, title: &str, lines: impl Iterator<Item = (&'a str, String)>) {
+    fn list(&self, text: &mut String, title: &str, lines: impl Iterator<Item = (String, String)>) {
         let mut lines = lines.peekable();
         if lines.peek().is_some() {
             text.push_str(&format!("{title} on {}:\n", self.address));
@@ -233,6 +348,42 @@ mod tests {
              Active Channels on redis://other:7000:\n\
              \tredis://other:7000/orders-test: [three]\n"
         );
+    }
+
+    #[test]
+    fn lists_and_streams_have_one_component_each() {
+        let entries = [
+            entry("one", r#""list":"jobs-{{ stage }}""#),
+            entry("two", r#""stream":"events","group":"{{ stage }}","attempts":2,"dead_letter":"bad-{{ stage }}""#),
+            entry("one", r#""stream":"events","group":"other","field":"f","claim_after":"7""#),
+        ];
+        let sources = self::sources(&entries).unwrap();
+        assert_eq!(
+            sources[0].listing(),
+            "Active Lists on redis://localhost:6379:\n\
+             \tredis://localhost:6379/jobs-test: [one]\n\
+             Active Streams on redis://localhost:6379:\n\
+             \tredis://localhost:6379/events (test): [two]\n\
+             \tredis://localhost:6379/events (other): [one]\n"
+        );
+        let delivery = |attempts, dead_letter: &str, seconds| Delivery {
+            attempts,
+            dead_letter: dead_letter.to_owned(),
+            claim_after: Duration::from_secs(seconds),
+        };
+        assert_eq!(sources[0].lists[0].delivery, delivery(5, "jobs-test:dead", 60));
+        assert_eq!(sources[0].streams[0].delivery, delivery(2, "bad-test", 60));
+        assert_eq!(sources[0].streams[1].delivery, delivery(5, "events:dead", 7));
+        assert_eq!((&*sources[0].streams[0].field, &*sources[0].streams[1].field), ("payload", "f"));
+        for (keys, expected) in [
+            (r#""list":"jobs-test""#, "another entry takes messages from the list \"jobs-test\""),
+            (r#""stream":"events","group":"test""#, "in the group \"test\""),
+            (r#""list":"x","dead_letter":"x""#, "`dead_letter` is what messages come from"),
+        ] {
+            let entries = [&entries[..], &[entry("three", keys)]].concat();
+            let message = self::sources(&entries).unwrap_err().to_string();
+            assert!(message.contains(expected) && message.contains("component \"three\""), "{message}");
+        }
     }
 
     #[test]

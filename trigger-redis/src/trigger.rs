@@ -9,10 +9,13 @@ use spin_trigger_kit::{App, ComponentId, Declared, Endpoint, Entry, Error, Stop,
 
 use crate::config::{RedisFlags, RedisSettings, RedisTriggerConfig};
 use crate::connect::Connector;
+use crate::delivery::Counts;
 use crate::handler::ComponentHandler;
+use crate::list::ListWorker;
 use crate::plan::{Source, Subscription};
 use crate::queue::{Places, Queue};
 use crate::server::{OnDisconnect, Server, ServerError, SharedServer};
+use crate::stream::StreamWorker;
 use crate::subscribe::Subscriber;
 
 /// How many messages are handled at once for each processor unless a flag says otherwise: handlers wait most of their time.
@@ -101,9 +104,11 @@ struct Connected {
 }
 
 impl Connected {
-    fn tell(&self) {
-        // The receiver goes away only with the whole trigger.
-        let _ = self.sender.send(self.index);
+    fn tell_if(&self, is_first: bool) {
+        if is_first {
+            // The receiver goes away only with the whole trigger.
+            let _ = self.sender.send(self.index);
+        }
     }
 }
 
@@ -122,7 +127,33 @@ impl Running {
         for subscriptions in source.by_patience() {
             self.subscribe(subscriptions, server, connected)?;
         }
+        for list in &source.lists {
+            let counts = self.counts(&list.component, server, &list.name)?;
+            let handler = self.handler(&list.component)?;
+            let mut worker = ListWorker::new(list.clone(), handler, self.places.clone(), counts);
+            let (server, connected, stop) = (Arc::clone(server), connected.clone(), self.stop.clone());
+            self.tasks.spawn(async move {
+                let result = server.keep(&mut worker, |is_first| connected.tell_if(is_first), &stop).await;
+                worker.finished().await;
+                result
+            });
+        }
+        for stream in &source.streams {
+            let counts = self.counts(&stream.component, server, &stream.name)?;
+            let handler = self.handler(&stream.component)?;
+            let mut worker = StreamWorker::new(stream.clone(), handler, self.places.clone(), counts);
+            let (server, connected, stop) = (Arc::clone(server), connected.clone(), self.stop.clone());
+            self.tasks.spawn(async move {
+                let result = server.keep(&mut worker, |is_first| connected.tell_if(is_first), &stop).await;
+                worker.finished().await;
+                result
+            });
+        }
         Ok(())
+    }
+
+    fn counts(&self, component: &ComponentId, server: &Server, source: &str) -> Result<Counts, Error> {
+        Counts::new(&self.app, component.as_str(), &server.address.to_string(), source)
     }
 
     fn subscribe(
@@ -151,10 +182,10 @@ impl Running {
         let (server, connected, stop) = (Arc::clone(server), connected.clone(), self.stop.clone());
         self.tasks.spawn(async move {
             let mut subscriber = Subscriber { topics };
-            let on_connected = |is_first: bool| match is_first {
-                true => connected.tell(),
+            let on_connected = |is_first: bool| {
+                connected.tell_if(is_first);
                 // Nobody knows how much was published meanwhile.
-                false => gaps.add(1),
+                gaps.add(u64::from(!is_first));
             };
             let result = server.keep(&mut subscriber, on_connected, &stop).await;
             for queue in subscriber.topics.iter().flat_map(|(_, queues)| queues) {

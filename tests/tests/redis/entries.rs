@@ -26,6 +26,10 @@ fn keys_that_do_not_go_together_are_named_with_their_component() {
         ("channel = 'a'\npattern = 'b'", "`channel` and `pattern` exclude each other"),
         ("", "it has no source of messages"),
         ("channel = ''", "`channel` is empty"),
+        ("channel = 'a'\ngroup = 'b'", "`group` goes with `stream`, and this entry has `channel`"),
+        ("list = 'a'\norder = 'channel'", "`order` goes with `channel` or `pattern`, and this entry has `list`"),
+        ("stream = 'a'", "`stream` needs `group`"),
+        ("list = 'a'\nclaim_after = '1ms'", "`claim_after` is less than a second"),
         ("channel = 'a'\nwhen_full = 'panic'", "drop-oldest"),
         ("channel = 'a'\nchanel = 'b'", "chanel"),
     ];
