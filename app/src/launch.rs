@@ -54,6 +54,9 @@ pub const PROTOCOL: u32 = 1;
 /// How long after its start a trigger that promised protocol 1 may take to say hello.
 pub const HELLO_DEADLINE: Duration = Duration::from_secs(5);
 
+/// How long a trigger may take from the commit of a generation to committed. What can take long belongs before prepared.
+pub const COMMIT_DEADLINE: Duration = Duration::from_secs(60);
+
 /// How soon a trigger stops after it lost the channel: its host is gone.
 pub const CHANNEL_LOSS_DEADLINE: Duration = Duration::from_millis(500);
 

@@ -22,11 +22,12 @@ use crate::fetch::{self, fetch};
 use crate::hash;
 use crate::manager::PluginManager;
 use crate::pack::{alone, index_of, latest, put};
-use crate::plan::{Found, of_catalogue, package};
+use crate::plan::{Found, PackageSource, of_catalogue, package};
 use crate::progress::Progress;
 use crate::source::{self, Offer};
 use crate::store::{StoreError, sync_dir};
-use crate::trust::{self, ENDING, Trust};
+use crate::trust::{ENDING, Trust};
+use crate::web::Web;
 
 /// What to mirror, and where to.
 #[derive(Clone, Debug)]
@@ -137,7 +138,14 @@ async fn choose(
                 Ok(offer) => {
                     let catalogue = offer.catalogue.clone();
                     let found = of_catalogue(manager, &name, catalogue, &offer.opened, &offer.release).await?;
-                    wanted.push(Wanted { name: name.clone(), platform, offer, found });
+                    // Who names a plugin twice gets it once.
+                    let again = |held: &Wanted| {
+                        (&held.name, held.platform, &held.found.manifest.version)
+                            == (&name, platform, &found.manifest.version)
+                    };
+                    if !wanted.iter().any(again) {
+                        wanted.push(Wanted { name: name.clone(), platform, offer, found });
+                    }
                 }
                 Err(InstallError::Refused { name, version, reason, .. }) if everything => {
                     passed_over.push(PassedOver { name, version, platform, reason: *reason });
@@ -203,7 +211,7 @@ async fn take(
         new,
     };
     let of = format!("the package {source}");
-    if digest_of(&archive)? == Some(package.sha256) && is_trusted(manager, trust, &of, &archive, &signature)? {
+    if digest_of(&archive)? == Some(package.sha256) && is_trusted(manager, trust, &of, &archive, web).await? {
         return Ok(mirrored(false));
     }
 
@@ -233,25 +241,19 @@ async fn take(
 }
 
 /// Whether an archive that lies in the mirror has the signature that its catalogue asks for.
-fn is_trusted(
+async fn is_trusted(
     manager: &PluginManager,
     trust: &Trust,
     of: &str,
     archive: &Path,
-    signature: &Path,
+    web: &Web,
 ) -> Result<bool, MirrorError> {
-    let failed = |path, error| StoreError::io("read", path, error);
-    let beside = match File::open(signature) {
-        Ok(file) => {
-            let mut bytes = Vec::new();
-            file.take(trust::MAX_BYTES).read_to_end(&mut bytes).map_err(|error| failed(signature, error))?;
-            Some(bytes)
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-        Err(error) => return Err(failed(signature, error).into()),
-    };
+    let beside = package::signature(&PackageSource::File(archive.to_owned()), web).await?;
     Ok(match trust.claim(of, beside.as_deref(), manager.store.now()) {
-        Ok(Some(claim)) => claim.verify(File::open(archive).map_err(|error| failed(archive, error))?).is_ok(),
+        Ok(Some(claim)) => {
+            let held = File::open(archive).map_err(|error| StoreError::io("read", archive, error))?;
+            claim.verify(held).is_ok()
+        }
         Ok(None) => true,
         // Its publisher may have another one by now.
         Err(_) => false,

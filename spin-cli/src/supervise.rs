@@ -27,9 +27,10 @@
 
 use std::time::Duration;
 
+use spin_app_model::launch::COMMIT_DEADLINE;
 use tokio::task::JoinSet;
 
-use crate::report::{Exit, Report};
+use crate::report::Exit;
 use crate::ui::Ui;
 use life::{Life, Surroundings};
 use restart::BackOff;
@@ -69,6 +70,8 @@ const LAST_OUTPUT: Duration = Duration::from_secs(1);
 pub(crate) struct Timing {
     /// From the start (or the connection) to hello.
     pub(crate) hello: Duration,
+    /// From the commit of a generation to committed.
+    pub(crate) commit: Duration,
     /// From the request to stop to the kill.
     pub(crate) grace: Duration,
     /// From the end of a trigger to its next start.
@@ -77,7 +80,7 @@ pub(crate) struct Timing {
 
 impl Timing {
     pub(crate) fn new(hello: Duration, grace: Duration) -> Self {
-        Self { hello, grace, back_off: BackOff::default() }
+        Self { hello, commit: COMMIT_DEADLINE, grace, back_off: BackOff::default() }
     }
 }
 
@@ -107,7 +110,7 @@ pub(crate) async fn run(
     sockets: &SocketDir,
     signals: &mut AppSignals,
     ui: &Ui,
-) -> Result<Exit, Report> {
+) -> Exit {
     let App { launches, generation, admin, timing } = app;
     let (mut orphans, mut relays) = (Orphans::adopt(), JoinSet::new());
     let surroundings = Surroundings { sockets, orphans: &mut orphans, relays: &mut relays, timing, ui };

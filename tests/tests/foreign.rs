@@ -3,10 +3,12 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use spin_tests::{App, Invocation, Signal, World, repository};
+use spin_tests::mosquitto::Mosquitto;
+use spin_tests::{App, Invocation, Running, Signal, World, http, repository};
 
 /// How long a process that was told to may take to end.
 const SOON: Duration = Duration::from_secs(30);
@@ -52,6 +54,67 @@ fn what_it_refuses_is_shown_once_with_its_name() {
     assert_eq!(run.code, Some(1), "{}", run.snapshot());
     assert_eq!(run.stderr.matches("the keys are `every` and `say`").count(), 1, "{}", run.snapshot());
     assert!(run.stderr.contains("trigger-heartbeat") && run.stderr.contains("heartbeat::entry"), "{}", run.snapshot());
+}
+
+/// A trigger that knows only protocol 0.
+const PLAIN: &str = "#!/bin/sh\necho plain runs with $SPIN_LOCKED_URL\nexec sleep 600\n";
+
+/// An app with the triggers of four authors: ours, one in Python, and a script of protocol 0.
+fn of_everybody(broker: &Mosquitto) -> String {
+    format!(
+        r#"
+spin_manifest_version = 2
+application.name = "everybody"
+application.trigger.mqtt = {{ address = "{}", username = "", password = "", keep_alive_interval = "30" }}
+trigger.http = [{{ route = "/...", component = "web" }}]
+trigger.cron = [{{ cron_expression = "* * * * * *", component = "job" }}]
+trigger.mqtt = [{{ topic = "t", qos = "1", component = "job" }}]
+trigger.heartbeat = [{{ every = 0.2 }}]
+trigger.plain = [{{ component = "job" }}]
+component.web.source = "hello.wasm"
+component.job.source = "trigger-probe.wasm"
+"#,
+        broker.url()
+    )
+}
+
+#[test]
+fn triggers_of_five_kinds_serve_one_app() {
+    let (world, broker) = (World::new(), Mosquitto::start());
+    ["http", "cron", "mqtt"].iter().for_each(|name| world.install(&format!("trigger-{name}")));
+    install_heartbeat(&world);
+    let plain = world.write("trigger-plain", PLAIN);
+    std::fs::set_permissions(&plain, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let app = world.app("everybody", &of_everybody(&broker), &["hello", "trigger-probe"]);
+    let by_path = format!("trigger-plain={}", plain.display());
+    let up = || world.spin(["up", "--plugin-path", &by_path, "--listen", "127.0.0.1:0"]).in_dir(app.dir()).start();
+    let log = app.dir().join(".spin/logs/job_stdout.txt");
+    let until = |what: &str, is_so: &dyn Fn() -> bool| {
+        let deadline = Instant::now() + SOON;
+        while !is_so() {
+            assert!(Instant::now() < deadline, "never: {what}");
+            std::thread::yield_now();
+        }
+    };
+    let all_serve = |up: &Running| {
+        assert_eq!(http::get(up.serving(), "/").status, 200);
+        broker.log().wait_for("Sending SUBACK");
+        broker.publish("t", b"a message");
+        let printed = |part: &str| std::fs::read_to_string(&log).unwrap_or_default().contains(part);
+        until("a message and a run of cron", &|| printed("t: a message") && printed("cron "));
+        // In whatever order, also from before.
+        until("heartbeats", &|| up.stdout().text().contains("[heartbeat] heartbeat"));
+        until("the script", &|| up.stdout().text().contains("[plain] plain runs with file:///"));
+    };
+    let running = up();
+    all_serve(&running);
+    running.stop();
+
+    // Killed, it takes all of them with it: the world finds out whether anything is left.
+    let running = up();
+    all_serve(&running);
+    running.signal(Signal::KILL);
+    running.finish_within(SOON);
 }
 
 /// An app of the type that the stub of public Spin's contract serves.

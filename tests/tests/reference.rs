@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use spin_tests::mosquitto::Mosquitto;
-use spin_tests::{App, World};
+use spin_tests::{App, Signal, World};
 
 const SOON: Duration = Duration::from_secs(30);
 
@@ -176,4 +176,32 @@ fn mqtt_without_a_broker_says_so_and_can_be_tried_without_one() {
     assert!(ended.stderr.contains("127.0.0.1:1 can't be reached"), "{}", ended.snapshot());
     world.spin(["up", "--test"]).in_dir(app.dir()).run().success();
     printed(&app, |lines| lines == ["t: test message"]);
+}
+
+#[test]
+fn a_reload_that_cannot_reach_its_broker_leaves_mqtt_as_it_was() {
+    let (broker, other) = (Mosquitto::start(), Mosquitto::start());
+    let world = World::new();
+    let settings = |url: &str| format!("[application.trigger.mqtt]\naddress = \"{url}\"\n{BROKER}");
+    let (first, entry) = (settings(&broker.url()), "topic = \"t\"\nqos = \"1\"");
+    let app = app(&world, "mqtt", &first, entry, "", "trigger-probe");
+    let manifest = std::fs::read_to_string(app.manifest()).unwrap();
+    let up = world.spin(["up"]).in_dir(app.dir()).start();
+    broker.log().wait_for("Sending SUBACK");
+    let reload = |settings: String| {
+        std::fs::write(app.manifest(), manifest.replace(&first, &settings)).unwrap();
+        up.signal(Signal::USR1);
+    };
+    reload(settings("mqtt://127.0.0.1:1"));
+    up.stderr().wait_for("127.0.0.1:1 can't be reached");
+    broker.publish("t", b"before");
+    printed(&app, |lines| lines == ["t: before"]);
+
+    reload(settings(&other.url()));
+    other.log().wait_for("Sending SUBACK");
+    up.stderr().wait_for("The app is reloaded");
+    other.publish("t", b"after");
+    broker.publish("t", b"nobody hears it");
+    printed(&app, |lines| lines == ["t: before", "t: after"]);
+    up.stop().success();
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_TYPE};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::server::conn::http1;
@@ -24,10 +24,12 @@ use crate::health::Health;
 
 /// How many connections there are at once; more wait.
 const MOST_CONNECTIONS: usize = 16;
-/// How long a client may take to send a request's head.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a client may take to send a request's head: who says nothing must not keep probes waiting for a place.
+const HEAD_TIME: Duration = Duration::from_secs(2);
+/// From the first byte of a request to the last one of its response.
+const TIME: Duration = Duration::from_secs(10);
 /// The longest head of a request, in bytes.
-const LONGEST_HEAD: usize = 16 * 1024;
+const LONGEST_HEAD: usize = 8 * 1024;
 
 /// A listener that nobody is answered at yet.
 pub(crate) struct Admin {
@@ -82,40 +84,44 @@ async fn converse(stream: TcpStream, trigger_type: &'static str, health: Health)
         async move { Ok::<_, Infallible>(answer) }
     });
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(PATIENCE).max_buf_size(LONGEST_HEAD);
-    if let Err(error) = builder.serve_connection(TokioIo::new(stream), service).await {
+    builder.keep_alive(false).timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).max_buf_size(LONGEST_HEAD);
+    let served = tokio::time::timeout(TIME, builder.serve_connection(TokioIo::new(stream), service));
+    if let Ok(Err(error)) = served.await {
         tracing::debug!("admin listener: {error}");
     }
 }
 
+/// The paths and the shape of the bodies are those of the app's own listener.
 fn answer(method: &Method, path: &str, trigger_type: &str, health: &Health) -> Response<Full<Bytes>> {
-    if !matches!(*method, Method::GET | Method::HEAD) {
-        let mut refused = of(StatusCode::METHOD_NOT_ALLOWED, "text/plain", String::new());
-        refused.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-        return refused;
-    }
-    let state = |up: bool| {
-        let ready = health.is_ready();
-        let body = serde_json::json!({ "triggers": { trigger_type: { "up": true, "ready": ready } } });
-        let status = if up { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-        of(status, "application/json", format!("{body}\n"))
+    let is_read = matches!(*method, Method::GET | Method::HEAD);
+    let state = if health.is_ready() { "ready" } else { "not ready" };
+    let body = |word: &str| {
+        let body = serde_json::json!({ "status": word, "triggers": [{ "type": trigger_type, "state": state }] });
+        ("application/json", format!("{body}\n"))
     };
-    match path {
-        "/healthz" => state(true),
-        "/readyz" => state(health.is_ready()),
+    let (status, (kind, body)) = match path {
+        "/healthz" | "/readyz" | "/metrics" if !is_read => {
+            (StatusCode::METHOD_NOT_ALLOWED, ("text/plain", "only GET and HEAD\n".to_owned()))
+        }
+        "/healthz" => (StatusCode::OK, body("healthy")),
+        "/readyz" if health.is_ready() => (StatusCode::OK, body("ready")),
+        "/readyz" if health.stop.is_requested() => (StatusCode::SERVICE_UNAVAILABLE, body("draining")),
+        "/readyz" => (StatusCode::SERVICE_UNAVAILABLE, body("not ready")),
         "/metrics" => {
             let label = || "trigger".parse().expect("the name of a label");
             let counted = health.metrics.collect().into_iter().map(|metric| metric.with_label(label(), trigger_type));
-            of(StatusCode::OK, metrics::CONTENT_TYPE, prometheus_text(&counted.collect::<Vec<_>>()))
+            (StatusCode::OK, (metrics::CONTENT_TYPE, prometheus_text(&counted.collect::<Vec<_>>())))
         }
-        _ => of(StatusCode::NOT_FOUND, "text/plain", String::new()),
-    }
-}
-
-fn of(status: StatusCode, content_type: &'static str, body: String) -> Response<Full<Bytes>> {
+        _ => (StatusCode::NOT_FOUND, ("text/plain", "there are /healthz, /readyz and /metrics\n".to_owned())),
+    };
     let mut response = Response::new(Full::new(Bytes::from(body)));
     *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if status == StatusCode::METHOD_NOT_ALLOWED {
+        headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+    }
     response
 }
 
@@ -139,7 +145,7 @@ mod tests {
         let health = Health::default();
         let status = |method, path| answer(&method, path, "timer", &health).status().as_u16();
         assert_eq!(status(Method::HEAD, "/metrics"), 200);
-        assert_eq!(status(Method::POST, "/metrics"), 405);
+        assert_eq!((status(Method::POST, "/metrics"), status(Method::POST, "/")), (405, 404));
         assert_eq!(status(Method::GET, "/"), 404);
     }
 }

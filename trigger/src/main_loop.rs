@@ -177,13 +177,17 @@ async fn serve_app<T: Trigger>(
     if let Some(folder) = loader.logs() {
         tell(&format!("Logging component stdio to \"{}/\"", folder.display()));
     }
-    let trigger = T::new(flags.clone(), read.declared::<T>()?)?;
+    let mut trigger = T::new(flags.clone(), read.declared::<T>()?)?;
     let preparing = tell_if_long(read.prepare(None, control), preparing::PATIENCE, || tell(preparing::NOTICE));
     let app = tokio::select! {
         prepared = preparing => prepared?,
         // Compiling can't be interrupted; the process ends with it.
         () = stop.requested() => return Ok(()),
     };
+    tokio::select! {
+        prepared = trigger.prepare(&app) => prepared?,
+        () = stop.requested() => return Ok(()),
+    }
     app.when_ready({
         let control = control.clone();
         move |endpoints| control.ready(endpoints)

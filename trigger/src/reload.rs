@@ -11,6 +11,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
 use crate::app::{App, Swap};
 use crate::control::Control;
+use crate::declared::Declared;
 use crate::error::Error;
 use crate::generation::{Loader, Source};
 use crate::stop::Stop;
@@ -67,10 +68,14 @@ impl<T: Trigger> Reloads<T> {
     }
 
     async fn reload(&mut self, reload: &Reload, orders: &mut UnboundedReceiver<Order>) {
-        let prepared = tokio::select! {
-            biased;
-            () = aborted(reload.id, orders) => return,
-            prepared = self.prepare(reload) => prepared,
+        // Compiling can't be interrupted, and uses the folder of the generation to its end.
+        let prepared = match self.compile(reload).await {
+            Ok((app, declared)) => tokio::select! {
+                biased;
+                () = aborted(reload.id, orders) => Err(Error::new("reload::given-up", "the host has given it up")),
+                next = self.next(&app, declared) => next.map(|next| (app, next)),
+            },
+            Err(error) => Err(error),
         };
         let (app, next) = match prepared {
             Ok(prepared) => prepared,
@@ -87,18 +92,21 @@ impl<T: Trigger> Reloads<T> {
         }
     }
 
-    async fn prepare(&mut self, reload: &Reload) -> Result<(App, Next<T>), Error> {
+    async fn compile(&mut self, reload: &Reload) -> Result<(App, Declared<T>), Error> {
         let source = Source::new(&reload.locked_url, PathBuf::from(&reload.working_dir))?;
         let read = self.loader.read::<T>(&source)?;
         let declared = read.declared::<T>()?;
+        Ok((read.prepare(Some(&self.app), &self.control).await?, declared))
+    }
+
+    /// What takes the generation once it is committed.
+    async fn next(&self, app: &App, declared: Declared<T>) -> Result<Next<T>, Error> {
         if self.app.has_hook() {
-            let app = read.prepare(Some(&self.app), &self.control).await?;
-            let swap = self.app.ask_hook(&app)?;
-            return Ok((app, Next::Swap(swap)));
+            return self.app.ask_hook(app).map(Next::Swap);
         }
-        let trigger = T::new(self.flags.clone(), declared)?;
-        let app = read.prepare(Some(&self.app), &self.control).await?;
-        Ok((app, Next::Run(Box::new(trigger))))
+        let mut trigger = T::new(self.flags.clone(), declared)?;
+        trigger.prepare(app).await?;
+        Ok(Next::Run(Box::new(trigger)))
     }
 
     fn commit(&mut self, id: u64, app: App, next: Next<T>) {

@@ -58,6 +58,16 @@ pub trait Trigger: Sized + Send + 'static {
     /// Whatever makes it pointless to start.
     fn new(flags: Self::Flags, declared: Declared<Self>) -> Result<Self, Error>;
 
+    /// Makes ready whatever else may fail, such as a connection to where events come from: after the components are compiled
+    /// and before [`run`](Self::run). No events may be taken yet: in a reload, the trigger whose place this one takes goes on
+    /// until all triggers of the app are prepared, and this one is dropped if one isn't. Default: nothing.
+    ///
+    /// # Errors
+    /// Whatever makes it pointless to run. At the start the app ends; in a reload it goes on as it was.
+    fn prepare(&mut self, _app: &App) -> impl Future<Output = Result<(), Error>> + Send {
+        async { Ok(()) }
+    }
+
     /// Serves events until the end is asked for.
     ///
     /// An app that changes while it runs ends this trigger, and another one goes on in its place; one that wants to go on

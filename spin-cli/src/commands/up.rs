@@ -100,7 +100,7 @@ pub(crate) async fn run(args: Args, ctx: &Context) -> Result<Exit, Report> {
     let types = launches.iter().map(|launch| launch.trigger_type.clone()).collect();
     let loader = Reloader { source: &source, types, flags: &flags, workdir: &workdir, ctx };
     let app = supervise::App { launches, generation, admin, timing: ctx.timing };
-    supervise::run(app, &loader, &sockets, &mut signals, &ctx.ui).await
+    Ok(supervise::run(app, &loader, &sockets, &mut signals, &ctx.ui).await)
 }
 
 /// Gets everything that is elsewhere: code, and plugins, unless the user declines to install one.

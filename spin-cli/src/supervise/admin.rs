@@ -2,7 +2,7 @@
 //!
 //! | path | 200 if | body |
 //! |---|---|---|
-//! | `/healthz` | no trigger is down that should not be | JSON, with the state of every trigger |
+//! | `/healthz` | no trigger is down for good that should not be | JSON, with the state of every trigger |
 //! | `/readyz` | every trigger takes events, and the app is not about to end | the same |
 //! | `/metrics` | always | the text format of Prometheus |
 //!
@@ -35,6 +35,9 @@ const MOST_CONNECTIONS: usize = 16;
 
 /// From the first byte of a request to the last one of its response.
 const TIME: Duration = Duration::from_secs(10);
+
+/// For the head of a request: who says nothing must not keep probes waiting for a place.
+const HEAD_TIME: Duration = Duration::from_secs(2);
 
 /// Room for the head of a request.
 const ROOM: usize = 8 * 1024;
@@ -85,7 +88,7 @@ async fn talk(stream: TcpStream, board: watch::Receiver<Board>) {
         .keep_alive(false)
         .max_buf_size(ROOM)
         .timer(TokioTimer::new())
-        .header_read_timeout(TIME)
+        .header_read_timeout(HEAD_TIME)
         .serve_connection(TokioIo::new(stream), service);
     drop(connection.await);
 }

@@ -39,6 +39,8 @@ pub(super) struct Shown {
 pub(super) enum Condition {
     Starting,
     Ready,
+    /// It runs, but has closed its control channel.
+    Unreachable,
     /// It has ended, and will be started again.
     Waiting,
     Ended,
@@ -49,6 +51,7 @@ impl Condition {
         match self {
             Self::Starting => "starting",
             Self::Ready => "ready",
+            Self::Unreachable => "unreachable",
             Self::Waiting => "waiting for its restart",
             Self::Ended => "ended",
         }

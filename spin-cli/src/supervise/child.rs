@@ -198,7 +198,10 @@ impl Trigger {
         let message = match ask {
             Ask::Prepare(generation) => HostMessage::Reload(generation.message()),
             Ask::Commit(id) => {
-                self.overdue = Some((Instant::now() + self.timing.hello, Overdue::Committed));
+                // One that is to end has its grace, and no other deadline.
+                if self.order == Order::Run {
+                    self.overdue = Some((Instant::now() + self.timing.commit, Overdue::Committed));
+                }
                 HostMessage::Commit(Numbered::new(id))
             }
             Ask::Abort(id) => HostMessage::Abort(Numbered::new(id)),
@@ -227,6 +230,7 @@ impl Trigger {
 
     /// Asks the trigger to end, in the language it speaks.
     async fn drain(&mut self) {
+        self.overdue.take_if(|(_, overdue)| matches!(overdue, Overdue::Committed));
         match (&mut self.control, self.stage) {
             // It will say hello, or run out of time; a TERM now could meet it before it knows what TERM means.
             (Control::Open(_), Stage::Started) => {}
@@ -247,7 +251,7 @@ impl Trigger {
             Some((_, Overdue::ExitAfterFailed)) => self.kill(),
             Some((_, Overdue::ExitAfterEnd)) => wires.tell(News::Unreachable),
             Some((_, Overdue::Committed)) => {
-                self.break_off(&ChannelError::NotCommitted { after: self.timing.hello }, ui);
+                self.break_off(&ChannelError::NotCommitted { after: self.timing.commit }, ui);
             }
             None => {}
         }

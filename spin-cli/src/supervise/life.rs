@@ -20,7 +20,7 @@ use super::signal::{Request, Stop};
 use super::slot::{Slot, State};
 use super::socket::SocketDir;
 use super::verdict::{self, Exits};
-use super::wires::{Features, News, Order, Wires};
+use super::wires::{News, Order, Wires};
 use super::{Requests, Timing};
 use crate::report::{Exit, Report};
 use crate::ui::{Tag, Ui};
@@ -103,12 +103,13 @@ impl<'a, L: Loader> Life<'a, L> {
     }
 
     /// Runs until every trigger has ended and none is to be started again.
-    pub(super) async fn run(&mut self, requests: &mut impl Requests) -> Result<Exit, Report> {
+    pub(super) async fn run(&mut self, requests: &mut impl Requests) -> Exit {
         for slot in 0..self.slots.len() {
             if let Err(report) = self.start(slot) {
-                self.orders.send_replace(Order::Kill);
-                while self.running.join_next().await.is_some() {}
-                return Err(report);
+                self.around.ui.error(&report);
+                self.exits.ends_app(report.exit_code());
+                self.drain();
+                break;
             }
         }
         while self.goes_on() {
@@ -127,7 +128,7 @@ impl<'a, L: Loader> Life<'a, L> {
         self.show();
         self.end_orphans(requests).await;
         self.forget_generations();
-        Ok(self.exits.of_app())
+        self.exits.of_app()
     }
 
     async fn next(&mut self, requests: &mut impl Requests) -> Event {
@@ -182,7 +183,7 @@ impl<'a, L: Loader> Life<'a, L> {
             News::Ready => slot.state = State::Ready { since: Instant::now() },
             News::Reload(said) => self.heard_of_reload(number, said),
             News::Unreachable => {
-                slot.features = Features::default();
+                slot.unreachable();
                 self.lost_for_reload(number, "closed its control channel");
             }
         }

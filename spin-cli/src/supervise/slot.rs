@@ -31,6 +31,10 @@ pub(super) enum State {
     Ready {
         since: Instant,
     },
+    /// It runs without the control channel that it had, so that nothing is known of it.
+    Unreachable {
+        since: Instant,
+    },
     /// It has ended, and is started again then.
     Waiting {
         until: Instant,
@@ -67,14 +71,21 @@ impl Slot {
     pub(super) fn process_ended(&mut self) -> Option<Duration> {
         (self.asks, self.features) = (None, Features::default());
         match std::mem::replace(&mut self.state, State::Ended) {
-            State::Ready { since } => Some(since.elapsed()),
+            State::Ready { since } | State::Unreachable { since } => Some(since.elapsed()),
             _ => None,
         }
     }
 
+    /// Takes note that its process has closed its channel and goes on.
+    pub(super) fn unreachable(&mut self) {
+        self.features = Features::default();
+        let since = if let State::Ready { since } = self.state { since } else { Instant::now() };
+        self.state = State::Unreachable { since };
+    }
+
     /// Whether its process runs.
     pub(super) fn runs(&self) -> bool {
-        matches!(self.state, State::Starting | State::Ready { .. })
+        matches!(self.state, State::Starting | State::Ready { .. } | State::Unreachable { .. })
     }
 
     /// Asks its process for something. If it has ended, that is heard of in its turn.
@@ -89,6 +100,7 @@ impl Slot {
         let condition = match self.state {
             State::Starting => Condition::Starting,
             State::Ready { .. } => Condition::Ready,
+            State::Unreachable { .. } => Condition::Unreachable,
             State::Waiting { .. } => Condition::Waiting,
             State::Ended => Condition::Ended,
         };

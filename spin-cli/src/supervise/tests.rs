@@ -14,6 +14,7 @@ use super::spawn::{Output, Program, Stdin};
 use super::wires::{Order, Wires};
 use super::*;
 use crate::environment::ChildEnvironment;
+use crate::report::Report;
 
 /// Tells the peer below how to behave.
 const ROLE: &str = "SPIN_TEST_PEER_ROLE";
@@ -53,6 +54,12 @@ fn peer() {
             while let Some(line) = heard() {
                 if line.starts_with(r#"{"reload":{"id":2,"#) {
                     say(r#"{"prepared":{"id":2}}"#).unwrap();
+                } else if line.starts_with(r#"{"commit""#) {
+                    arrived();
+                } else if line.starts_with(r#"{"drain""#) {
+                    // An event that takes longer than the deadline for committed.
+                    std::thread::sleep(Duration::from_secs(1));
+                    return;
                 }
             }
         }
@@ -195,10 +202,7 @@ impl World {
         let around = Surroundings { sockets: &sockets, orphans: &mut orphans, relays: &mut relays, timing, ui };
         let mut life = Life::new(launches, generation(&loader.0), &loader, around);
         let exit = tokio::time::timeout(LONG, life.run(requests)).await;
-        let exit = exit.expect("the supervisor came to an end").unwrap_or_else(|report| {
-            self.ui.error(&report);
-            report.exit_code()
-        });
+        let exit = exit.expect("the supervisor came to an end");
         drop(life);
         while relays.join_next().await.is_some() {}
         (exit.code(), self.ui.written())
@@ -282,7 +286,7 @@ async fn a_trigger_that_never_stops_talking_can_still_be_stopped() {
 #[tokio::test]
 async fn a_trigger_that_prepares_and_never_commits_is_killed() {
     let mut world = World::new().peer("uncommitted");
-    world.timing.hello = Duration::from_secs(3);
+    world.timing.commit = Duration::from_secs(3);
     let (send, receive) = mpsc::unbounded_channel();
     let ask = async {
         tokio::fs::read(world.arrived(0)).await.unwrap();
@@ -293,6 +297,22 @@ async fn a_trigger_that_prepares_and_never_commits_is_killed() {
     assert_eq!(exit, 1);
     assert!(said.contains("a generation was to be used, and no \"committed\" came within 3 s"), "{said}");
     assert!(said.contains("code: control::not-committed"), "{said}");
+}
+
+#[tokio::test]
+async fn a_drain_after_a_commit_leaves_nothing_but_the_grace() {
+    let mut world = World::new().peer("uncommitted");
+    world.timing.commit = Duration::from_millis(500);
+    let (send, receive) = mpsc::unbounded_channel();
+    let ask = async {
+        tokio::fs::read(world.arrived(0)).await.unwrap();
+        send.send(Request::Reload).unwrap();
+        tokio::fs::read(world.arrived(0)).await.unwrap();
+        send.send(Request::Stop(Stop::Terminate)).unwrap();
+    };
+    let mut requests = Scripted(receive);
+    let (ended, ()) = tokio::join!(world.run_with(&mut requests), ask);
+    assert_eq!(ended, (0, String::new()));
 }
 
 #[tokio::test]

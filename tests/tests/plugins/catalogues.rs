@@ -164,6 +164,7 @@ fn a_manifest_on_the_web_installs_too() {
             &format!("plugins install --url {} --yes", web.url("/c/index.json")),
             &format!("plugins install --url {url} --auth-header-value x --yes"),
             "plugins install --url file:///etc/passwd --yes",
+            "plugins install --url http://plugins.example/trigger-stub.json --yes",
         ],
     );
     assert_snapshot!(said);

@@ -34,7 +34,7 @@ fn a_mirror_has_what_would_be_installed() {
             &format!("plugins mirror --to {mirror} stub@1.0.0"),
             &format!("plugins mirror --to {mirror}"),
             &format!("plugins mirror --to {mirror} --platform windows-amd64 --platform linux-amd64 stub"),
-            &format!("plugins mirror --to {mirror} stub --json"),
+            &format!("plugins mirror --to {mirror} stub stub --json"),
             &format!("plugins mirror --to {mirror} --json"),
         ],
     );
@@ -95,8 +95,17 @@ fn signatures_come_along_and_are_checked() {
 
     web.put_folder("/c", &catalogue(&world));
     mirror().success();
-    // The keeper of the mirror signs its index; the archives are signed already.
+    // What lies in the mirror counts only with a signature of its publisher: with another's it is fetched again.
     let there = world.home().join("there");
+    let held = there.join(archive.strip_prefix(catalogue(&world)).unwrap());
+    let fetched = || web.asked().iter().filter(|path| path.ends_with(".tar.gz")).count();
+    let before = fetched();
+    mirror().success();
+    assert_eq!(fetched(), before, "what is trusted is not fetched again");
+    super::signed::sign(&KeyPair::generate_unencrypted_keypair().unwrap(), &held);
+    mirror().success();
+    assert_eq!(fetched(), before + 1);
+    // The keeper of the mirror signs its index; the archives are signed already.
     super::signed::sign(&keys, &there.join("index.json"));
     let place = there.display().to_string();
     let add = ["plugins", "catalogue", "add", "mirror", "--path", &place, "--require-signature", "--key", &key];

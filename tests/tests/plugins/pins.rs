@@ -141,6 +141,29 @@ fn with_locked_nothing_else_runs() {
 }
 
 #[test]
+fn with_locked_the_files_beside_an_executable_are_compared_too() {
+    let world = World::new();
+    let executable = world.write("build/stub", super::STUB);
+    let assets = world.write("build/assets/library", "as it was packed\n");
+    let (executable, assets) = (executable.display(), assets.parent().unwrap().display());
+    let to = catalogue(&world);
+    let pack = format!(
+        "plugins pack {executable} --name trigger-stub --version 1.0.0 --assets {assets} --to {} --license MIT --description x",
+        to.display()
+    );
+    world.spin(pack.split(' ')).run().success();
+    let app = app_of(&world, "stub");
+    let spin = |words: &str| world.spin(words.split(' ')).env("SPIN_CATALOGUES", &to).in_dir(app.dir()).run();
+    spin("plugins install trigger-stub --yes").success();
+    spin("plugins lock").success();
+    spin("up --locked").success();
+    let installed = world.data().join("plugin-store/v1/store");
+    let library = super::tree(&installed).into_iter().find(|path| path.ends_with("library")).unwrap();
+    std::fs::write(installed.join(library), "as somebody wants it\n").unwrap();
+    assert!(spin("up --locked").stderr.contains("plugin::tampered"));
+}
+
+#[test]
 fn an_archive_that_was_replaced_is_not_installed() {
     let pinned = Pinned::new();
     pinned.spin(&["plugins", "uninstall", "trigger-stub"]).success();

@@ -41,8 +41,11 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// Does not connect yet.
-    pub(crate) fn new(broker: &Broker, subscriptions: Vec<Subscription>, places: usize) -> Self {
+    /// Connects. Nothing is subscribed to yet.
+    ///
+    /// # Errors
+    /// When the broker can't be reached, or refuses us.
+    pub(crate) async fn open(broker: &Broker, subscriptions: Vec<Subscription>, places: usize) -> Result<Self, Error> {
         // The broker ends a connection when another one comes with the same name.
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let name = format!("spin-{}-{:x}", std::process::id(), now.as_nanos());
@@ -51,17 +54,25 @@ impl Connection {
         if let Some((user, password)) = &broker.credentials {
             options.set_credentials(user, password);
         }
-        let (client, events) = AsyncClient::new(options, subscriptions.len() + 1);
+        let (client, mut events) = AsyncClient::new(options, subscriptions.len() + 1);
+        loop {
+            match events.poll().await {
+                Ok(Event::Incoming(Packet::ConnAck(_))) => break,
+                Ok(_) => {}
+                Err(error) => return Err(refusal(&error).unwrap_or_else(|| unreachable(broker, &error))),
+            }
+        }
         let places = Arc::new(Semaphore::new(places.clamp(1, Semaphore::MAX_PERMITS)));
-        Self { client, events, subscriptions, places, running: JoinSet::new() }
+        Ok(Self { client, events, subscriptions, places, running: JoinSet::new() })
     }
 
     /// Serves messages until the end is asked for. `subscribed` is called when the broker has confirmed all topics.
     ///
     /// # Errors
-    /// When the broker can't be reached at the start, or refuses us at any time.
+    /// When the broker refuses us.
     pub(crate) async fn serve(mut self, stop: Stop, mut subscribed: impl FnMut()) -> Result<(), Error> {
-        let (mut confirmed, mut was_connected, mut pause) = (0, false, FIRST_PAUSE);
+        let (mut confirmed, mut pause) = (0, FIRST_PAUSE);
+        self.subscribe()?;
         loop {
             let event = tokio::select! {
                 event = self.events.poll() => event,
@@ -69,11 +80,8 @@ impl Connection {
             };
             match event {
                 Ok(Event::Incoming(Packet::ConnAck(_))) => {
-                    (was_connected, pause) = (true, FIRST_PAUSE);
-                    for Subscription { topic, qos, .. } in &self.subscriptions {
-                        // There is room for all of them, so that nothing waits for the loop that we are.
-                        self.client.try_subscribe(topic, *qos).map_err(|error| Error::new("mqtt::subscribe", error))?;
-                    }
+                    pause = FIRST_PAUSE;
+                    self.subscribe()?;
                 }
                 Ok(Event::Incoming(Packet::SubAck(answer))) => {
                     if answer.return_codes.contains(&SubscribeReasonCode::Failure) {
@@ -89,15 +97,10 @@ impl Connection {
                 }
                 Ok(Event::Incoming(Packet::Publish(message))) => self.dispatch(&message).await,
                 Ok(_) => {}
-                Err(ConnectionError::ConnectionRefused(code)) if code != ConnectReturnCode::ServiceUnavailable => {
-                    return Err(Error::new("mqtt::refused", format!("the broker refuses the connection: {code:?}")));
-                }
-                Err(error) if !was_connected => {
-                    let (host, port) = self.events.mqtt_options.broker_address();
-                    let message = format!("the broker at {host}:{port} can't be reached: {error}");
-                    return Err(Error::new("mqtt::connect", message));
-                }
                 Err(error) => {
+                    if let Some(refusal) = refusal(&error) {
+                        return Err(refusal);
+                    }
                     tracing::warn!("the connection to the broker is lost ({error}); trying again");
                     tokio::select! {
                         () = sleep(pause) => pause = (pause * 2).min(LONGEST_PAUSE),
@@ -116,6 +119,12 @@ impl Connection {
         Ok(())
     }
 
+    fn subscribe(&self) -> Result<(), Error> {
+        // There is room for all of them, so that nothing waits for the loop that takes them.
+        let ask = |one: &Subscription| self.client.try_subscribe(&one.topic, one.qos);
+        self.subscriptions.iter().try_for_each(ask).map_err(|error| Error::new("mqtt::subscribe", error))
+    }
+
     /// Gives a message to every component whose topic it is of.
     async fn dispatch(&mut self, message: &Publish) {
         while self.running.try_join_next().is_some() {}
@@ -129,4 +138,18 @@ impl Connection {
             });
         }
     }
+}
+
+/// What the broker says, if another attempt would get the same answer.
+fn refusal(error: &ConnectionError) -> Option<Error> {
+    match error {
+        ConnectionError::ConnectionRefused(code) if *code != ConnectReturnCode::ServiceUnavailable => {
+            Some(Error::new("mqtt::refused", format!("the broker refuses the connection: {code:?}")))
+        }
+        _ => None,
+    }
+}
+
+fn unreachable(Broker { host, port, .. }: &Broker, error: &ConnectionError) -> Error {
+    Error::new("mqtt::connect", format!("the broker at {host}:{port} can't be reached: {error}"))
 }

@@ -36,6 +36,19 @@ struct MqttTrigger {
     flags: MqttFlags,
     settings: Option<Settings>,
     entries: Vec<Entry>,
+    source: Source,
+}
+
+/// Where messages come from; known once the app is.
+enum Source {
+    /// No entry wants any.
+    Nowhere,
+    /// The trigger itself, once for every component.
+    Test(Vec<Subscription>),
+    Broker {
+        address: String,
+        connection: Box<Connection>,
+    },
 }
 
 impl Trigger for MqttTrigger {
@@ -55,10 +68,10 @@ impl Trigger for MqttTrigger {
             entry.config.qos().map_err(named)?;
         }
         let entries = declared.entries.into_iter().map(|entry| entry.config).collect();
-        Ok(Self { flags, settings: declared.settings, entries })
+        Ok(Self { flags, settings: declared.settings, entries, source: Source::Nowhere })
     }
 
-    async fn run(self, app: App, stop: Stop) -> Result<(), Error> {
+    async fn prepare(&mut self, app: &App) -> Result<(), Error> {
         let mut subscriptions = Vec::new();
         for entry in &self.entries {
             let guest = Guest::new(app.component(&entry.component)?, app.events(&entry.component))?;
@@ -67,15 +80,10 @@ impl Trigger for MqttTrigger {
             subscriptions.push(Subscription { topic, qos, guest: Arc::new(guest) });
         }
         if self.flags.test {
-            app.ready([]);
-            for Subscription { topic, guest, .. } in subscriptions {
-                guest.handle(topic, b"test message".to_vec()).await;
-            }
+            self.source = Source::Test(subscriptions);
             return Ok(());
         }
         if subscriptions.is_empty() {
-            app.ready([]);
-            stop.requested().await;
             return Ok(());
         }
         let none = || {
@@ -83,11 +91,31 @@ impl Trigger for MqttTrigger {
                            keep_alive_interval say where the broker is";
             Error::new("mqtt::config", message)
         };
-        let broker = self.settings.as_ref().ok_or_else(none)?.broker(&app)?;
+        let broker = self.settings.as_ref().ok_or_else(none)?.broker(app)?;
         let address = format!("mqtt://{}:{}", broker.host, broker.port);
         let places = app.instances().free();
-        let connection = Connection::new(&broker, subscriptions, places);
-        connection.serve(stop, || app.ready([Endpoint::new("mqtt", address.clone())])).await
+        let connection = Box::new(Connection::open(&broker, subscriptions, places).await?);
+        self.source = Source::Broker { address, connection };
+        Ok(())
+    }
+
+    async fn run(self, app: App, stop: Stop) -> Result<(), Error> {
+        match self.source {
+            Source::Nowhere => {
+                app.ready([]);
+                stop.requested().await;
+            }
+            Source::Test(subscriptions) => {
+                app.ready([]);
+                for Subscription { topic, guest, .. } in subscriptions {
+                    guest.handle(topic, b"test message".to_vec()).await;
+                }
+            }
+            Source::Broker { address, connection } => {
+                return connection.serve(stop, || app.ready([Endpoint::new("mqtt", address.clone())])).await;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -10,11 +10,10 @@ use crate::supervise::restart::OnExit;
 /// The label that says which trigger a metric is of. Only ours counts.
 const TRIGGER: &str = "trigger";
 
-/// Whether the app is alive: nothing is down that should not be.
+/// Whether the app is alive: every trigger runs, or is about to be started again by us; who restarts the whole app for
+/// that would only do it a second time.
 pub(super) fn health(board: &Board) -> (StatusCode, Value) {
-    let is_down = |shown: &Shown| {
-        shown.on_exit != OnExit::Ignore && matches!(shown.condition, Condition::Waiting | Condition::Ended)
-    };
+    let is_down = |shown: &Shown| shown.on_exit != OnExit::Ignore && shown.condition == Condition::Ended;
     let is_well = board.is_draining || !board.triggers.iter().any(is_down);
     answer(is_well, if is_well { "healthy" } else { "unhealthy" }, board, &[])
 }
@@ -24,7 +23,7 @@ pub(super) fn readiness(board: &Board, answers: &[Answer]) -> (StatusCode, Value
     let all_ready = board.triggers.iter().zip(answers).all(|(shown, answer)| match shown.condition {
         Condition::Ready => is_ready(answer),
         Condition::Ended => shown.on_exit == OnExit::Ignore,
-        Condition::Starting | Condition::Waiting => false,
+        Condition::Starting | Condition::Unreachable | Condition::Waiting => false,
     });
     let word = match (board.is_draining, all_ready) {
         (true, _) => "draining",
@@ -129,7 +128,8 @@ mod tests {
         for (condition, on_exit, expected) in [
             (Condition::Starting, OnExit::End, 200),
             (Condition::Ready, OnExit::End, 200),
-            (Condition::Waiting, OnExit::Restart, 503),
+            (Condition::Unreachable, OnExit::End, 200),
+            (Condition::Waiting, OnExit::Restart, 200),
             (Condition::Ended, OnExit::End, 503),
             (Condition::Ended, OnExit::Ignore, 200),
         ] {
@@ -148,6 +148,7 @@ mod tests {
             (Condition::Ready, OnExit::End, status(true, vec![]), 200),
             (Condition::Ready, OnExit::End, status(false, vec![]), 503),
             (Condition::Ready, OnExit::End, Answer::Missing, 503),
+            (Condition::Unreachable, OnExit::End, Answer::Mute, 503),
             (Condition::Waiting, OnExit::Restart, Answer::Mute, 503),
             (Condition::Ended, OnExit::Ignore, Answer::Mute, 200),
         ] {
