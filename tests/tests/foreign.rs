@@ -81,7 +81,9 @@ component.job.source = "trigger-probe.wasm"
 #[test]
 fn triggers_of_five_kinds_serve_one_app() {
     let (world, broker) = (World::new(), Mosquitto::start());
-    ["http", "cron", "mqtt"].iter().for_each(|name| world.install(&format!("trigger-{name}")));
+    for name in ["trigger-http", "trigger-cron", "trigger-mqtt"] {
+        world.install(name);
+    }
     install_heartbeat(&world);
     let plain = world.write("trigger-plain", PLAIN);
     std::fs::set_permissions(&plain, std::fs::Permissions::from_mode(0o755)).unwrap();
