@@ -10,6 +10,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 #[derive(Debug)]
 pub struct Permits {
     places: Arc<Semaphore>,
+    all: usize,
     waiting: AtomicUsize,
     max_waiting: usize,
     wanted: Arc<Notify>,
@@ -29,8 +30,8 @@ pub struct Full;
 impl Permits {
     /// `places` events at once, `max_waiting` more in the queue.
     pub fn new(places: usize, max_waiting: usize) -> Self {
-        let places = Arc::new(Semaphore::new(places));
-        Self { places, waiting: AtomicUsize::new(0), max_waiting, wanted: Arc::default() }
+        let (places, all) = (Arc::new(Semaphore::new(places)), places);
+        Self { places, all, waiting: AtomicUsize::new(0), max_waiting, wanted: Arc::default() }
     }
 
     /// Waits for a place, first come first served.
@@ -56,6 +57,11 @@ impl Permits {
             self.wanted.notify_one();
             Full
         })
+    }
+
+    /// How many places there are.
+    pub fn all(&self) -> usize {
+        self.all
     }
 
     /// How many places are free.

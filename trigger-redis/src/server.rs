@@ -209,7 +209,8 @@ impl Link<'_> {
         }
         let was = std::mem::take(&mut *outage);
         let seconds = was.since.map_or(0.0, |since| since.elapsed().as_secs_f32());
-        tracing::warn!("{}: connected again after {seconds:.1} s", self.server.address);
+        let again = if self.was_connected { " again" } else { "" };
+        tracing::warn!("{}: connected{again} after {seconds:.1} s", self.server.address);
     }
 
     fn lost(&mut self, why: String) -> Result<(), ServerError> {

@@ -1,7 +1,7 @@
 //! One connection with subscriptions: taking messages as long as it lasts.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::{FutureExt, StreamExt};
 use redis::aio::{PubSubSink, PubSubStream};
@@ -25,6 +25,10 @@ const ANSWER: Duration = Duration::from_secs(10);
 /// How long a server may take to confirm that it sends no more messages.
 const UNSUBSCRIBING: Duration = Duration::from_secs(1);
 
+/// If messages had to wait for room so shortly before the server closed the connection, that may be why: it had more of them in
+/// its buffer, and what the network held had to be taken first.
+const RECENTLY: Duration = Duration::from_secs(60);
+
 /// What is subscribed to, and where its messages go.
 #[derive(Debug)]
 pub struct Subscriber {
@@ -37,8 +41,8 @@ pub struct Connection {
     sink: PubSubSink,
     messages: PubSubStream,
     gate: Gate,
-    /// Messages had to wait for room here since the last time that there were none.
-    is_behind: bool,
+    /// When a message had to wait for room here.
+    last_waited: Option<Instant>,
 }
 
 impl Session for Subscriber {
@@ -48,7 +52,7 @@ impl Session for Subscriber {
         let gate = Gate::default();
         let (mut sink, messages) = server.connector.subscriptions(&server.address, gate.clone()).await?.split();
         self.subscribe(&mut sink).await?;
-        Ok(Connection { sink, messages, gate, is_behind: false })
+        Ok(Connection { sink, messages, gate, last_waited: None })
     }
 
     /// Takes messages until there are no more or the end is asked for; those that have arrived by then are handed on.
@@ -62,7 +66,6 @@ impl Session for Subscriber {
                 Some(message) => message,
                 None => {
                     connection.gate.queue_is_empty();
-                    connection.is_behind = false;
                     tokio::select! {
                         biased;
                         () = stop.requested() => continue,
@@ -78,7 +81,11 @@ impl Session for Subscriber {
             };
             connection.gate.queue_may_be_full();
             match message {
-                Some(message) => connection.is_behind |= self.hand_on(&message).await,
+                Some(message) => {
+                    if self.hand_on(&message).await {
+                        connection.last_waited = Some(Instant::now());
+                    }
+                }
                 None => return Ended::Lost(connection.why_closed()),
             }
         }
@@ -178,7 +185,8 @@ impl Connection {
     }
 
     fn why_closed(&self) -> String {
-        let advice = match self.is_behind {
+        let was_behind = self.last_waited.is_some_and(|last| last.elapsed() < RECENTLY);
+        let advice = match was_behind {
             true => {
                 ", perhaps because messages come faster than they are handled: see its client-output-buffer-limit \
                  for pubsub, and `when_full`"

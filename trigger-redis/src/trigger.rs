@@ -49,7 +49,7 @@ impl Trigger for RedisTrigger {
             .map_err(|error| Error::new("redis::tls", error))?;
         let mut running = Running {
             handlers: self.handlers(&app)?,
-            places: Places::new(self.places(app.instances().free())),
+            places: Places::new(self.places(app.instances().all())),
             tasks: JoinSet::new(),
             app,
             stop,

@@ -32,7 +32,7 @@ const PROGRAMS: [&str; 7] = [
 /// The triggers among them, with what their packages say.
 const TRIGGERS: [(&str, &str); 5] = [
     ("trigger-http", "Serves HTTP requests with the components of an application"),
-    ("trigger-redis", "Calls the components of an application for messages of Redis channels"),
+    ("trigger-redis", "Calls the components of an application for messages of Redis channels, lists and streams"),
     ("trigger-command", "Runs a component once, as a program is run"),
     ("trigger-cron", "Calls components at the times of a cron expression"),
     ("trigger-mqtt", "Calls components for messages of MQTT topics"),

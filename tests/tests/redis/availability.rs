@@ -56,6 +56,7 @@ fn a_server_that_is_down_at_start_is_waited_for() {
     serving.up.stderr().wait_for("can't be reached");
     assert!(!serving.is_ready());
     let redis = Redis::start_at(Some(address));
+    serving.up.stderr().wait_for(": connected after");
     serving.up.stdout().wait_for("Active Channels on");
     until("it is ready", || serving.is_ready());
     redis.publish("c", "now");

@@ -93,6 +93,23 @@ fn what_the_dead_have_left_is_taken_over() {
 }
 
 #[test]
+fn two_instances_share_a_list() {
+    let redis = Redis::start();
+    let trigger = Trigger::new(&tables(&redis, "", "SLEEP_MS = \"5\""));
+    let both = [(); 2].map(|()| trigger.start(&["--max-concurrency", "4"]));
+    let mut all: Vec<String> = (0..400).map(|number| number.to_string()).collect();
+    push(&redis, &all.iter().map(String::as_str).collect::<Vec<_>>());
+    all.sort();
+    assert_eq!(trigger.wait_for_printed("one", 400), all, "each once");
+    until("all are settled", || redis.command(&[b"KEYS", b"jobs:processing:*"]) == "*0");
+    for serving in both {
+        assert!(serving.metric("spin_events_total", "one") > 0);
+        serving.up.stop().success();
+    }
+    assert!(is_tidy(&redis));
+}
+
+#[test]
 fn a_key_of_another_type_is_refused_at_start() {
     let redis = Redis::start();
     redis.command(&[b"SET", b"jobs", b"text"]);

@@ -100,6 +100,17 @@ fn what_the_dead_have_left_is_taken_over_unless_it_was_too_often() {
 }
 
 #[test]
+fn a_group_that_is_gone_is_made_again() {
+    let redis = Redis::start();
+    let trigger = Trigger::new(&tables(&redis, "", ""));
+    let serving = trigger.start(&[]);
+    redis.command(&[b"FLUSHALL"]);
+    add(&redis, &["after"]);
+    assert_eq!(trigger.wait_for_printed("one", 1), ["after"]);
+    serving.up.stop().success();
+}
+
+#[test]
 fn one_that_takes_long_is_not_taken_over() {
     let redis = Redis::start();
     let trigger = Trigger::new(&tables(&redis, "claim_after = \"1s\"", "SLEEP_MS = \"4000\""));

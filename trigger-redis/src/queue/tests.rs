@@ -1,3 +1,5 @@
+//! Queues that are full, and places that are taken.
+
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::sync::atomic::{AtomicUsize, Ordering};
