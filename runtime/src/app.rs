@@ -19,6 +19,8 @@ use crate::host;
 use crate::host::egress::{Egress, EgressOptions, Gate};
 use crate::host::files::{MountOptions, Mounts};
 use crate::host::http::{ComponentHttp, HttpNetwork, HttpOptions};
+use crate::host::key_value::{KeyValueOptions, KeyValueStores};
+use crate::host::sqlite::{Databases, SqliteOptions};
 use crate::http::Loopback;
 use crate::instance::HostState;
 use crate::limits::Limits;
@@ -43,6 +45,10 @@ pub struct AppOptions {
     pub egress: EgressOptions,
     /// Requests that components send.
     pub outbound_http: HttpOptions,
+    /// Key-value stores.
+    pub key_value: KeyValueOptions,
+    /// SQLite databases.
+    pub sqlite: SqliteOptions,
     /// Adds what components can import besides what every trigger offers. Default: nothing.
     pub link: fn(&mut Linker<HostState>) -> wasmtime::Result<()>,
     /// Held by every component and every instance: when it is dropped, nothing of the app runs any more and none of its
@@ -61,6 +67,8 @@ impl AppOptions {
             mounts: MountOptions::default(),
             egress: EgressOptions::default(),
             outbound_http: HttpOptions::default(),
+            key_value: KeyValueOptions::default(),
+            sqlite: SqliteOptions::default(),
             link: |_| Ok(()),
             lease: None,
         }
@@ -72,6 +80,8 @@ pub struct App {
     components: BTreeMap<ComponentId, Arc<Component>>,
     instances: Arc<Permits>,
     http: Arc<HttpNetwork>,
+    key_value: Arc<KeyValueStores>,
+    sqlite: Arc<Databases>,
     // Last: components use the engine until they are gone.
     engine: Arc<RunningEngine>,
 }
@@ -96,12 +106,14 @@ impl App {
             engine: Arc::new(RunningEngine::new(&options.engine).map_err(PrepareError::Engine)?),
             instances: Arc::new(Permits::new(places, places)),
             http: HttpNetwork::new(Arc::new(Egress::new(&options.egress)), &options.outbound_http),
+            key_value: KeyValueStores::new(&options.key_value),
+            sqlite: Databases::new(&options.sqlite),
         };
         Self::prepare_on(ground, locked, ids, variables, options, on_progress)
     }
 
     /// Prepares another generation of this app, in the same process: on the same engine, with the same places for
-    /// instances and the same connections, which `options` therefore can't change.
+    /// instances, the same connections and the same stores, which `options` therefore can't change.
     ///
     /// This app must be kept until the other one has taken its place: the engine's clock is theirs together.
     ///
@@ -119,6 +131,8 @@ impl App {
             engine: Arc::clone(&self.engine),
             instances: Arc::clone(&self.instances),
             http: self.http.successor(),
+            key_value: Arc::clone(&self.key_value),
+            sqlite: Arc::clone(&self.sqlite),
         };
         Self::prepare_on(ground, locked, ids, variables, options, on_progress)
     }
@@ -144,6 +158,8 @@ impl App {
                 limits: options.limits.clone(),
                 instances: ground.instances,
                 output: Arc::clone(&options.output),
+                key_value: ground.key_value,
+                sqlite: ground.sqlite,
                 lease: options.lease.clone(),
             },
             variables,
@@ -170,7 +186,14 @@ impl App {
         failed.sort_by_key(|(position, _)| *position);
         match failed.into_iter().next() {
             Some((_, error)) => Err(error),
-            None => Ok(Self { components, instances: compiler.shared.instances, http, engine: ground.engine }),
+            None => Ok(Self {
+                components,
+                instances: compiler.shared.instances,
+                key_value: compiler.shared.key_value,
+                sqlite: compiler.shared.sqlite,
+                http,
+                engine: ground.engine,
+            }),
         }
     }
 
@@ -197,10 +220,49 @@ impl App {
         self.http.set_loopback(loopback);
     }
 
+    /// Puts values into the default key-value store, and runs statements on SQLite databases, each of the label before it.
+    /// For what has to be there before the first event.
+    ///
+    /// # Errors
+    /// The first that fails; what came before it stays.
+    pub async fn seed(&self, values: &[(String, String)], statements: &[(String, String)]) -> Result<(), SeedError> {
+        for (key, value) in values {
+            let failed = |reason: String| SeedError::KeyValue { key: key.clone(), reason };
+            self.key_value.seed(key, value).await.map_err(|failure| failed(failure.to_string()))?;
+        }
+        for (label, text) in statements {
+            let failed = |reason: String| SeedError::Sqlite { label: label.clone(), reason };
+            self.sqlite.seed(label, text).await.map_err(|failure| failed(failure.to_string()))?;
+        }
+        Ok(())
+    }
+
     /// The engine that the components run on.
     pub fn engine(&self) -> &Engine {
         self.engine.engine()
     }
+}
+
+/// Why a store can't be given what it is to begin with.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SeedError {
+    /// A value of the default key-value store.
+    #[error("the value of \"{key}\" can't be stored: {reason}")]
+    KeyValue {
+        /// Its key.
+        key: String,
+        /// Why not.
+        reason: String,
+    },
+    /// Statements of a database.
+    #[error("a statement for the SQLite database \"{label}\" fails: {reason}")]
+    Sqlite {
+        /// The database's label.
+        label: String,
+        /// Why.
+        reason: String,
+    },
 }
 
 /// What all generations of an app stand on.
@@ -208,6 +270,8 @@ struct Ground {
     engine: Arc<RunningEngine>,
     instances: Arc<Permits>,
     http: HttpNetwork,
+    key_value: Arc<KeyValueStores>,
+    sqlite: Arc<Databases>,
 }
 
 /// One component to compile.

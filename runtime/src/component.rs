@@ -13,6 +13,8 @@ use wasmtime::{Engine, Store};
 
 use crate::host::files::Mounts;
 use crate::host::http::ComponentHttp;
+use crate::host::key_value::{ComponentStores, KeyValueStores};
+use crate::host::sqlite::{ComponentDatabases, Databases};
 use crate::host::variables::ComponentVariables;
 use crate::host::wasi::{CommandLine, WasiTemplate};
 use crate::http::{EventContext, Handler};
@@ -119,6 +121,8 @@ pub(crate) struct Template {
     pub(crate) id: ComponentId,
     pub(crate) wasi: WasiTemplate,
     pub(crate) variables: ComponentVariables,
+    pub(crate) key_value: ComponentStores,
+    pub(crate) sqlite: ComponentDatabases,
     pub(crate) http: Arc<ComponentHttp>,
     pub(crate) lease: Arc<Lease>,
 }
@@ -137,6 +141,8 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     pub(crate) instances: Arc<Permits>,
     pub(crate) output: Arc<dyn Output>,
+    pub(crate) key_value: Arc<KeyValueStores>,
+    pub(crate) sqlite: Arc<Databases>,
     pub(crate) lease: Option<Arc<dyn Any + Send + Sync>>,
 }
 
@@ -153,6 +159,8 @@ impl Component {
             id: locked.id.clone(),
             wasi: WasiTemplate::new(&locked.id, locked.env.clone(), mounts, &*shared.output),
             variables: ComponentVariables::new(variables),
+            key_value: ComponentStores::new(locked, Arc::clone(&shared.key_value)),
+            sqlite: ComponentDatabases::new(locked, Arc::clone(&shared.sqlite)),
             http: Arc::new(http),
             lease: Arc::new(Lease(shared.lease.clone())),
         };

@@ -4,6 +4,9 @@
 pub(crate) mod egress;
 pub(crate) mod files;
 pub(crate) mod http;
+pub(crate) mod key_value;
+pub(crate) mod rows;
+pub(crate) mod sqlite;
 pub(crate) mod variables;
 pub(crate) mod wasi;
 
@@ -20,5 +23,7 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<HostState>> {
     wasi::link(&mut linker)?;
     http::link(&mut linker)?;
     variables::link(&mut linker)?;
+    key_value::link(&mut linker)?;
+    sqlite::link(&mut linker)?;
     Ok(linker)
 }

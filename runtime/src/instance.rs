@@ -11,6 +11,8 @@ use wasmtime_wasi_http::WasiHttpCtx;
 
 use crate::component::Template;
 use crate::host::http::OutboundHttp;
+use crate::host::key_value::ComponentStores;
+use crate::host::sqlite::ComponentDatabases;
 use crate::host::variables::ComponentVariables;
 use crate::limits::{CpuMeter, Limits, MemoryMeter, MeterState};
 use crate::permits::Permit;
@@ -27,6 +29,8 @@ pub struct HostState {
     pub(crate) http: WasiHttpCtx,
     pub(crate) outbound_http: OutboundHttp,
     pub(crate) variables: ComponentVariables,
+    pub(crate) key_value: ComponentStores,
+    pub(crate) sqlite: ComponentDatabases,
     pub(crate) memory: MemoryMeter,
     pub(crate) meter: Arc<MeterState>,
     own: Option<Box<dyn Any + Send>>,
@@ -111,6 +115,8 @@ pub(crate) fn new_store_with(
         http: WasiHttpCtx::new(),
         outbound_http: OutboundHttp::new(Arc::clone(&template.http), cpu.state()),
         variables: template.variables.clone(),
+        key_value: template.key_value.clone(),
+        sqlite: template.sqlite.clone(),
         memory: MemoryMeter::new(limits),
         meter: cpu.state(),
         own: None,

@@ -34,11 +34,13 @@ pub mod permits;
 pub mod reuse;
 pub mod variables;
 
-pub use app::{App, AppOptions};
+pub use app::{App, AppOptions, SeedError};
 pub use component::{Component, InvokeError, PrepareError};
 pub use host::egress::{Blocked, EgressOptions};
 pub use host::files::{MountError, MountOptions};
 pub use host::http::HttpOptions;
+pub use host::key_value::{KeyValueOptions, KeyValueStore};
+pub use host::sqlite::{SqliteDatabase, SqliteOptions};
 pub use instance::{EventInstance, HostState};
 pub use output::{Output, OutputKind, OutputSink};
 pub use {wasmtime, wasmtime_wasi, wasmtime_wasi_http};

@@ -1,0 +1,208 @@
+//! Results that guests read: at most 128 MiB of one result that the host must hold whole, and streams that hold a few
+//! batches and no more, however long they are. Shared by everything that answers with rows or keys.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, oneshot};
+use wasmtime::component::{Destination, Lift, Lower, StreamProducer, StreamResult, VecBuffer};
+use wasmtime::{AsContextMut, StoreContextMut};
+
+/// Bytes of one result that is held whole; of a stream, bytes of one row.
+pub(crate) const MOST_BUFFERED: usize = 134_217_728;
+
+/// Batches that wait for a guest to read them.
+const BATCHES: usize = 4;
+
+/// A batch is sent when it has this many bytes or items, or has waited this long for more.
+const BATCH_BYTES: usize = 64 * 1024;
+const BATCH_ITEMS: usize = 256;
+const BATCH_AGE: Duration = Duration::from_millis(5);
+
+/// A result is larger than the host holds for a guest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("query result exceeds limit of {MOST_BUFFERED} bytes")]
+pub(crate) struct TooLarge;
+
+/// How much of one result may still come.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    left: usize,
+}
+
+impl Budget {
+    /// For a result of which nothing is there yet.
+    pub(crate) fn new() -> Self {
+        Self { left: MOST_BUFFERED }
+    }
+
+    /// Counts `bytes` more.
+    ///
+    /// # Errors
+    /// When the result has become too large; nothing more of it should be made.
+    pub(crate) fn take(&mut self, bytes: usize) -> Result<(), TooLarge> {
+        self.left = self.left.checked_sub(bytes).ok_or(TooLarge)?;
+        Ok(())
+    }
+}
+
+/// The reader of a stream of items has gone: whoever makes them can stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Gone;
+
+/// Where whoever makes the items of a stream says how it ended.
+pub(crate) type Outcome<E> = oneshot::Sender<Result<(), E>>;
+
+/// A stream of items with an end that may be an error: what makes the items, and what the guest reads.
+pub(crate) fn stream<T, E>() -> (Writer<T>, Outcome<E>, Rows<T, E>) {
+    let (sender, receiver) = mpsc::channel(BATCHES);
+    let (outcome, ended) = oneshot::channel();
+    (Writer { sender, batch: Vec::new(), bytes: 0, begun: Instant::now() }, outcome, Rows { receiver, ended })
+}
+
+/// Puts items into batches, for a thread that may wait.
+pub(crate) struct Writer<T> {
+    sender: mpsc::Sender<Vec<T>>,
+    batch: Vec<T>,
+    bytes: usize,
+    begun: Instant,
+}
+
+impl<T> Writer<T> {
+    /// Adds an item of about `bytes`; waits, blocking, while the reader has enough.
+    ///
+    /// # Errors
+    /// [`Gone`] when nobody reads any more.
+    pub(crate) fn write(&mut self, item: T, bytes: usize) -> Result<(), Gone> {
+        if self.batch.is_empty() {
+            self.begun = Instant::now();
+        }
+        self.batch.push(item);
+        self.bytes = self.bytes.saturating_add(bytes);
+        let full = self.bytes >= BATCH_BYTES || self.batch.len() >= BATCH_ITEMS;
+        if full || self.begun.elapsed() >= BATCH_AGE { self.flush() } else { Ok(()) }
+    }
+
+    /// Sends what there is.
+    ///
+    /// # Errors
+    /// As [`Writer::write`].
+    pub(crate) fn flush(&mut self) -> Result<(), Gone> {
+        self.bytes = 0;
+        match std::mem::take(&mut self.batch) {
+            batch if batch.is_empty() => Ok(()),
+            batch => self.sender.blocking_send(batch).map_err(|_| Gone),
+        }
+    }
+
+    /// Sends a batch that was made elsewhere; waits, not blocking, while the reader has enough.
+    ///
+    /// # Errors
+    /// As [`Writer::write`].
+    pub(crate) async fn send(&self, batch: Vec<T>) -> Result<(), Gone> {
+        match batch.is_empty() {
+            // Nothing to read would be the end for a guest.
+            true if self.sender.is_closed() => Err(Gone),
+            true => Ok(()),
+            false => self.sender.send(batch).await.map_err(|_| Gone),
+        }
+    }
+}
+
+/// What the guest reads, and how it ended.
+pub(crate) struct Rows<T, E> {
+    pub(crate) receiver: mpsc::Receiver<Vec<T>>,
+    pub(crate) ended: oneshot::Receiver<Result<(), E>>,
+}
+
+/// The items of a stream as a guest gets them. What makes them stops when this is dropped.
+pub(crate) struct Items<T, K = ()> {
+    receiver: mpsc::Receiver<Vec<T>>,
+    _kept: K,
+}
+
+impl<T> Items<T> {
+    pub(crate) fn new(receiver: mpsc::Receiver<Vec<T>>) -> Self {
+        Self { receiver, _kept: () }
+    }
+
+    /// With what is to be dropped when nobody reads any more.
+    pub(crate) fn keeping<K>(self, kept: K) -> Items<T, K> {
+        Items { receiver: self.receiver, _kept: kept }
+    }
+}
+
+impl<T, K, D> StreamProducer<D> for Items<T, K>
+where
+    T: Lift + Lower + Send + Sync + 'static,
+    K: Send + Unpin + 'static,
+    D: 'static,
+{
+    type Item = T;
+    type Buffer = VecBuffer<T>;
+
+    fn poll_produce<'a>(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        mut store: StoreContextMut<'a, D>,
+        mut destination: Destination<'a, T, VecBuffer<T>>,
+        finish: bool,
+    ) -> Poll<wasmtime::Result<StreamResult>> {
+        if destination.remaining(store.as_context_mut()) == Some(0) {
+            return Poll::Ready(Ok(StreamResult::Completed));
+        }
+        match self.receiver.poll_recv(context) {
+            Poll::Ready(Some(batch)) => {
+                destination.set_buffer(batch.into());
+                Poll::Ready(Ok(StreamResult::Completed))
+            }
+            Poll::Ready(None) => Poll::Ready(Ok(StreamResult::Dropped)),
+            Poll::Pending if finish => Poll::Ready(Ok(StreamResult::Cancelled)),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_result_has_an_end() {
+        let mut budget = Budget::new();
+        assert_eq!(budget.take(MOST_BUFFERED - 1), Ok(()));
+        assert_eq!(budget.take(1), Ok(()));
+        assert_eq!(budget.take(1), Err(TooLarge));
+        assert_eq!(TooLarge.to_string(), "query result exceeds limit of 134217728 bytes");
+    }
+
+    #[tokio::test]
+    async fn an_empty_batch_is_not_sent_and_a_reader_that_has_gone_is_noticed_without_items() {
+        let (writer, _outcome, mut rows) = stream::<usize, ()>();
+        assert_eq!(writer.send(Vec::new()).await, Ok(()));
+        assert_eq!(writer.send(vec![1]).await, Ok(()));
+        assert_eq!(rows.receiver.recv().await, Some(vec![1]));
+        drop(rows);
+        assert_eq!(writer.send(Vec::new()).await, Err(Gone));
+    }
+
+    #[test]
+    fn a_writer_waits_for_its_reader_and_learns_that_it_has_gone() {
+        let (mut writer, outcome, mut rows) = stream::<usize, ()>();
+        let made = std::thread::spawn(move || {
+            let mut made = 0;
+            while writer.write(made, 1).is_ok() {
+                made += 1;
+            }
+            let _ = outcome.send(Ok(()));
+            made
+        });
+        let first = rows.receiver.blocking_recv().expect("a batch");
+        assert_eq!(first[0], 0);
+        drop(rows.receiver);
+        assert_eq!(rows.ended.blocking_recv(), Ok(Ok(())));
+        let made = made.join().expect("no panic");
+        assert!(made <= (BATCHES + 3) * BATCH_ITEMS, "{made} were made for nobody");
+    }
+}

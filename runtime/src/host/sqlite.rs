@@ -1,0 +1,296 @@
+//! SQLite databases, in the interfaces that SDKs have used for them.
+//!
+//! The operator says which databases there are ([`SqliteOptions`]), the manifest which of them a component may open.
+//! Each `open` gives a connection that behaves as a new one: it knows nothing of what another did, and whatever it has
+//! not committed is undone when the guest lets it go or ends.
+
+mod convert;
+mod guard;
+mod hrana;
+mod libsql;
+mod local;
+mod older;
+mod versioned;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use spin_app_model::lock::LockedComponent;
+use tokio::sync::oneshot;
+use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
+
+use self::bindings::spin::sqlite::sqlite::{RowResult, Value};
+use crate::host::egress::{Egress, EgressOptions};
+use crate::host::http::HttpOptions;
+use crate::host::http::client::HttpClient;
+use crate::host::rows::{Rows, TooLarge};
+use crate::instance::HostState;
+
+#[allow(missing_docs, reason = "generated; the WIT files carry the documentation")]
+mod bindings {
+    wasmtime::component::bindgen!({
+        path: ["wit/fermyon-spin", "wit/fermyon-spin-2.0.0", "wit/spin-sqlite-3.1.0"],
+        inline: "
+            package host:sqlite;
+            world imports {
+                import fermyon:spin/sqlite;
+                import fermyon:spin/sqlite@2.0.0;
+                import spin:sqlite/sqlite@3.1.0;
+            }
+        ",
+        world: "host:sqlite/imports",
+        imports: { default: async | trappable },
+        with: {
+            "fermyon:spin/sqlite@2.0.0.connection": super::Connection,
+            "spin:sqlite/sqlite@3.1.0.connection": super::Connection,
+        },
+    });
+}
+
+/// Connections that one instance has open at most.
+const MOST_CONNECTIONS: usize = 256;
+
+/// The databases of an app, by label.
+#[derive(Clone, Debug, Default)]
+pub struct SqliteOptions {
+    /// Where each is. Default: none.
+    pub databases: BTreeMap<String, SqliteDatabase>,
+}
+
+/// Where a database is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SqliteDatabase {
+    /// On this machine.
+    Local {
+        /// Its file, made when it is first used. Without one every `open` gives an empty database in memory.
+        path: Option<PathBuf>,
+        /// Whether a component may attach any file that the process may open.
+        allow_attach_file: bool,
+    },
+    /// On a libsql server.
+    Libsql {
+        /// `http://` or `https://`.
+        url: String,
+        /// What the server knows us by; empty if it doesn't ask.
+        token: String,
+    },
+}
+
+/// What went wrong with a statement or a connection.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Failure(pub(crate) String);
+
+impl From<TooLarge> for Failure {
+    fn from(error: TooLarge) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// A whole answer.
+#[derive(Debug)]
+struct Answer {
+    columns: Vec<String>,
+    rows: Vec<RowResult>,
+}
+
+/// An answer of which the rows are still being found, until nobody reads them.
+struct Streamed {
+    columns: Vec<String>,
+    rows: Rows<RowResult, Failure>,
+    /// Kept with the rows: a statement that finds none for long stops when nobody waits for any.
+    wanted: Option<local::Wanted>,
+}
+
+/// All databases of an app.
+#[derive(Default)]
+pub(crate) struct Databases(BTreeMap<String, Database>);
+
+enum Database {
+    Local(Arc<local::Local>),
+    Libsql(Arc<libsql::Server>),
+}
+
+impl Databases {
+    /// Opens nothing yet.
+    pub(crate) fn new(options: &SqliteOptions) -> Arc<Self> {
+        // Of its own: the operator names the servers, so that what components may reach has no say.
+        let egress = Arc::new(Egress::new(&EgressOptions::default()));
+        let client = Arc::new(HttpClient::new(egress, &HttpOptions::default()));
+        let databases = options.databases.iter().map(|(label, database)| {
+            let database = match database.clone() {
+                SqliteDatabase::Local { path, allow_attach_file } => {
+                    Database::Local(Arc::new(local::Local::new(path, allow_attach_file)))
+                }
+                SqliteDatabase::Libsql { url, token } => {
+                    Database::Libsql(Arc::new(libsql::Server::new(&url, token, Arc::clone(&client))))
+                }
+            };
+            (label.clone(), database)
+        });
+        Arc::new(Self(databases.collect()))
+    }
+
+    async fn open(&self, label: &str) -> Result<Connection, Refused> {
+        match self.0.get(label) {
+            None => Err(Refused::NoSuchDatabase),
+            Some(Database::Local(local)) => {
+                let connection = local.open().await.map_err(Refused::Failed)?;
+                Ok(Connection::Local(Arc::new(connection)))
+            }
+            Some(Database::Libsql(server)) => Ok(Connection::Libsql(Arc::new(server.open()))),
+        }
+    }
+
+    /// Runs all statements of a text.
+    ///
+    /// # Errors
+    /// When there is no such database, or a statement fails.
+    pub(crate) async fn seed(&self, label: &str, statements: &str) -> Result<(), Failure> {
+        match self.open(label).await {
+            Ok(Connection::Local(connection)) => connection.run_all(statements.to_owned()).await,
+            Ok(Connection::Libsql(connection)) => connection.run_all(statements).await,
+            Err(Refused::Failed(failure)) => Err(failure),
+            Err(_) => Err(Failure(format!("there is no database \"{label}\""))),
+        }
+    }
+}
+
+/// The databases that one component may open, and how many connections an instance has.
+#[derive(Clone)]
+pub(crate) struct ComponentDatabases {
+    allowed: Arc<BTreeSet<String>>,
+    databases: Arc<Databases>,
+    open: usize,
+}
+
+impl ComponentDatabases {
+    pub(crate) fn new(component: &LockedComponent, databases: Arc<Databases>) -> Self {
+        Self {
+            allowed: Arc::new(component.metadata_list("databases").map(str::to_owned).collect()),
+            databases,
+            open: 0,
+        }
+    }
+
+    /// What `open` needs, if the component may; the connection counts from now on.
+    fn may_open(&mut self, label: &str) -> Result<Arc<Databases>, Refused> {
+        if !self.allowed.contains(label) {
+            return Err(Refused::AccessDenied);
+        }
+        if self.open >= MOST_CONNECTIONS {
+            return Err(Refused::Failed(Failure("too many connections opened".to_owned())));
+        }
+        self.open += 1;
+        Ok(Arc::clone(&self.databases))
+    }
+}
+
+/// Why there is no connection.
+enum Refused {
+    AccessDenied,
+    NoSuchDatabase,
+    Failed(Failure),
+}
+
+/// A connection that a component has opened.
+#[derive(Clone)]
+#[expect(unreachable_pub, reason = "generated modules export it")]
+pub enum Connection {
+    /// To a database on this machine.
+    Local(Arc<local::Connection>),
+    /// To a server.
+    Libsql(Arc<libsql::Connection>),
+}
+
+impl Connection {
+    /// The whole answer.
+    async fn execute(&self, statement: String, parameters: Vec<Value>) -> Result<Answer, Failure> {
+        match self {
+            Self::Local(connection) => connection.execute(statement, parameters).await,
+            Self::Libsql(connection) => connection.execute(statement, parameters).await,
+        }
+    }
+
+    /// The answer while it is found. An error is the end of its rows.
+    async fn stream(&self, statement: String, parameters: Vec<Value>) -> Streamed {
+        match self {
+            Self::Local(connection) => connection.stream(statement, parameters).await,
+            Self::Libsql(connection) => connection.stream(statement, parameters).await,
+        }
+    }
+
+    async fn last_insert_rowid(&self) -> i64 {
+        match self {
+            Self::Local(connection) => connection.last_insert_rowid().await,
+            Self::Libsql(connection) => connection.last_insert_rowid(),
+        }
+    }
+
+    async fn changes(&self) -> u64 {
+        match self {
+            Self::Local(connection) => connection.changes().await,
+            Self::Libsql(connection) => connection.changes(),
+        }
+    }
+}
+
+/// What the interfaces work on.
+pub(crate) struct View<'a> {
+    databases: &'a mut ComponentDatabases,
+    table: &'a mut ResourceTable,
+}
+
+impl View<'_> {
+    async fn open(&mut self, label: &str) -> Result<Resource<Connection>, Refused> {
+        let opening = self.databases.may_open(label)?;
+        let opened = opening.open(label).await;
+        self.opened(opened)
+    }
+
+    /// Keeps a connection that [`ComponentDatabases::may_open`] has counted.
+    fn opened(&mut self, opened: Result<Connection, Refused>) -> Result<Resource<Connection>, Refused> {
+        let too_many = |_| Refused::Failed(Failure("too many resources are open".to_owned()));
+        let kept = opened.and_then(|connection| self.table.push(connection).map_err(too_many));
+        if kept.is_err() {
+            self.databases.open -= 1;
+        }
+        kept
+    }
+
+    fn connection(&self, connection: &Resource<Connection>) -> Option<Connection> {
+        self.table.get(connection).ok().cloned()
+    }
+
+    fn close(&mut self, connection: Resource<Connection>) -> wasmtime::Result<()> {
+        self.table.delete(connection)?;
+        self.databases.open = self.databases.open.saturating_sub(1);
+        Ok(())
+    }
+}
+
+struct Host;
+
+impl HasData for Host {
+    type Data<'a> = View<'a>;
+}
+
+fn view(state: &mut HostState) -> View<'_> {
+    View { databases: &mut state.sqlite, table: &mut state.table }
+}
+
+pub(crate) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
+    bindings::fermyon::spin::sqlite::add_to_linker::<_, Host>(linker, view)?;
+    bindings::fermyon::spin2_0_0::sqlite::add_to_linker::<_, Host>(linker, view)?;
+    bindings::spin::sqlite::sqlite::add_to_linker::<_, Host>(linker, view)
+}
+
+/// What the end of a stream is to a guest, however it ended.
+async fn end_of(ended: oneshot::Receiver<Result<(), Failure>>) -> Result<(), Failure> {
+    ended.await.unwrap_or_else(|_| Err(Failure("the statement was given up".to_owned())))
+}
+
+#[cfg(test)]
+mod tests;

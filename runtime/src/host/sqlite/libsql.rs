@@ -1,0 +1,164 @@
+//! Databases on a libsql server, over HTTP. The operator names the server, so that what a component may reach has no say.
+//!
+//! A connection is the server's: a *baton* in each answer names it in the next request. The first request of a guest's
+//! connection makes it, and a last one closes it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use tokio::sync::Mutex;
+
+use super::hrana::{Answers, Found, Pipeline, Request, Statement};
+use super::{Answer, Failure, RowResult, Streamed, Value};
+use crate::host::http::Timeouts;
+use crate::host::http::client::HttpClient;
+use crate::host::rows::{MOST_BUFFERED, TooLarge, stream};
+
+/// How long a server may take.
+const TIMEOUTS: Timeouts = Timeouts {
+    connect: Duration::from_secs(10),
+    first_byte: Duration::from_secs(60),
+    between_bytes: Duration::from_secs(60),
+};
+
+/// Rows of an answer that a guest gets at once.
+const ROWS_AT_ONCE: usize = 256;
+
+/// One database of a server.
+pub(super) struct Server {
+    url: String,
+    token: String,
+    client: Arc<HttpClient>,
+}
+
+impl Server {
+    pub(super) fn new(url: &str, token: String, client: Arc<HttpClient>) -> Self {
+        Self { url: url.trim_end_matches('/').to_owned(), token, client }
+    }
+
+    /// A connection that the server doesn't know of yet.
+    pub(super) fn open(self: &Arc<Self>) -> Connection {
+        Connection {
+            server: Arc::clone(self),
+            state: Arc::default(),
+            last_insert_rowid: AtomicI64::new(0),
+            changes: AtomicU64::new(0),
+        }
+    }
+
+    async fn ask(&self, base: &str, pipeline: &Pipeline<'_>) -> Result<Answers, Failure> {
+        let failed = |reason: &dyn std::fmt::Display| Failure(format!("{}: {reason}", self.url));
+        let body = serde_json::to_vec(pipeline).map_err(|error| failed(&error))?;
+        let body = Full::new(Bytes::from(body)).map_err(|never| match never {}).boxed_unsync();
+        let mut request = http::Request::post(format!("{base}/v2/pipeline")).header(CONTENT_TYPE, "application/json");
+        if !self.token.is_empty() {
+            request = request.header(AUTHORIZATION, format!("Bearer {}", self.token));
+        }
+        let request = request.body(body).map_err(|error| failed(&error))?;
+        let response = self.client.send(request, TIMEOUTS).await.map_err(|error| failed(&error))?;
+        let status = response.status();
+        let body = Limited::new(response.into_body(), MOST_BUFFERED).collect().await;
+        let body = body.map_err(|error| match error.is::<LengthLimitError>() {
+            true => TooLarge.into(),
+            false => failed(&error),
+        })?;
+        if !status.is_success() {
+            return Err(failed(&format_args!("the server answers with status {}", status.as_u16())));
+        }
+        serde_json::from_slice(&body.to_bytes()).map_err(|error| failed(&error))
+    }
+}
+
+/// Where the server keeps a connection.
+#[derive(Default)]
+struct Baton {
+    baton: Option<String>,
+    base: Option<String>,
+}
+
+/// A connection that a guest has opened. Statements on it run one after another.
+pub(crate) struct Connection {
+    server: Arc<Server>,
+    state: Arc<Mutex<Baton>>,
+    last_insert_rowid: AtomicI64,
+    changes: AtomicU64,
+}
+
+impl Connection {
+    async fn run(&self, request: Request<'_>) -> Result<Option<Found>, Failure> {
+        let mut state = self.state.lock().await;
+        // Should the answer be lost, so is the connection: the server forgets it after a while.
+        let Baton { baton, base } = std::mem::take(&mut *state);
+        let pipeline = Pipeline { baton: baton.as_deref(), requests: vec![request] };
+        let answers = self.server.ask(base.as_deref().unwrap_or(&self.server.url), &pipeline).await?;
+        *state = Baton { baton: answers.baton, base: answers.base_url.or(base) };
+        let none = || Failure(format!("{}: the server answers nothing", self.server.url));
+        answers.results.into_iter().next().ok_or_else(none)?.found()
+    }
+
+    pub(super) async fn execute(&self, statement: String, parameters: Vec<Value>) -> Result<Answer, Failure> {
+        let found = self.run(Request::Execute { stmt: Statement::new(&statement, parameters) }).await?;
+        let found = found.ok_or_else(|| Failure(format!("{}: no answer of a statement", self.server.url)))?;
+        self.changes.store(found.affected_row_count, Ordering::Relaxed);
+        if let Some(id) = found.last_insert_rowid.as_deref().and_then(|id| id.parse().ok()) {
+            self.last_insert_rowid.store(id, Ordering::Relaxed);
+        }
+        found.try_into()
+    }
+
+    /// The server answers with all rows at once; the guest gets them as it reads.
+    pub(super) async fn stream(&self, statement: String, parameters: Vec<Value>) -> Streamed {
+        let (writer, outcome, rows) = stream::<RowResult, Failure>();
+        let answer = self.execute(statement, parameters).await;
+        let (columns, found, done) = match answer {
+            Ok(answer) => (answer.columns, answer.rows, Ok(())),
+            Err(failure) => (Vec::new(), Vec::new(), Err(failure)),
+        };
+        tokio::spawn(async move {
+            let mut found = found.into_iter().peekable();
+            while found.peek().is_some() {
+                if writer.send(found.by_ref().take(ROWS_AT_ONCE).collect()).await.is_err() {
+                    break;
+                }
+            }
+            drop(writer);
+            let _ = outcome.send(done);
+        });
+        Streamed { columns, rows, wanted: None }
+    }
+
+    /// Runs all statements of a text.
+    pub(super) async fn run_all(&self, statements: &str) -> Result<(), Failure> {
+        self.run(Request::Sequence { sql: statements }).await.map(drop)
+    }
+
+    pub(super) fn last_insert_rowid(&self) -> i64 {
+        self.last_insert_rowid.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        let (server, state) = (Arc::clone(&self.server), Arc::clone(&self.state));
+        // A server that isn't told closes it after a while by itself.
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        runtime.spawn(async move {
+            let Baton { baton, base } = std::mem::take(&mut *state.lock().await);
+            if let Some(baton) = baton {
+                let pipeline = Pipeline { baton: Some(&baton), requests: vec![Request::Close] };
+                let base = base.unwrap_or_else(|| server.url.clone());
+                if let Err(failure) = server.ask(&base, &pipeline).await {
+                    tracing::debug!("closing a connection: {failure}");
+                }
+            }
+        });
+    }
+}
