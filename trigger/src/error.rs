@@ -72,6 +72,12 @@ impl From<spin_component_runtime::PrepareError> for Error {
     }
 }
 
+impl From<spin_component_runtime::SeedError> for Error {
+    fn from(error: spin_component_runtime::SeedError) -> Self {
+        Self::new("trigger::seed", error)
+    }
+}
+
 impl From<spin_component_runtime::variables::VariableError> for Error {
     fn from(error: spin_component_runtime::variables::VariableError) -> Self {
         Self::new("trigger::variable", error)

@@ -56,13 +56,13 @@ pub(crate) struct CommonFlags {
     #[arg(long, value_name = "NAME=VALUE", action = ArgAction::Append, value_parser = Discreet(variable::Given::parse))]
     variable: Vec<variable::Given>,
 
-    /// Store a value at start: KEY=VALUE. Not in this version
+    /// Put a value into the default key-value store at start: KEY=VALUE. Visible to other users of this machine
     #[arg(long, value_name = "KEY=VALUE", action = ArgAction::Append, value_parser = Discreet(store::key_value))]
-    key_value: Vec<(String, String)>,
+    pub(crate) key_value: Vec<(String, String)>,
 
-    /// Run SQL at start: a statement, @FILE or @FILE:LABEL. Not in this version
+    /// Run SQL at start: a statement for the default database, @FILE, or @FILE:LABEL for another one
     #[arg(long, value_name = "SQL", action = ArgAction::Append, value_parser = Discreet(store::sqlite))]
-    sqlite: Vec<String>,
+    sqlite: Vec<store::Statements>,
 
     /// Let components send telemetry. Not in this version
     #[arg(long)]
@@ -125,11 +125,7 @@ impl CommonFlags {
     /// # Errors
     /// Names all of them: an app would miss what they do.
     pub(crate) fn refuse_unavailable(&self) -> Result<(), Error> {
-        let flags = [
-            ("--key-value", !self.key_value.is_empty()),
-            ("--sqlite", !self.sqlite.is_empty()),
-            ("--experimental-wasi-otel", self.experimental_wasi_otel),
-        ];
+        let flags = [("--experimental-wasi-otel", self.experimental_wasi_otel)];
         let given: Vec<&str> = flags.iter().filter(|(_, given)| *given).map(|(flag, _)| *flag).collect();
         if given.is_empty() {
             return Ok(());
@@ -164,6 +160,14 @@ impl CommonFlags {
     pub(crate) fn limits(&self, configured: Option<usize>) -> Limits {
         debug_assert!(DEFAULT_CPU_TIME == Duration::from_secs(10), "the flag's default is the runtime's");
         Limits { cpu_time: self.max_cpu_time, memory: self.max_instance_memory.or(configured) }
+    }
+
+    /// What `--sqlite` says is to run, each with the label of its database before it, in order.
+    ///
+    /// # Errors
+    /// For a file that can't be read.
+    pub(crate) fn statements(&self) -> Result<Vec<(String, String)>, Error> {
+        self.sqlite.iter().map(store::Statements::read).collect()
     }
 
     /// The values of `--variable`; later ones win.

@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::flags::CommonFlags;
 use crate::refusals;
 use crate::runtime_config::RuntimeConfig;
-use crate::settings;
+use crate::settings::{self, Stores};
 use crate::trigger::Trigger;
 
 /// Where a generation of the app lies.
@@ -66,7 +66,8 @@ impl Loader {
             .require_only(T::TYPE, T::host_requirements())
             .map_err(|error| Error::new("trigger::requirement", error))?;
         let ids = Declared::<T>::read(&locked)?.components();
-        refusals::check(&locked, &ids)?;
+        let stores = Stores::new(&self.flags, &self.config);
+        refusals::check(&locked, &ids, &stores)?;
         let mut providers = self.config.variables_providers();
         providers.push(Provider::Environment(Environment::usual()));
         let variables = Variables::resolve(&locked, &self.flags.variables()?, &providers)?;
@@ -74,11 +75,14 @@ impl Loader {
         let working_dir = source.working_dir.clone();
         let mut options =
             settings::app_options(&self.flags, &self.config, &locked, &ids, self.logs.as_deref(), working_dir)?;
+        let notices = stores.notices(&locked, &ids);
+        (options.key_value, options.sqlite) = (stores.key_value, stores.sqlite);
+        let seeds = Seeds { values: self.flags.key_value.clone(), statements: self.flags.statements()? };
         options.link = T::link;
         options.lease = Some(Arc::clone(&lease) as _);
         // Only a start empties them.
         self.flags.truncate_logs = false;
-        Ok(Read { locked, ids, variables, options, lease })
+        Ok(Read { locked, ids, variables, options, lease, notices, seeds })
     }
 }
 
@@ -89,9 +93,22 @@ pub(crate) struct Read {
     variables: Variables,
     options: AppOptions,
     lease: Arc<Lease>,
+    notices: Vec<String>,
+    seeds: Seeds,
+}
+
+/// What stores are to begin with.
+struct Seeds {
+    values: Vec<(String, String)>,
+    statements: Vec<(String, String)>,
 }
 
 impl Read {
+    /// Lines for the person who starts the app.
+    pub(crate) fn notices(&self) -> &[String] {
+        &self.notices
+    }
+
     /// What it declares for the trigger.
     pub(crate) fn declared<T: Trigger>(&self) -> Result<Declared<T>, Error> {
         Declared::read(&self.locked)
@@ -105,12 +122,19 @@ impl Read {
         let predecessor = predecessor.cloned();
         let control = control.clone();
         let preparing = tokio::task::spawn_blocking(move || {
-            let Self { locked, ids, variables, options, lease } = self;
+            let Self { locked, ids, variables, options, lease, notices: _, seeds } = self;
             let components = match &predecessor {
-                Some(app) => app.components().prepare_successor(&locked, &ids, &variables, &options, &|_, _| {}),
+                Some(app) => app
+                    .components()
+                    .prepare_successor(&locked, &ids, &variables, &options, &|_, _| {})
+                    .map_err(Error::from),
                 None => {
                     let progress = |done, of| control.progress("compile", done, of);
-                    Components::prepare(&locked, &ids, &variables, &options, &progress)
+                    let components = Components::prepare(&locked, &ids, &variables, &options, &progress)?;
+                    // Later generations find there what the first one was given.
+                    let seeding = components.seed(&seeds.values, &seeds.statements);
+                    tokio::runtime::Handle::current().block_on(seeding)?;
+                    Ok(components)
                 }
             }?;
             control.health().metrics.watch(components.components());

@@ -177,6 +177,7 @@ async fn serve_app<T: Trigger>(
     if let Some(folder) = loader.logs() {
         tell(&format!("Logging component stdio to \"{}/\"", folder.display()));
     }
+    read.notices().iter().for_each(|notice| tell(notice));
     let mut trigger = T::new(flags.clone(), read.declared::<T>()?)?;
     let preparing = tell_if_long(read.prepare(None, control), preparing::PATIENCE, || tell(preparing::NOTICE));
     let app = tokio::select! {

@@ -11,27 +11,41 @@ use spin_app_model::lock::{LockedApp, LockedComponent};
 use spin_app_model::{ComponentId, check_variable_name};
 
 use crate::error::Error;
+use crate::settings::Stores;
 
 const HOSTS: &str = "allowed_outbound_hosts";
 
-/// The lists of labels, and what they are labels of: nothing that this version has.
-const LABELS: [(&str, &str); 2] = [("key_value_stores", "key-value stores"), ("databases", "SQLite databases")];
+/// A list of labels in the lock: how a manifest calls it, the table of the runtime configuration, and what there is.
+struct Labels<'a> {
+    list: &'static str,
+    in_manifest: &'static str,
+    table: &'static str,
+    known: Vec<&'a str>,
+}
 
-/// Checks the names of the app's variables, and the components `ids`.
+fn labels(stores: &Stores) -> [Labels<'_>; 2] {
+    let known = stores.key_value.stores.keys().map(String::as_str).collect();
+    let store = Labels { list: "key_value_stores", in_manifest: "key_value_stores", table: "key_value_store", known };
+    let known = stores.sqlite.databases.keys().map(String::as_str).collect();
+    [store, Labels { list: "databases", in_manifest: "sqlite_databases", table: "sqlite_database", known }]
+}
+
+/// Checks the names of the app's variables, and the components `ids`, which may open what is in `stores`.
 ///
 /// # Errors
 ///
 /// The first that is wrong, with its component.
-pub(crate) fn check(locked: &LockedApp, ids: &[ComponentId]) -> Result<(), Error> {
+pub(crate) fn check(locked: &LockedApp, ids: &[ComponentId], stores: &Stores) -> Result<(), Error> {
     for name in locked.variables.keys() {
         check_variable_name(name).map_err(|error| {
             Error::new("trigger::variable", format!("variable {name:?} of the application: {error}"))
         })?;
     }
-    ids.iter().filter_map(|id| locked.component(id)).try_for_each(check_component)
+    let labels = labels(stores);
+    ids.iter().filter_map(|id| locked.component(id)).try_for_each(|component| check_component(component, &labels))
 }
 
-fn check_component(component: &LockedComponent) -> Result<(), Error> {
+fn check_component(component: &LockedComponent, labels: &[Labels<'_>]) -> Result<(), Error> {
     let id = &component.id;
     for name in component.config.keys() {
         check_variable_name(name).map_err(|error| {
@@ -48,9 +62,12 @@ fn check_component(component: &LockedComponent) -> Result<(), Error> {
             _ => {}
         }
     }
-    for (list, what) in LABELS {
-        if let Some(label) = texts(component, list)?.first() {
-            let message = format!("unknown {list} label {label:?} for component \"{id}\": this version has no {what}");
+    for Labels { list, in_manifest, table, known } in labels {
+        if let Some(label) = texts(component, list)?.iter().find(|label| !known.contains(label)) {
+            let message = format!(
+                "unknown {in_manifest} label {label:?} for component \"{id}\": add a table [{table}.{label}] to the runtime \
+                 configuration (--runtime-config-file)"
+            );
             return Err(Error::new("trigger::unknown-label", message));
         }
     }
@@ -72,6 +89,7 @@ fn texts<'a>(component: &'a LockedComponent, key: &str) -> Result<Vec<&'a str>, 
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use spin_component_runtime::KeyValueStore;
 
     use super::*;
 
@@ -88,7 +106,9 @@ mod tests {
         let lock =
             json!({ "spin_lock_version": 0, "triggers": [], "components": [with("other", &odd), with("one", one)] });
         let locked = LockedApp::from_json(lock.to_string().as_bytes()).expect("a lock");
-        let refused = check(&locked, &["one".parse().expect("an id")]).err()?;
+        let mut stores = Stores::default();
+        stores.key_value.stores.insert("default".to_owned(), KeyValueStore::Sqlite { path: None });
+        let refused = check(&locked, &["one".parse().expect("an id")], &stores).err()?;
         Some((refused.code().to_owned(), refused.message()))
     }
 
@@ -99,6 +119,7 @@ mod tests {
             json!({ "config": { "a_name2": "{{ x }}" } }),
             json!({ "metadata": { HOSTS: ["https://example.com", "https://{{ x }}", "", "*://*:*"], "databases": null } }),
             json!({ "metadata": { "key_value_stores": [], "ai_models": ["any"] } }),
+            json!({ "metadata": { "key_value_stores": ["default"] } }),
         ] {
             assert_eq!(refusal(&right), None, "{right}");
         }
@@ -113,11 +134,15 @@ mod tests {
             (json!({ "metadata": { HOSTS: "https://a.b" } }), "trigger::metadata", HOSTS),
             (json!({ "metadata": { "databases": [1] } }), "trigger::metadata", "databases"),
             (
-                json!({ "metadata": { "key_value_stores": ["x"] } }),
+                json!({ "metadata": { "key_value_stores": ["default", "x"] } }),
                 "trigger::unknown-label",
                 "unknown key_value_stores label \"x\" for component \"one\"",
             ),
-            (json!({ "metadata": { "databases": ["d"] } }), "trigger::unknown-label", "unknown databases label \"d\""),
+            (
+                json!({ "metadata": { "databases": ["d"] } }),
+                "trigger::unknown-label",
+                "unknown sqlite_databases label \"d\"",
+            ),
         ] {
             let (found, message) = refusal(&wrong).unwrap_or_else(|| panic!("{wrong} is not refused"));
             assert_eq!(found, code, "{message}");
@@ -129,7 +154,7 @@ mod tests {
     fn names_of_the_apps_variables_are_checked_whoever_uses_them() {
         let lock = json!({ "spin_lock_version": 0, "variables": { "Odd": {} }, "triggers": [], "components": [] });
         let locked = LockedApp::from_json(lock.to_string().as_bytes()).expect("a lock");
-        let refused = check(&locked, &[]).expect_err("no name");
+        let refused = check(&locked, &[], &Stores::default()).expect_err("no name");
         assert!(refused.message().contains("\"Odd\" of the application"), "{refused}");
     }
 }

@@ -6,18 +6,22 @@
 //! The public rule for relative paths differs from key to key. Here all are seen from the file's own folder, so that what
 //! a file means depends on nothing but the file.
 
+mod key_value_store;
+mod labelled;
 mod outbound_http;
 mod outbound_networking;
+mod sqlite_database;
 mod variables_provider;
 
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use spin_app_model::document::{self, Invalid, Report, Table, did_you_mean, quoted};
 use spin_component_runtime::variables::Provider;
-use spin_component_runtime::{EgressOptions, HttpOptions};
+use spin_component_runtime::{EgressOptions, HttpOptions, KeyValueStore, SqliteDatabase};
 
 use self::variables_provider::VariablesProvider;
 use crate::error::Error;
@@ -27,23 +31,26 @@ const PROVIDERS: &str = "variables_provider";
 /// What the key was called before; it still counts.
 const PROVIDERS_BEFORE: &str = "config_provider";
 
+const KEY_VALUE_STORE: &str = "key_value_store";
+const SQLITE_DATABASE: &str = "sqlite_database";
 const OUTBOUND_NETWORKING: &str = "outbound_networking";
 const OUTBOUND_HTTP: &str = "outbound_http";
 
-const KEYS: &[&str] =
-    &["state_dir", "log_dir", "max_instance_memory", PROVIDERS, PROVIDERS_BEFORE, OUTBOUND_NETWORKING, OUTBOUND_HTTP];
+const KEYS: &[&str] = &[
+    "state_dir",
+    "log_dir",
+    "max_instance_memory",
+    PROVIDERS,
+    PROVIDERS_BEFORE,
+    KEY_VALUE_STORE,
+    SQLITE_DATABASE,
+    OUTBOUND_NETWORKING,
+    OUTBOUND_HTTP,
+];
 
 /// Keys of the public ecosystem that have no effect here yet.
-const LATER: &[&str] = &[
-    "key_value_store",
-    "sqlite_database",
-    "llm_compute",
-    "client_tls",
-    "outbound_redis",
-    "outbound_pg",
-    "outbound_mysql",
-    "outbound_mqtt",
-];
+const LATER: &[&str] =
+    &["llm_compute", "client_tls", "outbound_redis", "outbound_pg", "outbound_mysql", "outbound_mqtt"];
 
 /// What the file says; nothing, if there is none.
 #[derive(Default)]
@@ -54,6 +61,10 @@ pub(crate) struct RuntimeConfig {
     pub(crate) max_instance_memory: Option<usize>,
     pub(crate) egress: EgressOptions,
     pub(crate) outbound_http: HttpOptions,
+    /// By label; without the default ones, unless the file says something of them.
+    pub(crate) key_value_stores: BTreeMap<String, KeyValueStore>,
+    /// As the stores.
+    pub(crate) sqlite_databases: BTreeMap<String, SqliteDatabase>,
     variables_providers: Vec<VariablesProvider>,
 }
 
@@ -94,6 +105,8 @@ impl RuntimeConfig {
             max_instance_memory: document.count("max_instance_memory").map(|n| n.try_into().unwrap_or(usize::MAX)),
             egress: table(OUTBOUND_NETWORKING).map(|table| outbound_networking::read(&table)).unwrap_or_default(),
             outbound_http: table(OUTBOUND_HTTP).map(|table| outbound_http::read(&table)).unwrap_or_default(),
+            key_value_stores: key_value_store::read(document, KEY_VALUE_STORE, folder),
+            sqlite_databases: sqlite_database::read(document, SQLITE_DATABASE, folder),
             variables_providers: variables_providers(document, folder),
         }
     }
@@ -105,8 +118,16 @@ impl RuntimeConfig {
 
     /// A line for the person who starts the app: which tables with a `type` are in effect, and from where.
     pub(crate) fn summary(&self, path: &Path) -> String {
+        let stores = self.key_value_stores.iter().map(|(label, store)| {
+            let kind = key_value_store::kind(store);
+            format!("[{KEY_VALUE_STORE}.{label}: {kind}]")
+        });
+        let databases = self.sqlite_databases.iter().map(|(label, database)| {
+            let kind = sqlite_database::kind(database);
+            format!("[{SQLITE_DATABASE}.{label}: {kind}]")
+        });
         let providers = self.variables_providers.iter().map(|provider| format!("[{PROVIDERS}: {}]", provider.kind()));
-        let tables = providers.collect::<Vec<_>>().join(", ");
+        let tables = stores.chain(databases).chain(providers).collect::<Vec<_>>().join(", ");
         let separator = if tables.is_empty() { "" } else { " " };
         format!("Using runtime config {tables}{separator}from \"{}\"", path.display())
     }

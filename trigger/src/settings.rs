@@ -7,7 +7,7 @@ use std::sync::Arc;
 use spin_app_model::ComponentId;
 use spin_app_model::launch::env::{DATA_DIR, LOCAL_APP_DIR};
 use spin_app_model::lock::LockedApp;
-use spin_component_runtime::{AppOptions, MountOptions};
+use spin_component_runtime::{AppOptions, KeyValueOptions, KeyValueStore, MountOptions, SqliteDatabase, SqliteOptions};
 
 use crate::error::Error;
 use crate::flags::{CommonFlags, Folder};
@@ -16,24 +16,81 @@ use crate::stdio::{ComponentLogs, Shown};
 
 /// The folder for the output of components, if there is to be one.
 pub(crate) fn log_folder(flags: &CommonFlags, config: &RuntimeConfig) -> Option<PathBuf> {
-    let app_folder = std::env::var_os(LOCAL_APP_DIR).map(PathBuf::from);
-    log_folder_of(flags, config, app_folder.as_deref())
+    log_folder_of(flags, config, app_folder().as_deref())
 }
 
-/// `app_folder` is the manifest's folder, if the app has one.
-fn log_folder_of(flags: &CommonFlags, config: &RuntimeConfig, app_folder: Option<&Path>) -> Option<PathBuf> {
-    let chosen = |flag: &Option<String>, configured: &Option<Folder>| {
-        flag.as_deref().map(|name| Folder::named(name, Path::new(""))).or_else(|| configured.clone())
-    };
-    let state = match chosen(&flags.state_dir, &config.state_dir) {
+/// The manifest's folder, if the app has one.
+fn app_folder() -> Option<PathBuf> {
+    std::env::var_os(LOCAL_APP_DIR).map(PathBuf::from)
+}
+
+/// Key-value stores and SQLite databases: those of the file, and the default ones.
+#[derive(Default)]
+pub(crate) struct Stores {
+    pub(crate) key_value: KeyValueOptions,
+    pub(crate) sqlite: SqliteOptions,
+}
+
+/// The label of the store and of the database that every app has.
+const DEFAULT_LABEL: &str = "default";
+
+impl Stores {
+    pub(crate) fn new(flags: &CommonFlags, config: &RuntimeConfig) -> Self {
+        Self::in_folder(config, state_folder_of(flags, config, app_folder().as_deref()).as_deref())
+    }
+
+    /// Without a folder for state what the file says nothing of is in memory.
+    fn in_folder(config: &RuntimeConfig, state: Option<&Path>) -> Self {
+        let path = |name| state.map(|folder| folder.join(name));
+        let (mut stores, mut databases) = (config.key_value_stores.clone(), config.sqlite_databases.clone());
+        stores
+            .entry(DEFAULT_LABEL.to_owned())
+            .or_insert_with(|| KeyValueStore::Sqlite { path: path("sqlite_key_value.db") });
+        databases
+            .entry(DEFAULT_LABEL.to_owned())
+            .or_insert_with(|| SqliteDatabase::Local { path: path("sqlite_db.db"), allow_attach_file: false });
+        Self { key_value: KeyValueOptions { stores }, sqlite: SqliteOptions { databases } }
+    }
+
+    /// Lines for the person who starts the app: where the default ones are that the components `ids` use.
+    pub(crate) fn notices(&self, locked: &LockedApp, ids: &[ComponentId]) -> Vec<String> {
+        let used = |list: &str| {
+            let mut components = ids.iter().filter_map(|id| locked.component(id));
+            components.any(|component| component.metadata_list(list).any(|label| label == DEFAULT_LABEL))
+        };
+        let store = match self.key_value.stores.get(DEFAULT_LABEL) {
+            Some(KeyValueStore::Sqlite { path: Some(path) }) if used("key_value_stores") => Some(path),
+            _ => None,
+        };
+        let database = match self.sqlite.databases.get(DEFAULT_LABEL) {
+            Some(SqliteDatabase::Local { path: Some(path), .. }) if used("databases") => Some(path),
+            _ => None,
+        };
+        let store = store.map(|path| format!("Storing default key-value data to \"{}\".", path.display()));
+        let database = database.map(|path| format!("Storing default SQLite data to \"{}\".", path.display()));
+        store.into_iter().chain(database).collect()
+    }
+}
+
+/// What a flag says of a folder, else the file.
+fn chosen(flag: &Option<String>, configured: &Option<Folder>) -> Option<Folder> {
+    flag.as_deref().map(|name| Folder::named(name, Path::new(""))).or_else(|| configured.clone())
+}
+
+/// The folder for local state. `app_folder` is the manifest's folder, if the app has one.
+fn state_folder_of(flags: &CommonFlags, config: &RuntimeConfig, app_folder: Option<&Path>) -> Option<PathBuf> {
+    match chosen(&flags.state_dir, &config.state_dir) {
         Some(Folder::At(folder)) => Some(folder),
         Some(Folder::None) => None,
         None => app_folder.map(|folder| folder.join(".spin")),
-    };
+    }
+}
+
+fn log_folder_of(flags: &CommonFlags, config: &RuntimeConfig, app_folder: Option<&Path>) -> Option<PathBuf> {
     match chosen(&flags.log_dir, &config.log_dir) {
         Some(Folder::At(folder)) => Some(folder),
         Some(Folder::None) => None,
-        None => state.map(|folder| folder.join("logs")),
+        None => state_folder_of(flags, config, app_folder).map(|folder| folder.join("logs")),
     }
 }
 
@@ -147,6 +204,21 @@ mod tests {
             let found = folder(arguments, config, app_folder);
             assert_eq!(found.as_deref(), expected.map(Path::new), "{arguments:?}, app folder {app_folder:?}");
         }
+    }
+
+    #[test]
+    fn default_stores_are_in_the_state_folder_or_in_memory_unless_the_file_says_more() {
+        let stores = Stores::in_folder(&RuntimeConfig::default(), Some(Path::new("/app/.spin")));
+        let path = Some(PathBuf::from("/app/.spin/sqlite_key_value.db"));
+        assert_eq!(stores.key_value.stores["default"], KeyValueStore::Sqlite { path });
+        let path = Some(PathBuf::from("/app/.spin/sqlite_db.db"));
+        assert_eq!(stores.sqlite.databases["default"], SqliteDatabase::Local { path, allow_attach_file: false });
+        let stores = Stores::in_folder(&RuntimeConfig::default(), None);
+        assert_eq!(stores.key_value.stores["default"], KeyValueStore::Sqlite { path: None });
+        let redis = KeyValueStore::Redis { url: "redis://localhost".to_owned() };
+        let mut config = RuntimeConfig::default();
+        config.key_value_stores.insert("default".to_owned(), redis.clone());
+        assert_eq!(Stores::in_folder(&config, Some(Path::new("/app"))).key_value.stores["default"], redis);
     }
 
     #[test]

@@ -57,6 +57,50 @@ fn providers_keep_their_order_and_their_old_name() {
 }
 
 #[test]
+fn stores_and_databases_are_where_the_file_says() {
+    let config = valid(
+        r#"
+[key_value_store.default]
+type = "redis"
+url = "rediss://:s3cret@example.com/1"
+[key_value_store.other]
+type = "spin"
+path = "data/other.db"
+[key_value_store.memory]
+type = "spin"
+[sqlite_database.default]
+type = "spin"
+path = "/var/app.db"
+allow_attach_file = true
+[sqlite_database.remote]
+type = "libsql"
+url = "https://db.example.com"
+token = "s3cret"
+[[variables_provider]]
+type = "env"
+"#,
+    );
+    let sqlite = |path: Option<&str>| KeyValueStore::Sqlite { path: path.map(PathBuf::from) };
+    let stores = [
+        ("default", KeyValueStore::Redis { url: "rediss://:s3cret@example.com/1".to_owned() }),
+        ("memory", sqlite(None)),
+        ("other", sqlite(Some("/etc/app/data/other.db"))),
+    ];
+    assert_eq!(config.key_value_stores, BTreeMap::from(stores.map(|(label, store)| (label.to_owned(), store))));
+    let databases = [
+        ("default", SqliteDatabase::Local { path: Some("/var/app.db".into()), allow_attach_file: true }),
+        ("remote", SqliteDatabase::Libsql { url: "https://db.example.com".to_owned(), token: "s3cret".to_owned() }),
+    ];
+    assert_eq!(config.sqlite_databases, BTreeMap::from(databases.map(|(label, found)| (label.to_owned(), found))));
+    assert_eq!(
+        config.summary(Path::new("c.toml")),
+        "Using runtime config [key_value_store.default: redis], [key_value_store.memory: spin], \
+         [key_value_store.other: spin], [sqlite_database.default: spin], [sqlite_database.remote: libsql], \
+         [variables_provider: env] from \"c.toml\""
+    );
+}
+
+#[test]
 fn connections_are_limited_as_the_file_says() {
     let config =
         valid("[outbound_networking]\nblock_networks = ['private', '10.0.0.0/8', '::1']\nmax_total_connections = 7");
@@ -85,10 +129,34 @@ fn every_mistake_is_named_with_its_place_and_no_value() {
 log_dri = "s3cret"
 max_instance_memory = "s3cret"
 outbound_htp = true
-[key_value_store.default]
-type = "redis"
+[key_value_store]
+a = "s3cret"
+[key_value_store.b]
 url = "redis://:s3cret@127.0.0.1"
-[sqlite_database.default]
+[key_value_store.c]
+type = "redis"
+url = "http://:s3cret@127.0.0.1"
+[key_value_store.d]
+type = "redis"
+path = "s3cret"
+[key_value_store.e]
+type = "azure_cosmos"
+key = "s3cret"
+[key_value_store.f]
+type = "reddis"
+[key_value_store.g]
+type = "spin"
+path = 5
+[sqlite_database.a]
+type = "spin"
+allow_attach_file = "yes"
+paht = "s3cret"
+[sqlite_database.b]
+type = "libsql"
+url = "libsql://s3cret"
+[sqlite_database.c]
+type = "libsql"
+token = "s3cret"
 [llm_compute]
 [[client_tls]]
 [outbound_networking]
