@@ -8,7 +8,7 @@ use std::process::Command;
 const FILE: &str = include_str!("../data/http_rules.txt");
 
 /// The test binaries that check their part.
-pub const BINARIES: [&str; 6] = ["cli", "executors", "flags", "http", "signals", "up"];
+pub const BINARIES: [&str; 7] = ["cli", "executors", "flags", "hosts", "http", "signals", "up"];
 
 /// A rule, and what shows it.
 #[derive(Debug)]

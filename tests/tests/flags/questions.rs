@@ -74,12 +74,8 @@ fn the_help_has_every_flag() {
 #[test]
 fn flags_without_effect_in_this_version_end_the_start() {
     let site = Site::new();
-    let rows: [&[&str]; 4] = [
-        &["--key-value", "key=s3cret"],
-        &["--sqlite=@setup.sql:stock"],
-        &["--experimental-wasi-otel"],
-        &["--sqlite", "INSERT INTO t VALUES ('s3cret')", "--key-value", "a=s3cret", "--", "--experimental-wasi-otel"],
-    ];
+    let rows: [&[&str]; 2] =
+        [&["--experimental-wasi-otel"], &["--key-value", "a=s3cret", "--", "--experimental-wasi-otel"]];
     let runs = rows.map(|flags| {
         let refused = site.up(flags).run();
         assert_eq!(refused.code, Some(1), "{}", refused.snapshot());
@@ -87,6 +83,21 @@ fn flags_without_effect_in_this_version_end_the_start() {
         refused.stderr
     });
     assert_snapshot!(runs.join("\n"));
+}
+
+#[test]
+fn what_stores_can_not_begin_with_ends_the_start() {
+    let site = Site::new();
+    site.write("broken.sql", "CREATE TABLE t (x); SELEC 's3cret'");
+    for (flags, expected) in [
+        (["--sqlite", "@nowhere.sql"], "--sqlite @nowhere.sql: No such file"),
+        (["--sqlite", "@broken.sql:stock"], "there is no database \"stock\""),
+        (["--sqlite", "@broken.sql"], "a statement for the SQLite database \"default\" fails: "),
+    ] {
+        let refused = site.up(&flags).run();
+        assert_eq!(refused.code, Some(1), "{}", refused.snapshot());
+        assert!(refused.stderr.contains(expected), "{expected}\n{}", refused.stderr);
+    }
 }
 
 #[test]

@@ -66,8 +66,8 @@ log_dir = 5
 max_instance_memory = "1 GB"
 
 [key_value_store.default]
-type = "redis"
-url = "redis://:s3cret@127.0.0.1"
+type = "aws_dynamo"
+secret_key = "s3cret"
 
 [[client_tls]]
 component_ids = ["new"]

@@ -1,0 +1,65 @@
+//! A component for tests that calls what the host offers, as the body of a request says: its first line is the name of an
+//! interface, each further one a call, with tabs between the name of the function and its arguments. The answer has a line
+//! for each call, with its result; see `tests/guests/README.md`.
+//!
+//! An interface is one file, with an entry in `session`.
+
+mod key_value;
+mod keyvalue;
+mod shown;
+mod sqlite;
+
+use wasip3::exports::http::handler::Guest;
+use wasip3::http::types::{ErrorCode, Fields, Request, Response};
+use wasip3::{wit_future, wit_stream};
+use wit_bindgen::{StreamReader, StreamResult};
+
+struct Probe;
+wasip3::http::service::export!(Probe);
+
+impl Guest for Probe {
+    async fn handle(request: Request) -> Result<Response, ErrorCode> {
+        let (_received, outcome) = wit_future::new(|| Ok(()));
+        let (body, _trailers) = Request::consume_body(request, outcome);
+        let script = String::from_utf8_lossy(&body.collect().await).into_owned();
+        let mut lines = script.lines();
+        let interface = lines.next().unwrap_or_default();
+        let calls: Vec<Vec<&str>> = lines.map(|line| line.split('\t').collect()).collect();
+        let (status, text) = match session(interface, &calls).await {
+            Some(answers) => (200, answers.join("\n")),
+            None => (404, format!("the probe has no interface {interface}")),
+        };
+        let (mut writer, reader) = wit_stream::new();
+        let (_no_trailers, trailers) = wit_future::new(|| Ok(None));
+        let (response, _sent) = Response::new(Fields::new(), Some(reader), trailers);
+        response.set_status_code(status).expect("a status");
+        wasip3::wit_bindgen::spawn(async move { drop(writer.write_all(text.into_bytes()).await) });
+        Ok(response)
+    }
+}
+
+/// How many items a stream has, without keeping any.
+async fn count<T>(mut items: StreamReader<T>) -> usize {
+    let mut count = 0;
+    loop {
+        let (outcome, read) = items.read(Vec::with_capacity(1024)).await;
+        count += read.len();
+        if !matches!(outcome, StreamResult::Complete(_)) {
+            return count;
+        }
+    }
+}
+
+/// Makes the calls one after another on what they open, and gives their results.
+async fn session(interface: &str, calls: &[Vec<&str>]) -> Option<Vec<String>> {
+    Some(match interface {
+        "fermyon:spin/key-value" => key_value::generation1(calls),
+        "fermyon:spin/key-value@2.0.0" => key_value::generation2(calls),
+        "spin:key-value/key-value@3.0.0" => key_value::generation3(calls).await,
+        "wasi:keyvalue@0.2.0-draft2" => keyvalue::session(calls),
+        "fermyon:spin/sqlite" => sqlite::generation1(calls),
+        "fermyon:spin/sqlite@2.0.0" => sqlite::generation2(calls),
+        "spin:sqlite/sqlite@3.1.0" => sqlite::generation3(calls).await,
+        _ => return None,
+    })
+}

@@ -1,0 +1,93 @@
+//! What components can import, called by a real component in the real trigger, over real back ends; and what other
+//! clients of those find there.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+#[path = "hosts/key_value.rs"]
+mod key_value;
+#[path = "hosts/libsql.rs"]
+mod libsql;
+#[path = "hosts/matrix.rs"]
+mod matrix;
+#[path = "hosts/sqlite.rs"]
+mod sqlite;
+#[path = "hosts/stage.rs"]
+mod stage;
+
+use std::collections::BTreeSet;
+
+use matrix::{CASES, Cell, cells, matches};
+use stage::Stage;
+
+/// A test of all cells of a back end.
+macro_rules! backends {
+    ($($test:ident: $name:literal),* $(,)?) => {
+        const BACKENDS: &[&str] = &[$($name),*];
+        $(#[test]
+        fn $test() {
+            run($name);
+        })*
+    };
+}
+
+backends! {
+    cells_on_files: "files",
+    cells_on_files_that_are_down: "files-down",
+    cells_on_redis: "redis",
+    cells_on_a_redis_that_is_down: "redis-down",
+    cells_on_libsql: "libsql",
+    cells_on_a_libsql_that_is_down: "libsql-down",
+}
+
+/// Runs the cells of a back end, all of them before anything is said of any.
+#[track_caller]
+fn run(backend: &str) {
+    let stage = Stage::start(backend);
+    let cells: Vec<Cell> = cells().into_iter().filter(|cell| cell.backend == backend).collect();
+    assert!(!cells.is_empty(), "nothing is to be done on {backend}");
+    let wrong: Vec<String> = cells.iter().flat_map(|cell| run_cell(&stage, cell)).collect();
+    assert!(wrong.is_empty(), "{}\n{}", wrong.join("\n"), stage.up.stderr().text());
+}
+
+/// What is wrong with a cell.
+fn run_cell(stage: &Stage, cell: &Cell) -> Vec<String> {
+    stage.clear();
+    let answers = stage.calls(&cell.component, &cell.interface, &cell.calls);
+    let of = |what: &str| format!("{} ({}): {what}", cell.interface, cell.case);
+    let mut wrong = Vec::new();
+    match (&answers, &cell.answers) {
+        (None, None) => {}
+        (Some(found), Some(expected)) => {
+            for (index, call) in cell.calls.iter().enumerate() {
+                let answer = found.get(index).map_or("(nothing)", String::as_str);
+                if !matches(&expected[index], answer) {
+                    wrong.push(of(&format!("{call:?} answers {answer}, not {}", expected[index])));
+                }
+            }
+        }
+        (Some(found), None) => wrong.push(of(&format!("it should trap, and answers {found:?}"))),
+        (None, Some(_)) => wrong.push(of("it traps")),
+    }
+    wrong.extend(cell.state.iter().filter_map(|state| stage.check(state).err()).map(|found| of(&found)));
+    wrong
+}
+
+#[test]
+fn the_matrix_is_full() {
+    let cells = cells();
+    let interfaces: BTreeSet<&str> = cells.iter().map(|cell| cell.interface.as_str()).collect();
+    for interface in interfaces {
+        for case in CASES {
+            let there = cells.iter().any(|cell| cell.interface == interface && cell.case == case);
+            assert!(there, "{interface} has no cell for {case}");
+        }
+    }
+    for cell in &cells {
+        assert!(BACKENDS.contains(&cell.backend.as_str()), "no test starts the back end {}", cell.backend);
+    }
+}
+
+#[test]
+fn the_tests_that_show_rules_are_there() {
+    spin_tests::rules::check(env!("CARGO_CRATE_NAME"));
+}

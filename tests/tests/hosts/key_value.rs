@@ -1,0 +1,104 @@
+//! What the cells of key-value can't show: many at once, servers that go away, sizes, and the flag.
+
+use super::Stage;
+
+const WASI: &str = "wasi:keyvalue@0.2.0-draft2";
+const GENERATION2: &str = "fermyon:spin/key-value@2.0.0";
+const GENERATION3: &str = "spin:key-value/key-value@3.0.0";
+
+/// How many requests come at once.
+const AT_ONCE: usize = 200;
+
+/// Each adds one to two numbers, in two ways.
+#[track_caller]
+fn count_with_many_at_once(stage: &Stage) {
+    let calls: [&[&str]; 3] = [&["open", "default"], &["increment", "n", "1"], &["swap-increment", "swapped"]];
+    std::thread::scope(|scope| {
+        let asked: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(|| stage.answers(WASI, &calls))).collect();
+        for asked in asked {
+            let answers = asked.join().unwrap();
+            assert!(answers[1].starts_with("ok(") && answers[2] == "ok", "{answers:?}");
+        }
+    });
+}
+
+#[test]
+fn no_update_is_lost_by_many_at_once_on_files() {
+    let stage = Stage::start("files");
+    count_with_many_at_once(&stage);
+    let found = stage.rows("key-value", "SELECT key, hex(value) FROM spin_key_value ORDER BY key");
+    // 200, as eight bytes with the lowest first, and as a text.
+    assert_eq!(found, [["n", "C800000000000000"], ["swapped", "323030"]]);
+}
+
+#[test]
+fn no_update_is_lost_by_many_at_once_on_redis() {
+    let stage = Stage::start("redis");
+    count_with_many_at_once(&stage);
+    for key in ["n", "swapped"] {
+        assert_eq!(stage.redis(&["GET".to_owned(), key.to_owned()]), "200", "{key}");
+    }
+}
+
+#[test]
+fn a_server_that_was_killed_is_used_again_when_it_is_back() {
+    let mut stage = Stage::start("redis");
+    let calls: [&[&str]; 3] = [&["open", "default"], &["set", "a", "1"], &["get", "a"]];
+    assert_eq!(stage.answers(GENERATION2, &calls), ["ok", "ok", "ok(some(\"1\"))"]);
+    let address = stage.kill_redis();
+    for interface in [GENERATION2, GENERATION3] {
+        let answers = stage.answers(interface, &calls);
+        assert!(answers[1..].iter().all(|answer| answer.starts_with("err(other(")), "{answers:?}");
+    }
+    stage.revive_redis(address);
+    for interface in [GENERATION2, GENERATION3] {
+        assert_eq!(stage.answers(interface, &calls), ["ok", "ok", "ok(some(\"1\"))"], "{interface}");
+    }
+}
+
+#[test]
+fn an_answer_has_at_most_128_mib() {
+    let stage = Stage::start("files");
+    stage.answers(GENERATION2, &[&["open", "default"], &["set", "a", "1"]]);
+    let file = rusqlite::Connection::open(stage.file("key-value")).unwrap();
+    let numbers = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 256)";
+    let sql = format!("{numbers} INSERT INTO spin_key_value SELECT 'default', 'k' || x, zeroblob(1000000) FROM n");
+    assert_eq!(file.execute(&sql, []).unwrap(), 256);
+    let keys: Vec<String> = (1..=256).map(|n| format!("k{n}")).collect();
+    let many = |count: usize| -> Vec<&str> {
+        std::iter::once("count-bytes").chain(keys[..count].iter().map(String::as_str)).collect()
+    };
+    let answers = stage.answers(WASI, &[&["open", "default"], &many(100), &many(256), &["get", "a"]]);
+    let too_large = "err(other(\"query result exceeds limit of 134217728 bytes\"))";
+    assert_eq!(answers, ["ok", "ok(100000000)", too_large, "ok(some(\"1\"))"]);
+}
+
+#[test]
+fn a_million_keys_are_streamed_without_being_held() {
+    let stage = Stage::start("files");
+    stage.answers(GENERATION2, &[&["open", "default"], &["set", "a", "1"], &["delete", "a"]]);
+    let file = rusqlite::Connection::open(stage.file("key-value")).unwrap();
+    let numbers = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 1000000)";
+    let sql = format!(
+        "{numbers} INSERT INTO spin_key_value SELECT 'default', printf('a key with number %07d', x), x'' FROM n"
+    );
+    assert_eq!(file.execute(&sql, []).unwrap(), 1_000_000);
+    drop(file);
+    let memory = spin_tests::memory::Memory::watch(stage.up.child());
+    let answers = stage.answers(GENERATION3, &[&["open", "default"], &["count-keys"]]);
+    assert_eq!(answers, ["ok", "ok(1000000)"]);
+    assert!(memory.growth() < 64 << 20, "{} bytes more", memory.growth());
+}
+
+#[test]
+fn values_are_there_at_start_and_after_a_restart() {
+    let stage = Stage::with_flags(&["--key-value", "a=1=2", "--key-value", "b="]);
+    let path = stage.file("key-value");
+    stage.up.stderr().wait_for_text(&format!("Storing default key-value data to \"{}\".", path.display()));
+    let calls: [&[&str]; 3] = [&["open", "default"], &["get", "a"], &["get", "b"]];
+    assert_eq!(stage.answers(GENERATION2, &calls), ["ok", "ok(some(\"1=2\"))", "ok(some(\"\"))"]);
+    let found = stage.rows("key-value", "SELECT store, key, CAST(value AS TEXT) FROM spin_key_value ORDER BY key");
+    assert_eq!(found, [["default", "a", "1=2"], ["default", "b", ""]]);
+    let stage = stage.restarted();
+    assert_eq!(stage.answers(GENERATION2, &calls), ["ok", "ok(some(\"1=2\"))", "ok(some(\"\"))"]);
+}

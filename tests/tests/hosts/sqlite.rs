@@ -1,0 +1,84 @@
+//! What the cells of SQLite can't show: many at once, streams, sizes, and the flag.
+
+use spin_tests::World;
+use spin_tests::memory::Memory;
+
+use super::Stage;
+
+const GENERATION2: &str = "fermyon:spin/sqlite@2.0.0";
+const GENERATION3: &str = "spin:sqlite/sqlite@3.1.0";
+
+/// Numbers from 1 on: so many, or without an end.
+fn numbers(most: Option<usize>) -> String {
+    let end = most.map(|most| format!(" WHERE x < {most}")).unwrap_or_default();
+    format!("WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n{end})")
+}
+
+#[test]
+fn many_writers_at_once_wait_for_each_other() {
+    let stage = Stage::start("files");
+    let made = stage.answers(GENERATION2, &[&["open", "default"], &["execute", "CREATE TABLE t (x)"]]);
+    assert_eq!(made, ["ok", "ok"]);
+    std::thread::scope(|scope| {
+        let asked: Vec<_> = (0..200)
+            .map(|n| {
+                let stage = &stage;
+                scope.spawn(move || {
+                    let number = format!("i:{n}");
+                    let insert: &[&str] = &["execute", "INSERT INTO t VALUES (?1)", &number];
+                    stage.answers(GENERATION2, &[&["open", "default"], insert])
+                })
+            })
+            .collect();
+        for asked in asked {
+            assert_eq!(asked.join().unwrap(), ["ok", "ok"]);
+        }
+    });
+    assert_eq!(stage.rows("database", "SELECT count(DISTINCT x), count(*) FROM t"), [["200", "200"]]);
+}
+
+#[test]
+fn a_million_rows_are_streamed_without_being_held() {
+    let stage = Stage::start("files");
+    let first = format!("{} SELECT x, 'a row with a text' FROM n", numbers(Some(1)));
+    stage.answers(GENERATION3, &[&["open", "default"], &["count-rows", &first]]);
+    let memory = Memory::watch(stage.up.child());
+    let million = format!("{} SELECT x, 'a row with a text' FROM n", numbers(Some(1_000_000)));
+    let answers = stage.answers(GENERATION3, &[&["open", "default"], &["count-rows", &million]]);
+    assert_eq!(answers, ["ok", "ok(1000000)"]);
+    assert!(memory.growth() < 64 << 20, "{} bytes more", memory.growth());
+}
+
+#[test]
+fn a_guest_that_stops_reading_stops_the_statement() {
+    let stage = Stage::start("files");
+    let endless = format!("{} SELECT x FROM n", numbers(None));
+    // The connection is free for the next statement, and the process for the next request.
+    let calls: [&[&str]; 3] = [&["open", "default"], &["first-row", &endless], &["execute", "SELECT 2 AS a"]];
+    for _ in 0..3 {
+        assert_eq!(stage.answers(GENERATION3, &calls), ["ok", "[i:1]", "ok(a [i:2])"]);
+    }
+}
+
+#[test]
+fn an_answer_has_at_most_128_mib_and_a_stream_has_no_end() {
+    let stage = Stage::start("files");
+    let large = format!("{} SELECT zeroblob(1000000) FROM n", numbers(Some(200)));
+    let calls: [&[&str]; 4] =
+        [&["open", "default"], &["execute", &large], &["count-rows", &large], &["execute", "SELECT 1 AS a"]];
+    let too_large = "err(io(\"query result exceeds limit of 134217728 bytes\"))";
+    assert_eq!(stage.answers(GENERATION3, &calls), ["ok", too_large, "ok(200)", "ok(a [i:1])"]);
+}
+
+#[test]
+fn statements_run_at_start() {
+    let world = World::new();
+    let file = world.write("setup.sql", "CREATE TABLE t (x);\nINSERT INTO t VALUES ('; a text'), (2);\n");
+    let file = format!("@{}", file.display());
+    let stage = Stage::with_flags(&["--sqlite", &file, "--sqlite", "INSERT INTO t VALUES (3)"]);
+    let path = stage.file("database");
+    stage.up.stderr().wait_for_text(&format!("Storing default SQLite data to \"{}\".", path.display()));
+    let answers = stage.answers(GENERATION2, &[&["open", "default"], &["execute", "SELECT x FROM t"]]);
+    assert_eq!(answers, ["ok", "ok(x [t:; a text] [i:2] [i:3])"]);
+    assert_eq!(stage.rows("database", "SELECT x FROM t"), [["; a text"], ["2"], ["3"]]);
+}

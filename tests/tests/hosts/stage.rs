@@ -1,0 +1,225 @@
+//! What a cell runs on: an app with the probe, its back ends, and clients of the test's own that look into them.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+use rusqlite::types::ValueRef;
+use spin_tests::redis::Redis;
+use spin_tests::{App, Running, World, http, probes};
+
+use super::libsql::Libsql;
+use super::matrix::State;
+
+/// An app that runs, with its back ends.
+pub(super) struct Stage {
+    address: SocketAddr,
+    pub(super) up: Running,
+    app: App,
+    redis: Option<Redis>,
+    libsql: Option<Libsql>,
+    world: World,
+}
+
+/// The probe twice: with the default store and database, and without.
+const TABLES: &str = r#"
+[[trigger.http]]
+route = "/allowed"
+component = "allowed"
+[[trigger.http]]
+route = "/denied"
+component = "denied"
+[component.allowed]
+source = "host-probe.wasm"
+key_value_stores = ["default"]
+sqlite_databases = ["default"]
+[component.denied]
+source = "host-probe.wasm"
+"#;
+
+/// A file that can't be made: its folder is none.
+const NOWHERE: &str = "/dev/null/folder/app.db";
+
+impl Stage {
+    /// Starts the back end that the matrix calls by this name.
+    #[track_caller]
+    pub(super) fn start(backend: &str) -> Self {
+        match backend {
+            "files" => Self::with("", None, None, &[]),
+            "files-down" => Self::with(
+                &format!(
+                    "[key_value_store.default]\ntype = \"spin\"\npath = \"{NOWHERE}\"\n\
+                     [sqlite_database.default]\ntype = \"spin\"\npath = \"{NOWHERE}\"\n"
+                ),
+                None,
+                None,
+                &[],
+            ),
+            "redis" => Self::on_redis(Redis::start()),
+            "redis-down" => {
+                let mut stage = Self::on_redis(Redis::start());
+                stage.kill_redis();
+                stage
+            }
+            "libsql" => Self::on_libsql(Some(Libsql::start())),
+            "libsql-down" => Self::on_libsql(None),
+            other => panic!("there is no back end {other:?}"),
+        }
+    }
+
+    /// Stores and databases in files of the app's own, with further flags.
+    #[track_caller]
+    pub(super) fn with_flags(flags: &[&str]) -> Self {
+        Self::with("", None, None, flags)
+    }
+
+    #[track_caller]
+    fn on_redis(redis: Redis) -> Self {
+        let config = format!("[key_value_store.default]\ntype = \"redis\"\nurl = \"{}\"\n", redis.url());
+        Self::with(&config, Some(redis), None, &[])
+    }
+
+    #[track_caller]
+    fn on_libsql(libsql: Option<Libsql>) -> Self {
+        // Nobody listens where a port was just free.
+        let port = libsql.as_ref().map_or_else(spin_tests::free_port, Libsql::port);
+        let config = format!(
+            "[sqlite_database.default]\ntype = \"libsql\"\nurl = \"http://127.0.0.1:{port}/\"\ntoken = \"{}\"\n",
+            Libsql::TOKEN
+        );
+        Self::with(&config, None, libsql, &[])
+    }
+
+    #[track_caller]
+    fn with(config: &str, redis: Option<Redis>, libsql: Option<Libsql>, flags: &[&str]) -> Self {
+        let world = World::new();
+        world.install("trigger-http");
+        world.write("config.toml", config);
+        let app = world.app("app", &probes::manifest(TABLES), &["host-probe"]);
+        let (address, up) = serve(&world, &app, flags);
+        Self { address, up, app, redis, libsql, world }
+    }
+
+    /// The same app again, in a new process.
+    #[track_caller]
+    pub(super) fn restarted(self) -> Self {
+        let Self { up, app, redis, libsql, world, .. } = self;
+        up.stop().success();
+        let (address, up) = serve(&world, &app, &[]);
+        Self { address, up, app, redis, libsql, world }
+    }
+
+    /// Ends the server; [`Stage::revive_redis`] starts it again where it was.
+    pub(super) fn kill_redis(&mut self) -> SocketAddr {
+        let redis = self.redis.take().expect("there is a server");
+        let address = redis.address();
+        redis.kill();
+        address
+    }
+
+    pub(super) fn revive_redis(&mut self, address: SocketAddr) {
+        self.redis = Some(Redis::start_at(Some(address)));
+    }
+
+    /// The file of a name in the matrix.
+    pub(super) fn file(&self, name: &str) -> PathBuf {
+        match name {
+            "key-value" => self.app.dir().join(".spin/sqlite_key_value.db"),
+            "database" => self.app.dir().join(".spin/sqlite_db.db"),
+            "libsql" => self.libsql.as_ref().expect("there is a server").file(),
+            other => panic!("there is no file {other:?}"),
+        }
+    }
+
+    /// Empties all back ends, as another client.
+    pub(super) fn clear(&self) {
+        let values = self.file("key-value");
+        if values.exists() {
+            connect(&values).execute("DELETE FROM spin_key_value", []).unwrap();
+        }
+        let database = self.file("database");
+        if database.exists() {
+            std::fs::remove_file(database).unwrap();
+        }
+        if let Some(libsql) = &self.libsql {
+            libsql.clear();
+        }
+        if let Some(redis) = &self.redis {
+            assert_eq!(redis.command(&[b"FLUSHALL"]), "+OK");
+        }
+    }
+
+    /// Makes calls in one request; none if the component trapped.
+    pub(super) fn calls(&self, component: &str, interface: &str, calls: &[Vec<String>]) -> Option<Vec<String>> {
+        let lines = calls.iter().map(|call| call.join("\t"));
+        let script: Vec<String> = std::iter::once(interface.to_owned()).chain(lines).collect();
+        let body = script.join("\n");
+        let response = http::request(self.address, "POST", &format!("/{component}"), &[], body.as_bytes());
+        match response.status {
+            200 => Some(response.text().lines().map(str::to_owned).collect()),
+            500 => None,
+            other => panic!("status {other}: {}", response.text()),
+        }
+    }
+
+    /// The same for the component that may, and does not trap.
+    #[track_caller]
+    pub(super) fn answers(&self, interface: &str, calls: &[&[&str]]) -> Vec<String> {
+        let owned: Vec<Vec<String>> =
+            calls.iter().map(|call| call.iter().map(|word| (*word).to_owned()).collect()).collect();
+        self.calls("allowed", interface, &owned).unwrap_or_else(|| panic!("trapped\n{}", self.up.stderr().text()))
+    }
+
+    /// What a SQL query finds in a file, each value as a text.
+    pub(super) fn rows(&self, file: &str, query: &str) -> Vec<Vec<String>> {
+        let connection = connect(&self.file(file));
+        let mut statement = connection.prepare(query).unwrap();
+        let count = statement.column_count();
+        let row = |row: &rusqlite::Row<'_>| (0..count).map(|index| Ok(shown(row.get_ref(index)?))).collect();
+        statement.query_map([], row).unwrap().collect::<rusqlite::Result<_>>().unwrap()
+    }
+
+    /// What a command of Redis is answered with.
+    pub(super) fn redis(&self, command: &[String]) -> String {
+        let words: Vec<&[u8]> = command.iter().map(String::as_bytes).collect();
+        self.redis.as_ref().expect("there is a server").command(&words)
+    }
+
+    /// Whether another client finds what it should; what it finds, if not.
+    pub(super) fn check(&self, state: &State) -> Result<(), String> {
+        match state {
+            State::Sqlite { file, query, rows } => {
+                let found = self.rows(file, query);
+                if found == *rows { Ok(()) } else { Err(format!("{query} finds {found:?}, not {rows:?}")) }
+            }
+            State::Redis { command, answer } => {
+                let found = self.redis(command);
+                if found == *answer { Ok(()) } else { Err(format!("{command:?} answers {found:?}, not {answer:?}")) }
+            }
+        }
+    }
+}
+
+#[track_caller]
+fn serve(world: &World, app: &App, flags: &[&str]) -> (SocketAddr, Running) {
+    let config = world.path("config.toml");
+    let arguments = ["up", "--listen", "127.0.0.1:0", "--runtime-config-file", config.to_str().unwrap()];
+    let arguments = arguments.into_iter().chain(flags.iter().copied());
+    let up = world.spin(arguments).in_dir(app.dir()).start();
+    (up.serving(), up)
+}
+
+fn connect(file: &Path) -> Connection {
+    let connection = Connection::open(file).unwrap();
+    connection.busy_timeout(std::time::Duration::from_secs(5)).unwrap();
+    connection
+}
+
+fn shown(value: ValueRef<'_>) -> String {
+    match value {
+        ValueRef::Null => "null".to_owned(),
+        ValueRef::Integer(number) => number.to_string(),
+        ValueRef::Real(number) => number.to_string(),
+        ValueRef::Text(text) | ValueRef::Blob(text) => String::from_utf8_lossy(text).into_owned(),
+    }
+}
