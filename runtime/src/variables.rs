@@ -5,6 +5,7 @@
 
 mod dotenv;
 mod provider;
+mod vault;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,6 +15,7 @@ use spin_app_model::lock::{LockedApp, LockedComponent};
 use spin_app_model::{Template, TemplateError};
 
 pub use provider::{Environment, Provider};
+pub use vault::{Vault, VaultError};
 
 /// Why a variable has no value.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +51,16 @@ pub enum VariableError {
         /// Those that exist.
         known: Vec<String>,
     },
+    /// A vault doesn't answer as it should.
+    #[error("the variable {variable} can't be read from the vault: {url}: {reason}")]
+    Vault {
+        /// The variable.
+        variable: String,
+        /// What was asked for.
+        url: String,
+        /// What went wrong.
+        reason: String,
+    },
     /// The environment holds a value that isn't UTF-8.
     #[error("the environment variable {name} is not valid UTF-8")]
     Encoding {
@@ -70,7 +82,7 @@ impl Variables {
     ///
     /// # Errors
     /// Names every required variable that has no value. What a provider says against a variable ends the search.
-    pub fn resolve(
+    pub async fn resolve(
         app: &LockedApp,
         given: &BTreeMap<String, String>,
         providers: &[Provider],
@@ -87,7 +99,7 @@ impl Variables {
                 if value.is_some() {
                     break;
                 }
-                value = provider.get(name)?;
+                value = provider.get(name).await?;
             }
             match value.or_else(|| variable.default.clone()) {
                 Some(value) => drop(values.insert(name.clone(), value)),
@@ -146,35 +158,36 @@ mod tests {
         pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
     }
 
-    #[test]
-    fn the_command_line_wins_over_providers_in_their_order_and_all_over_the_default() {
+    #[tokio::test]
+    async fn the_command_line_wins_over_providers_in_their_order_and_all_over_the_default() {
         let app = app(r#"{"a":{"default":"d"},"b":{"default":"d"},"c":{"default":"d"},"e":{"default":"d"}}"#);
         let providers = [
             Provider::Static(values(&[("a", "first"), ("b", "first"), ("undeclared", "harmless")])),
             Provider::Static(values(&[("a", "second"), ("b", "second"), ("c", "second")])),
         ];
-        let resolved = Variables::resolve(&app, &values(&[("a", "given")]), &providers).expect("resolved");
+        let resolved = Variables::resolve(&app, &values(&[("a", "given")]), &providers).await.expect("resolved");
         assert_eq!(resolved.expand("{{ a }}/{{b}}/{{ c }}/{{ e }}", "here").expect("expanded"), "given/first/second/d");
         assert!(!format!("{resolved:?}").contains("first"), "values are not shown");
     }
 
-    #[test]
-    fn every_required_variable_without_a_value_is_named() {
+    #[tokio::test]
+    async fn every_required_variable_without_a_value_is_named() {
         let app = app(r#"{"one":{},"two":{},"token":{}}"#);
         let providers = [Provider::Static(values(&[("token", "t")]))];
-        let error = Variables::resolve(&app, &BTreeMap::new(), &providers).expect_err("two are missing");
+        let error = Variables::resolve(&app, &BTreeMap::new(), &providers).await.expect_err("two are missing");
         assert_eq!(
             error.to_string(),
             "no value for the required variables one, two: give --variable NAME=VALUE or set SPIN_VARIABLE_NAME"
         );
     }
 
-    #[test]
-    fn what_is_not_declared_is_refused() {
+    #[tokio::test]
+    async fn what_is_not_declared_is_refused() {
         let app = app(r#"{"one":{"default":""}}"#);
-        let error = Variables::resolve(&app, &values(&[("oen", "secret")]), &[]).expect_err("unknown").to_string();
+        let error =
+            Variables::resolve(&app, &values(&[("oen", "secret")]), &[]).await.expect_err("unknown").to_string();
         assert!(error.contains("oen") && error.contains("one") && !error.contains("secret"), "{error}");
-        let values = Variables::resolve(&app, &BTreeMap::new(), &[]).expect("resolved");
+        let values = Variables::resolve(&app, &BTreeMap::new(), &[]).await.expect("resolved");
         assert!(matches!(values.expand("{{ two }}", "here"), Err(VariableError::Unknown { .. })));
     }
 }

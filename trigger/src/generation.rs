@@ -60,7 +60,7 @@ impl Loader {
     ///
     /// # Errors
     /// The first thing that is wrong.
-    pub(crate) fn read<T: Trigger>(&mut self, source: &Source) -> Result<Read, Error> {
+    pub(crate) async fn read<T: Trigger>(&mut self, source: &Source) -> Result<Read, Error> {
         let locked = LockedApp::read(&source.lock).map_err(|error| Error::new(error.code(), error))?;
         locked
             .require_only(T::TYPE, T::host_requirements())
@@ -70,7 +70,7 @@ impl Loader {
         refusals::check(&locked, &ids, &stores)?;
         let mut providers = self.config.variables_providers();
         providers.push(Provider::Environment(Environment::usual()));
-        let variables = Variables::resolve(&locked, &self.flags.variables()?, &providers)?;
+        let variables = Variables::resolve(&locked, &self.flags.variables()?, &providers).await?;
         let lease = Arc::new(Lease::default());
         let working_dir = source.working_dir.clone();
         let mut options =

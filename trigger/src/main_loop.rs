@@ -173,7 +173,7 @@ async fn serve_app<T: Trigger>(
         None => RuntimeConfig::default(),
     };
     let mut loader = Loader::new(common, config);
-    let read = loader.read::<T>(&source)?;
+    let read = loader.read::<T>(&source).await?;
     if let Some(folder) = loader.logs() {
         tell(&format!("Logging component stdio to \"{}/\"", folder.display()));
     }

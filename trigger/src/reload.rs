@@ -94,7 +94,7 @@ impl<T: Trigger> Reloads<T> {
 
     async fn compile(&mut self, reload: &Reload) -> Result<(App, Declared<T>), Error> {
         let source = Source::new(&reload.locked_url, PathBuf::from(&reload.working_dir))?;
-        let read = self.loader.read::<T>(&source)?;
+        let read = self.loader.read::<T>(&source).await?;
         let declared = read.declared::<T>()?;
         Ok((read.prepare(Some(&self.app), &self.control).await?, declared))
     }

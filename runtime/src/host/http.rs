@@ -3,7 +3,7 @@
 //! The life of a request: does `allowed_outbound_hosts` let it through ([`Gate`]); then it goes to the app itself or to
 //! one of its components, in this process ([`local`]), or out, on a pooled connection ([`client`]).
 
-pub(in crate::host) mod client;
+pub(crate) mod client;
 mod connector;
 mod imports;
 mod local;
@@ -97,13 +97,13 @@ impl OutboundHttp {
 
 /// How long a request may take.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::host) struct Timeouts {
+pub(crate) struct Timeouts {
     /// To a connection, the wait for a place included.
-    pub(in crate::host) connect: Duration,
+    pub(crate) connect: Duration,
     /// To the head of the response, from the beginning.
-    pub(in crate::host) first_byte: Duration,
+    pub(crate) first_byte: Duration,
     /// Between two parts of its body.
-    pub(in crate::host) between_bytes: Duration,
+    pub(crate) between_bytes: Duration,
 }
 
 /// What public Spin has, and wasmtime.

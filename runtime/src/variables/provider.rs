@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use spin_app_model::launch::env::VARIABLE_PREFIX;
 
-use super::VariableError;
-use super::dotenv;
+use super::{VariableError, Vault, dotenv};
 
 /// One source of values. What it holds is secret: neither messages nor `Debug` show it.
 pub enum Provider {
@@ -15,6 +15,8 @@ pub enum Provider {
     Static(BTreeMap<String, String>),
     /// The environment of this process, then a file in the form of a `.env`.
     Environment(Environment),
+    /// Secrets of a server.
+    Vault(Arc<Vault>),
 }
 
 /// Values from the environment: `<prefix><NAME>`, the name in upper case.
@@ -64,10 +66,11 @@ impl Environment {
 
 impl Provider {
     /// The value of a variable, if this provider has one.
-    pub(super) fn get(&self, variable: &str) -> Result<Option<String>, VariableError> {
+    pub(super) async fn get(&self, variable: &str) -> Result<Option<String>, VariableError> {
         match self {
             Self::Static(values) => Ok(values.get(variable).cloned()),
             Self::Environment(environment) => environment.get(variable, |name| std::env::var(name)),
+            Self::Vault(vault) => vault.get(variable).await,
         }
     }
 }
@@ -77,6 +80,7 @@ impl fmt::Debug for Provider {
         match self {
             Self::Static(values) => f.debug_tuple("Static").field(&values.keys()).finish(),
             Self::Environment(environment) => environment.fmt(f),
+            Self::Vault(vault) => vault.fmt(f),
         }
     }
 }

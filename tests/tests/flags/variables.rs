@@ -3,6 +3,8 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
+use spin_tests::web::Web;
+
 use super::{DEFAULTS, Site};
 
 #[test]
@@ -120,4 +122,24 @@ fn a_value_that_is_no_text_is_refused() {
     assert_eq!(refused.code, Some(1), "{}", refused.snapshot());
     assert!(refused.stderr.contains("SPIN_VARIABLE_A is not valid UTF-8"), "{}", refused.snapshot());
     assert!(!refused.stderr.contains("s3cret"), "{}", refused.snapshot());
+}
+
+#[test]
+fn a_vault_is_a_provider_and_what_it_does_not_have_is_looked_for_on() {
+    let (site, web) = (Site::new(), Web::start([]));
+    web.put("/v1/kv/data/shop/a", r#"{"data":{"data":{"value":"from the vault"}}}"#);
+    let config = |url: &str| {
+        let config =
+            format!("type = \"vault\"\nurl = \"{url}\"\ntoken = \"s3cret\"\nmount = \"kv\"\nprefix = \"shop\"");
+        site.write("config.toml", &format!("[[variables_provider]]\n{config}\n"));
+    };
+    config(&web.url(""));
+    let up = site.up(&["--runtime-config-file", "config.toml"]).env("SPIN_VARIABLE_A", "environment");
+    let (answer, _) = site.ask(up.env("SPIN_VARIABLE_B", "environment"), "/variable/all");
+    assert!(answer.starts_with("from the vault/environment/"), "{answer}");
+    config("http://127.0.0.1:1");
+    let refused = site.up(&["--runtime-config-file", "config.toml"]).run();
+    assert_eq!(refused.code, Some(1), "{}", refused.snapshot());
+    assert!(refused.stderr.contains("http://127.0.0.1:1/v1/kv/data/shop/a"), "{}", refused.stderr);
+    assert!(!refused.stderr.contains("s3cret"), "{}", refused.stderr);
 }

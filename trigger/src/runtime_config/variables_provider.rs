@@ -2,19 +2,21 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use spin_app_model::document::{Table, did_you_mean, quoted};
-use spin_component_runtime::variables::{Environment, Provider};
+use spin_component_runtime::variables::{Environment, Provider, Vault, VaultError};
 
-const TYPES: &[&str] = &["static", "env"];
+const TYPES: &[&str] = &["static", "env", "vault"];
 
 /// Types of the public ecosystem that have no effect here yet.
-const LATER: &[&str] = &["vault", "azure_key_vault"];
+const LATER: &[&str] = &["azure_key_vault"];
 
 /// One provider, as the file describes it.
 pub(super) enum VariablesProvider {
     Static { values: BTreeMap<String, String> },
     Env { prefix: Option<String>, dotenv_path: Option<PathBuf> },
+    Vault(Arc<Vault>),
 }
 
 impl VariablesProvider {
@@ -38,6 +40,28 @@ impl VariablesProvider {
                 let dotenv_path = table.plain_text("dotenv_path").map(|path| folder.join(path));
                 Some(Self::Env { prefix: table.plain_text("prefix"), dotenv_path })
             }
+            "vault" => {
+                table.expect_only(&["type", "url", "token", "mount", "prefix"], &[]);
+                for key in ["url", "token", "mount"].into_iter().filter(|key| table.get(key).is_none()) {
+                    table.missing(key, "a vault is named by `url`, `token` and `mount`");
+                }
+                let (url, token, mount) = (table.text("url"), table.text("token"), table.plain_text("mount"));
+                let (prefix, url, token) = (table.plain_text("prefix"), url?, token?);
+                let vault = Vault::new(&url.value, &token.value, &mount?, prefix.as_deref());
+                // Neither is quoted: whoever mixes them up would see the token.
+                let wrong = |error: VaultError| match error {
+                    VaultError::Token => (token.at, table.field_name("token")),
+                    _ => (url.at, table.field_name("url")),
+                };
+                match vault {
+                    Ok(vault) => Some(Self::Vault(Arc::new(vault))),
+                    Err(error) => {
+                        let (at, key) = wrong(error);
+                        table.report.add(at, format!("{key} {error}"), None);
+                        None
+                    }
+                }
+            }
             other => {
                 let (message, help) = if LATER.contains(&other) {
                     let message = format!("the type {} is not in this version of the trigger", quoted(other));
@@ -58,6 +82,7 @@ impl VariablesProvider {
         match self {
             Self::Static { .. } => "static",
             Self::Env { .. } => "env",
+            Self::Vault(_) => "vault",
         }
     }
 
@@ -68,6 +93,7 @@ impl VariablesProvider {
             Self::Env { prefix, dotenv_path } => {
                 Provider::Environment(Environment::new(prefix.as_deref(), dotenv_path.clone()))
             }
+            Self::Vault(vault) => Provider::Vault(Arc::clone(vault)),
         }
     }
 }

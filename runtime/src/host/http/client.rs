@@ -26,7 +26,7 @@ const IDLE_WHERE_BOUNDED: Duration = Duration::from_millis(200);
 ///
 /// All of them are made with the same roots and no client certificate. Clients with other TLS settings must not share
 /// a pool: a connection that was made with one component's certificate is not another's to use.
-pub(in crate::host) struct HttpClient {
+pub(crate) struct HttpClient {
     /// HTTP/1.1, or over TLS what the server prefers of that and HTTP/2.
     negotiated: Client<Connector, WasiBody>,
     /// HTTP/2 without TLS, for the one authority that is known to speak it.
@@ -34,7 +34,7 @@ pub(in crate::host) struct HttpClient {
 }
 
 impl HttpClient {
-    pub(in crate::host) fn new(egress: Arc<Egress>, options: &HttpOptions) -> Self {
+    pub(crate) fn new(egress: Arc<Egress>, options: &HttpOptions) -> Self {
         let places = Places::new(options.max_connections);
         let idle = if egress.is_bounded() || places.are_bounded() { IDLE_WHERE_BOUNDED } else { IDLE };
         let kept = if options.connection_pooling { usize::MAX } else { 0 };
@@ -53,7 +53,7 @@ impl HttpClient {
 
     /// Sends a request whose URI was made from a destination that a gate has let through. Its `Host` must be absent: the
     /// client sets it.
-    pub(in crate::host) async fn send(&self, mut request: Request, timeouts: Timeouts) -> Result<Response, Error> {
+    pub(crate) async fn send(&self, mut request: Request, timeouts: Timeouts) -> Result<Response, Error> {
         let uri = request.uri();
         let client = match &self.prior_knowledge {
             Some((known, client))
