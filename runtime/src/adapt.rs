@@ -1,27 +1,33 @@
 //! What a file of code is, the text form of WebAssembly, and core modules that can be made components.
 //!
-//! Toolchains for WASI preview 1 make core modules. One that is a command, a program with a `_start` and nothing but
-//! WASI, becomes a component that exports `wasi:cli/run` when the engine's adapter is put between it and WASI 0.2.
+//! Toolchains of before the component model make core modules. Which of the engine's adapters is put between one and
+//! WASI 0.2 is read off the module, by the rules of the public ecosystem (host-interfaces: legacy core modules):
+//!
+//! 1. One with a `component-type` section that wit-bindgen 0.5 or later wrote has a world of its own: the reactor adapter.
+//! 2. One with a `_start` and no trace of bindings is a program: the command adapter.
+//! 3. Any other can't be adapted, and is told why.
+//!
 //! The conversion takes about ten milliseconds, so its result isn't kept; the compiled code is.
 
+mod producers;
 pub(crate) mod release_candidate;
 
 use std::borrow::Cow;
 use std::path::Path;
 
 use wasi_preview1_component_adapter_provider::{
-    WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER,
+    WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER,
 };
-use wasmparser::{ExternalKind, Parser, Payload, ProducersSectionReader};
+use wasmparser::{ExternalKind, Parser, Payload};
 use wit_component::ComponentEncoder;
 
 /// What a file holds.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum FileKind {
     Component,
-    /// A core module that [`command`] makes a component.
-    Command,
-    /// Nothing that runs here: what it is instead, and what to do.
+    /// A core module, which [`component`] may make a component.
+    Module,
+    /// Nothing that runs here: what it is instead.
     Other(&'static str),
 }
 
@@ -34,6 +40,23 @@ pub enum AdaptError {
         "it was built with clang {0}, whose WASI library corrupts memory (wasi-sdk before 19); build it with a newer one"
     )]
     Toolchain(String),
+    /// Its bindings are of an ABI that nothing adapts.
+    #[error(
+        "cannot adapt modules created with wit-bindgen version {0}; build it with an SDK that uses wit-bindgen 0.5 or later"
+    )]
+    WitBindgen(String),
+    /// It is of the SDKs of before the component model.
+    #[error(
+        "it was built with an SDK of the first generation (it exports {0}), which this version of the trigger does not run; \
+         build it with a newer SDK"
+    )]
+    FirstGeneration(&'static str),
+    /// It says nothing about what it imports and exports.
+    #[error(
+        "it is a core module that says nothing of its interfaces: neither a program with _start nor bindings of \
+         wit-bindgen; build it with a newer SDK, or for the target wasm32-wasip2"
+    )]
+    NoInterfaces,
     /// The encoder refuses it.
     #[error("{0}")]
     Encode(String),
@@ -41,6 +64,10 @@ pub enum AdaptError {
 
 /// The first clang whose WASI library can be adapted.
 const FIRST_SOUND_CLANG: [u32; 3] = [15, 0, 7];
+
+/// What marks modules of the first generation.
+const FIRST_GENERATION: [&str; 4] =
+    ["canonical_abi_realloc", "canonical_abi_free", "handle-http-request", "handle-redis-message"];
 
 /// The binary form of what a file holds. Text is only looked for where the name promises it, so that anything else that
 /// isn't WebAssembly is called that.
@@ -55,75 +82,77 @@ pub(crate) fn binary(bytes: Vec<u8>, path: &Path) -> Result<Vec<u8>, wat::Error>
     })
 }
 
-/// What a file is, by its first bytes and, for a core module, by what it exports.
+/// What a file is, by its first bytes.
 pub(crate) fn kind(bytes: &[u8]) -> FileKind {
     match bytes.get(..8) {
         Some([0x00, b'a', b's', b'm', _, _, 0x01, 0x00]) => FileKind::Component,
-        Some([0x00, b'a', b's', b'm', 0x01, 0x00, 0x00, 0x00]) if is_command(bytes) => FileKind::Command,
-        Some([0x00, b'a', b's', b'm', 0x01, 0x00, 0x00, 0x00]) => FileKind::Other(
-            "is a core module, not a component; this version of the trigger runs components and commands of WASI \
-             preview 1 only: build it with a newer SDK, or for the target wasm32-wasip2",
-        ),
+        Some([0x00, b'a', b's', b'm', 0x01, 0x00, 0x00, 0x00]) => FileKind::Module,
         _ => FileKind::Other("is not WebAssembly"),
     }
 }
 
-/// A module with `_start` that needs no bindings of a component's world. What can't be read is left to the engine,
-/// whose message is better.
-fn is_command(bytes: &[u8]) -> bool {
-    let mut starts = false;
-    for payload in Parser::new(0).parse_all(bytes) {
-        match payload {
-            Ok(Payload::ExportSection(exports)) => {
-                for export in exports.into_iter().flatten() {
-                    match export.name {
-                        "_start" => starts |= export.kind == ExternalKind::Func,
-                        "cabi_realloc" | "canonical_abi_realloc" => return false,
-                        _ => {}
-                    }
-                }
-            }
-            Ok(Payload::CustomSection(section)) if section.name().starts_with("component-type") => return false,
-            Ok(_) => {}
-            Err(_) => return false,
-        }
-    }
-    starts
+/// The adapter that a module needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Adapter {
+    Reactor,
+    Command,
 }
 
-/// The component that a command is when the adapter is put to it.
+/// The component that a core module is when an adapter is put to it.
 ///
 /// # Errors
-/// When its toolchain is known to be broken, and when it imports what isn't WASI preview 1.
-pub(crate) fn command(module: &[u8]) -> Result<Vec<u8>, AdaptError> {
-    if let Some(version) = clang(module)
-        && is_unsound(&version)
-    {
-        return Err(AdaptError::Toolchain(version));
-    }
+/// When no adapter fits, and when it imports what isn't WASI preview 1.
+pub(crate) fn component(module: &[u8]) -> Result<Vec<u8>, AdaptError> {
+    let adapter = match adapter(module)? {
+        Adapter::Reactor => WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER,
+        Adapter::Command => WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER,
+    };
     ComponentEncoder::default()
         .validate(true)
         .module(module)
-        .and_then(|encoder| {
-            encoder.adapter(WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER)
-        })
+        .and_then(|encoder| encoder.adapter(WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, adapter))
         .and_then(|mut encoder| encoder.encode())
         .map_err(|error| AdaptError::Encode(format!("{error:#}")))
 }
 
-/// The clang that a module says it was compiled with.
-fn clang(module: &[u8]) -> Option<String> {
-    let producers = Parser::new(0).parse_all(module).find_map(|payload| match payload {
-        Ok(Payload::CustomSection(section)) if section.name() == "producers" => {
-            ProducersSectionReader::new(wasmparser::BinaryReader::new(section.data(), section.data_offset())).ok()
+fn adapter(module: &[u8]) -> Result<Adapter, AdaptError> {
+    if let Some(version) = producers::wit_bindgen(module) {
+        return if is_adaptable(&version) { Ok(Adapter::Reactor) } else { Err(AdaptError::WitBindgen(version)) };
+    }
+    let functions = exported_functions(module);
+    let exports = |name: &str| functions.contains(&name);
+    let has_bindings = exports("cabi_realloc") || exports("canonical_abi_realloc") || producers::has_world(module);
+    if exports("_start") && !has_bindings {
+        return match producers::clang(module) {
+            Some(version) if is_unsound(&version) => Err(AdaptError::Toolchain(version)),
+            _ => Ok(Adapter::Command),
+        };
+    }
+    match FIRST_GENERATION.into_iter().find(|name| exports(name)) {
+        Some(mark) => Err(AdaptError::FirstGeneration(mark)),
+        None => Err(AdaptError::NoInterfaces),
+    }
+}
+
+/// Whether the ABI of a wit-bindgen such as `0.16.0` is the one that components have: since 0.5, and no later rule is known.
+fn is_adaptable(version: &str) -> bool {
+    let parts: Vec<&str> = version.split('.').collect();
+    match parts.as_slice() {
+        ["0", minor] | ["0", minor, _] => minor.parse::<u32>().is_ok_and(|minor| minor >= 5),
+        _ => false,
+    }
+}
+
+/// The functions that a module exports. What can't be read is left to the encoder, whose message is better.
+fn exported_functions(module: &[u8]) -> Vec<&str> {
+    let mut names = Vec::new();
+    for payload in Parser::new(0).parse_all(module) {
+        if let Ok(Payload::ExportSection(exports)) = payload {
+            let functions = exports.into_iter().flatten().filter(|export| export.kind == ExternalKind::Func);
+            names.extend(functions.map(|export| export.name));
         }
-        _ => None,
-    })?;
-    let mut tools = producers.into_iter().flatten().filter(|field| field.name == "processed-by");
-    tools.find_map(|field| {
-        let clang = field.values.into_iter().flatten().find(|value| value.name == "clang")?;
-        Some(clang.version.to_owned())
-    })
+    }
+    names
 }
 
 /// Whether a version such as `15.0.6 (https://…)` or `14.0.4-wasi-sdk` is before the first sound one.
@@ -155,33 +184,92 @@ mod tests {
 
     const COMMAND: &str = r#"(module (memory (export "memory") 1) (func (export "_start")))"#;
 
+    fn refusal(text: &str) -> String {
+        component(&module(text)).expect_err(text).to_string()
+    }
+
     #[test]
     fn the_first_bytes_tell() {
         assert_eq!(kind(b"\0asm\x0d\0\x01\0..."), FileKind::Component);
-        assert!(matches!(kind(b"\0asm\x01\0\0\0"), FileKind::Other(what) if what.contains("core module")));
+        assert_eq!(kind(b"\0asm\x01\0\0\0"), FileKind::Module);
         assert!(matches!(kind(b"#!/bin/sh"), FileKind::Other(what) if what.contains("not WebAssembly")));
         assert!(matches!(kind(b""), FileKind::Other(_)));
     }
 
     #[test]
-    fn only_programs_without_bindings_are_commands() {
-        assert_eq!(kind(&module(COMMAND)), FileKind::Command);
-        for other in [
-            r#"(module (func (export "start")))"#,
-            r#"(module (global (export "_start") i32 (i32.const 0)))"#,
-            r#"(module (func (export "_start")) (func (export "cabi_realloc")))"#,
-            r#"(module (func (export "_start")) (func (export "canonical_abi_realloc")))"#,
-            r#"(module (func (export "_start")) (@custom "component-type:world" ""))"#,
+    fn what_cannot_be_adapted_is_told_which_rule_it_breaks() {
+        for (text, said) in [
+            (r#"(module (func (export "start")))"#, "says nothing of its interfaces"),
+            (r#"(module (global (export "_start") i32 (i32.const 0)))"#, "says nothing of its interfaces"),
+            (r#"(module (func (export "_start")) (func (export "cabi_realloc")))"#, "says nothing of its interfaces"),
+            (
+                r#"(module (func (export "_start")) (func (export "canonical_abi_realloc")))"#,
+                "first generation (it exports canonical_abi_realloc)",
+            ),
+            (r#"(module (func (export "handle-redis-message")))"#, "it exports handle-redis-message"),
         ] {
-            assert!(matches!(kind(&module(other)), FileKind::Other(_)), "{other}");
+            let message = refusal(text);
+            assert!(message.contains(said), "{text}: {message}");
+        }
+        // A section of that name that is none is no trace of bindings.
+        let text =
+            r#"(module (memory (export "memory") 1) (func (export "_start")) (@custom "component-type:world" ""))"#;
+        assert_eq!(adapter(&module(text)).expect("a program"), Adapter::Command);
+    }
+
+    #[test]
+    fn versions_of_bindings_whose_abi_is_known() {
+        for version in ["0.5.0", "0.5", "0.16.0", "0.57.1"] {
+            assert!(is_adaptable(version), "{version}");
+        }
+        for version in ["0.4.9", "0.2.0", "1.0.0", "0.x.0", "0", "", "0.5.0.1", "a"] {
+            assert!(!is_adaptable(version), "{version}");
+        }
+    }
+
+    /// A module with the bindings of a world that imports and exports something, as wit-bindgen of that version makes it.
+    fn bound(version: &str) -> Vec<u8> {
+        let module = r#"(module
+            (import "wasi_snapshot_preview1" "sched_yield" (func $yield (result i32)))
+            (import "our:pkg/gives" "number" (func $number (result i32)))
+            (memory (export "memory") 1)
+            (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) unreachable)
+            (func (export "our:pkg/takes#run") (result i32) (i32.add (call $yield) (call $number))))"#;
+        let wit = "package our:pkg;
+            interface gives { number: func() -> u32; }
+            interface takes { run: func() -> u32; }
+            world both { import gives; export takes; }";
+        producers::with_world(&self::module(module), wit, version)
+    }
+
+    #[test]
+    fn a_module_with_a_world_becomes_that_component() {
+        let made = component(&bound("0.16.0")).expect("a component");
+        let mut names = Vec::new();
+        for payload in Parser::new(0).parse_all(&made) {
+            match payload {
+                Ok(Payload::ComponentImportSection(imports)) => {
+                    names.extend(imports.into_iter().flatten().map(|import| import.name.name.to_owned()));
+                }
+                Ok(Payload::ComponentExportSection(exports)) => {
+                    names.extend(exports.into_iter().flatten().map(|export| export.name.name.to_owned()));
+                }
+                _ => {}
+            }
+        }
+        assert!(names.iter().any(|name| name == "our:pkg/gives"), "{names:?}");
+        assert!(names.iter().any(|name| name == "our:pkg/takes"), "{names:?}");
+        for version in ["0.4.0", "1.2.3"] {
+            let message = component(&bound(version)).expect_err("another ABI").to_string();
+            assert!(message.contains(&format!("wit-bindgen version {version}")), "{message}");
         }
     }
 
     #[test]
     fn a_command_becomes_a_component_that_exports_run() {
-        let component = command(&module(COMMAND)).expect("a component");
-        assert_eq!(kind(&component), FileKind::Component);
-        let exports = Parser::new(0).parse_all(&component).any(|payload| match payload {
+        let made = component(&module(COMMAND)).expect("a component");
+        assert_eq!(kind(&made), FileKind::Component);
+        let exports = Parser::new(0).parse_all(&made).any(|payload| match payload {
             Ok(Payload::ComponentExportSection(exports)) => {
                 exports.into_iter().flatten().any(|export| export.name.name.starts_with("wasi:cli/run@0.2."))
             }
@@ -193,7 +281,7 @@ mod tests {
     #[test]
     fn what_imports_more_than_wasi_is_refused_by_the_name_of_the_import() {
         let odd = r#"(module (import "env" "odd" (func)) (memory (export "memory") 1) (func (export "_start")))"#;
-        let message = command(&module(odd)).expect_err("refused").to_string();
+        let message = component(&module(odd)).expect_err("refused").to_string();
         assert!(message.contains("env"), "{message}");
     }
 
@@ -207,6 +295,6 @@ mod tests {
         }
         let old = r#"(module (memory (export "memory") 1) (func (export "_start"))
             (@custom "producers" "\01\0cprocessed-by\01\05clang\0614.0.4"))"#;
-        assert!(matches!(command(&module(old)), Err(AdaptError::Toolchain(version)) if version == "14.0.4"));
+        assert!(matches!(component(&module(old)), Err(AdaptError::Toolchain(version)) if version == "14.0.4"));
     }
 }

@@ -363,7 +363,7 @@ impl Compiler<'_> {
         let bytes = adapt::binary(bytes, &job.path).map_err(|source| PrepareError::Text { id: id(), source })?;
         let bytes = match adapt::kind(&bytes) {
             FileKind::Component => adapt::release_candidate::rename(bytes),
-            FileKind::Command => adapt::command(&bytes).map_err(|source| PrepareError::Adapt {
+            FileKind::Module => adapt::component(&bytes).map_err(|source| PrepareError::Adapt {
                 id: id(),
                 path: job.path.clone(),
                 source,

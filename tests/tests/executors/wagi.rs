@@ -227,8 +227,8 @@ fn the_error_stream_goes_to_the_log_and_instances_are_fresh() {
 #[test]
 fn modules_that_are_no_commands_are_refused() {
     for (module, reason) in [
-        ("(module (func (export \"main\")))", "is a core module, not a component"),
-        ("(module (func (export \"_start\")) (func (export \"cabi_realloc\")))", "is a core module, not a component"),
+        ("(module (func (export \"main\")))", "says nothing of its interfaces"),
+        ("(module (func (export \"_start\")) (func (export \"cabi_realloc\")))", "says nothing of its interfaces"),
         ("(module (import \"env\" \"odd\" (func)) (func (export \"_start\")))", "can't be made a component"),
     ] {
         let ended = refused(&entry("probe", "/...", "odd", WAGI), |app| {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use spin_app_model::lock::LockedApp;
 
@@ -18,7 +19,8 @@ fn gate(entries: &str) -> Gate {
             {{"id":"Two_3","source":{{"content_type":"application/wasm","source":"file:///two.wasm"}}}}]}}"#
     );
     let app = LockedApp::from_json(json.as_bytes()).expect("a lock");
-    let variables = Variables::resolve(&app, &BTreeMap::new(), &[]).expect("resolved");
+    let variables = Variables::resolve(&app, &BTreeMap::new(), &[]).now_or_never().expect("nobody to wait for");
+    let variables = variables.expect("resolved");
     let one = app.component(&"one".parse().expect("an id")).expect("it is there");
     Gate::new(&app, one, &variables)
 }

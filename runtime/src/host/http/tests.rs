@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use bytes::Bytes;
+use futures_util::FutureExt;
 use http_body_util::{BodyExt, Empty, Full};
 use spin_app_model::lock::LockedApp;
 
@@ -17,7 +18,8 @@ fn component(egress: &EgressOptions) -> ComponentHttp {
         "source":{"content_type":"application/wasm","source":"file:///one.wasm"},
         "metadata":{"allowed_outbound_hosts":["*://*:*"]}}]}"#;
     let app = LockedApp::from_json(json.as_bytes()).expect("a lock");
-    let variables = Variables::resolve(&app, &BTreeMap::new(), &[]).expect("resolved");
+    let variables = Variables::resolve(&app, &BTreeMap::new(), &[]).now_or_never().expect("nobody to wait for");
+    let variables = variables.expect("resolved");
     let one = app.components.first().expect("it is there");
     ComponentHttp {
         component: one.id.clone(),
