@@ -4,7 +4,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use spin_tests::{World, repository};
+use spin_tests::{World, guest, repository};
 
 #[test]
 fn our_triggers_keep_to_the_protocol() {
@@ -14,6 +14,28 @@ fn our_triggers_keep_to_the_protocol() {
         let run = world.program("spin-trigger-conformance").args([executable]).run();
         assert_eq!(run.code, Some(0), "{trigger}\n{}", run.snapshot());
     }
+}
+
+/// It needs something to run, which goes on for long enough to be looked at.
+#[test]
+fn the_command_trigger_keeps_to_the_protocol_while_its_component_runs() {
+    let world = World::new();
+    let lock = serde_json::json!({
+        "spin_lock_version": 0,
+        "metadata": { "name": "app", "trigger": { "type": "command" } },
+        "triggers": [{ "id": "one", "trigger_type": "command", "trigger_config": { "component": "one" } }],
+        "components": [{
+            "id": "one",
+            "source": {
+                "content_type": "application/wasm",
+                "source": format!("file://{}", guest("command-probe").display()),
+            },
+        }],
+    });
+    let lock = world.write("spin.lock", lock.to_string());
+    let kit = world.program("spin-trigger-conformance").args([world.dist().bin("trigger-command")]);
+    let run = kit.args(["--lock"]).args([lock]).args(["--", "--", "sleep=2500"]).run();
+    assert_eq!(run.code, Some(0), "{}", run.snapshot());
 }
 
 #[test]

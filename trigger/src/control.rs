@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use spin_app_model::TriggerType;
 use spin_app_model::launch::env::CONTROL;
 use spin_app_model::launch::{
-    ControlAddress, Endpoint, FEATURES, Failed, Generation, Hello, HostMessage, LineReader, Progress, Ready, Rejected,
-    TriggerMessage,
+    ControlAddress, Endpoint, FEATURES, Failed, Generation, Hello, HostMessage, LineReader, Progress, RELOAD, Ready,
+    Rejected, TriggerMessage,
 };
 
 use tokio::sync::mpsc::UnboundedSender;
@@ -32,7 +32,11 @@ impl Control {
     ///
     /// # Errors
     /// When the host can't be reached: it is gone, and so is the reason to run.
-    pub(crate) fn connect(trigger_type: TriggerType, version: &str) -> Result<(Self, Option<UnixStream>), Error> {
+    pub(crate) fn connect(
+        trigger_type: TriggerType,
+        version: &str,
+        reloads: bool,
+    ) -> Result<(Self, Option<UnixStream>), Error> {
         let Some(address) = std::env::var_os(CONTROL) else { return Ok((Self::default(), None)) };
         let unreachable = |why: String| {
             let address = address.to_string_lossy();
@@ -46,7 +50,8 @@ impl Control {
         let stream = UnixStream::connect(parsed.path()).map_err(|error| unreachable(error.to_string()))?;
         let reader = stream.try_clone().map_err(|error| unreachable(error.to_string()))?;
         let control = Self { health: Health::default(), writer: Some(Arc::new(Mutex::new(stream))) };
-        control.send(&TriggerMessage::Hello(Hello::new(trigger_type, version).with_features(FEATURES)));
+        let features: Vec<&str> = FEATURES.iter().copied().filter(|&feature| reloads || feature != RELOAD).collect();
+        control.send(&TriggerMessage::Hello(Hello::new(trigger_type, version).with_features(&features)));
         Ok((control, Some(reader)))
     }
 

@@ -113,7 +113,8 @@ fn tell(line: &str) {
 fn serve<T: Trigger>(arguments: Arguments<T::Flags>) -> Result<(), (Error, Control)> {
     let trigger_type: TriggerType =
         T::TYPE.parse().map_err(|error| (Error::new("trigger::type", error), Control::default()))?;
-    let (control, channel) = Control::connect(trigger_type, T::VERSION).map_err(|error| (error, Control::default()))?;
+    let (control, channel) =
+        Control::connect(trigger_type, T::VERSION, T::RELOADS).map_err(|error| (error, Control::default()))?;
     let start = || -> Result<(), Error> {
         let threads = executor()
             .map_err(|error| Error::new("trigger::threads", format!("the executor can't be started: {error}")))?;

@@ -22,6 +22,10 @@ pub trait Trigger: Sized + Send + 'static {
     /// The version shown to the host; normally `env!("CARGO_PKG_VERSION")`.
     const VERSION: &'static str;
 
+    /// Whether it takes new generations of its app while it runs. Default: yes. One that has a single event, such as a job,
+    /// can't: the host then says that a restart is needed.
+    const RELOADS: bool = true;
+
     /// One `[[trigger.T]]` entry. The component, if the entry names one, is in its field `component`.
     type Config: DeserializeOwned + Send + Sync + 'static;
 

@@ -44,6 +44,8 @@ struct CommandTrigger {
 impl Trigger for CommandTrigger {
     const TYPE: &'static str = "command";
     const VERSION: &'static str = env!("CARGO_PKG_VERSION");
+    // Its one event is under way; another generation would run the component a second time.
+    const RELOADS: bool = false;
     type Config = Entry;
     type Settings = ();
     type Flags = CommandFlags;
