@@ -123,7 +123,7 @@ fn what_could_only_fail_later_is_refused_with_its_component() {
         ),
         (
             with(&[("/components/0/metadata", json!({ "databases": ["x"] }))]),
-            &["unknown databases label \"x\" for component \"one\""],
+            &["unknown sqlite_databases label \"x\" for component \"one\""],
         ),
     ];
     for (lock, parts) in rows {
