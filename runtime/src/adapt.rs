@@ -228,7 +228,7 @@ mod tests {
     }
 
     /// A module with the bindings of a world that imports and exports something, as wit-bindgen of that version makes it.
-    fn bound(version: &str) -> Vec<u8> {
+    fn bound(version: &str, is_older_form: bool) -> Vec<u8> {
         let module = r#"(module
             (import "wasi_snapshot_preview1" "sched_yield" (func $yield (result i32)))
             (import "our:pkg/gives" "number" (func $number (result i32)))
@@ -239,28 +239,30 @@ mod tests {
             interface gives { number: func() -> u32; }
             interface takes { run: func() -> u32; }
             world both { import gives; export takes; }";
-        producers::with_world(&self::module(module), wit, version)
+        producers::with_world(&self::module(module), wit, version, is_older_form)
     }
 
     #[test]
     fn a_module_with_a_world_becomes_that_component() {
-        let made = component(&bound("0.16.0")).expect("a component");
-        let mut names = Vec::new();
-        for payload in Parser::new(0).parse_all(&made) {
-            match payload {
-                Ok(Payload::ComponentImportSection(imports)) => {
-                    names.extend(imports.into_iter().flatten().map(|import| import.name.name.to_owned()));
+        for is_older_form in [false, true] {
+            let made = component(&bound("0.16.0", is_older_form)).expect("a component");
+            let mut names = Vec::new();
+            for payload in Parser::new(0).parse_all(&made) {
+                match payload {
+                    Ok(Payload::ComponentImportSection(imports)) => {
+                        names.extend(imports.into_iter().flatten().map(|import| import.name.name.to_owned()));
+                    }
+                    Ok(Payload::ComponentExportSection(exports)) => {
+                        names.extend(exports.into_iter().flatten().map(|export| export.name.name.to_owned()));
+                    }
+                    _ => {}
                 }
-                Ok(Payload::ComponentExportSection(exports)) => {
-                    names.extend(exports.into_iter().flatten().map(|export| export.name.name.to_owned()));
-                }
-                _ => {}
             }
+            assert!(names.iter().any(|name| name == "our:pkg/gives"), "{names:?}");
+            assert!(names.iter().any(|name| name == "our:pkg/takes"), "{names:?}");
         }
-        assert!(names.iter().any(|name| name == "our:pkg/gives"), "{names:?}");
-        assert!(names.iter().any(|name| name == "our:pkg/takes"), "{names:?}");
         for version in ["0.4.0", "1.2.3"] {
-            let message = component(&bound(version)).expect_err("another ABI").to_string();
+            let message = component(&bound(version, false)).expect_err("another ABI").to_string();
             assert!(message.contains(&format!("wit-bindgen version {version}")), "{message}");
         }
     }

@@ -23,11 +23,29 @@ pub(super) fn has_world(module: &[u8]) -> bool {
 
 fn worlds(module: &[u8]) -> impl Iterator<Item = &[u8]> {
     let sections = Parser::new(0).parse_all(module).filter_map(|payload| match payload {
-        Ok(Payload::CustomSection(section)) if section.name().starts_with(WORLD) => Some(section.data()),
+        Ok(Payload::CustomSection(section)) if section.name().starts_with(WORLD) => component(section.data()),
         _ => None,
     });
-    sections.filter(|data| !data.is_empty() && Parser::new(0).parse_all(data).all(|payload| payload.is_ok()))
+    sections.filter(|world| Parser::new(0).parse_all(world).all(|payload| payload.is_ok()))
 }
+
+/// The component in a section: all of it, or in the form of before wit-component 0.20 what follows the number of the form,
+/// the encoding of texts and the name of the world.
+fn component(section: &[u8]) -> Option<&[u8]> {
+    match section.first()? {
+        0 => Some(section),
+        &OLDER_FORM => {
+            let mut reader = BinaryReader::new(section, 0);
+            reader.read_u8().ok()?;
+            reader.read_u8().ok()?;
+            reader.read_string().ok()?;
+            section.get(reader.original_position()..)
+        }
+        _ => None,
+    }
+}
+
+const OLDER_FORM: u8 = 3;
 
 fn processed_by(binary: &[u8], is_it: impl Fn(&str) -> bool) -> Option<String> {
     Parser::new(0).parse_all(binary).find_map(|payload| {
@@ -46,7 +64,7 @@ fn processed_by(binary: &[u8], is_it: impl Fn(&str) -> bool) -> Option<String> {
 
 /// A module with a world, for tests: as a wit-bindgen of that version writes it.
 #[cfg(test)]
-pub(super) fn with_world(module: &[u8], wit: &str, version: &str) -> Vec<u8> {
+pub(super) fn with_world(module: &[u8], wit: &str, version: &str, is_older_form: bool) -> Vec<u8> {
     use wasm_encoder::{CustomSection, Encode, ProducersField, ProducersSection, Section};
 
     let mut resolve = wit_parser::Resolve::default();
@@ -59,6 +77,9 @@ pub(super) fn with_world(module: &[u8], wit: &str, version: &str) -> Vec<u8> {
     producers.field("processed-by", &tools);
     data.push(producers.id());
     producers.encode(&mut data);
+    if is_older_form {
+        data.splice(0..0, *b"\x03\x00\x04both");
+    }
     let section = CustomSection { name: "component-type:both".into(), data: data.into() };
     let mut module = module.to_vec();
     module.push(section.id());
