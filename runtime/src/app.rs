@@ -15,12 +15,10 @@ use crate::adapt::{self, FileKind};
 use crate::aot::CompiledCode;
 use crate::component::{Component, PrepareError, Shared};
 use crate::engine::{EngineOptions, RunningEngine};
-use crate::host;
 use crate::host::egress::{Egress, EgressOptions, Gate};
 use crate::host::files::{MountOptions, Mounts};
 use crate::host::http::{ComponentHttp, HttpNetwork, HttpOptions};
-use crate::host::key_value::{KeyValueOptions, KeyValueStores};
-use crate::host::sqlite::{Databases, SqliteOptions};
+use crate::host::{self, AppHost, ComponentContext, HostOptions};
 use crate::http::Loopback;
 use crate::instance::HostState;
 use crate::limits::Limits;
@@ -45,10 +43,8 @@ pub struct AppOptions {
     pub egress: EgressOptions,
     /// Requests that components send.
     pub outbound_http: HttpOptions,
-    /// Key-value stores.
-    pub key_value: KeyValueOptions,
-    /// SQLite databases.
-    pub sqlite: SqliteOptions,
+    /// Everything else that components import.
+    pub host: HostOptions,
     /// Adds what components can import besides what every trigger offers. Default: nothing.
     pub link: fn(&mut Linker<HostState>) -> wasmtime::Result<()>,
     /// Held by every component and every instance: when it is dropped, nothing of the app runs any more and none of its
@@ -67,8 +63,7 @@ impl AppOptions {
             mounts: MountOptions::default(),
             egress: EgressOptions::default(),
             outbound_http: HttpOptions::default(),
-            key_value: KeyValueOptions::default(),
-            sqlite: SqliteOptions::default(),
+            host: HostOptions::default(),
             link: |_| Ok(()),
             lease: None,
         }
@@ -80,8 +75,7 @@ pub struct App {
     components: BTreeMap<ComponentId, Arc<Component>>,
     instances: Arc<Permits>,
     http: Arc<HttpNetwork>,
-    key_value: Arc<KeyValueStores>,
-    sqlite: Arc<Databases>,
+    host: AppHost,
     // Last: components use the engine until they are gone.
     engine: Arc<RunningEngine>,
 }
@@ -102,12 +96,12 @@ impl App {
         on_progress: &(dyn Fn(usize, usize) + Sync),
     ) -> Result<Self, PrepareError> {
         let places = options.engine.max_instances as usize;
+        let egress = Arc::new(Egress::new(&options.egress));
         let ground = Ground {
             engine: Arc::new(RunningEngine::new(&options.engine).map_err(PrepareError::Engine)?),
             instances: Arc::new(Permits::new(places, places)),
-            http: HttpNetwork::new(Arc::new(Egress::new(&options.egress)), &options.outbound_http),
-            key_value: KeyValueStores::new(&options.key_value),
-            sqlite: Databases::new(&options.sqlite),
+            host: AppHost::new(&options.host, &egress),
+            http: HttpNetwork::new(egress, &options.outbound_http),
         };
         Self::prepare_on(ground, locked, ids, variables, options, on_progress)
     }
@@ -131,8 +125,7 @@ impl App {
             engine: Arc::clone(&self.engine),
             instances: Arc::clone(&self.instances),
             http: self.http.successor(),
-            key_value: Arc::clone(&self.key_value),
-            sqlite: Arc::clone(&self.sqlite),
+            host: self.host.clone(),
         };
         Self::prepare_on(ground, locked, ids, variables, options, on_progress)
     }
@@ -158,8 +151,7 @@ impl App {
                 limits: options.limits.clone(),
                 instances: ground.instances,
                 output: Arc::clone(&options.output),
-                key_value: ground.key_value,
-                sqlite: ground.sqlite,
+                host: ground.host,
                 lease: options.lease.clone(),
             },
             variables,
@@ -189,8 +181,7 @@ impl App {
             None => Ok(Self {
                 components,
                 instances: compiler.shared.instances,
-                key_value: compiler.shared.key_value,
-                sqlite: compiler.shared.sqlite,
+                host: compiler.shared.host,
                 http,
                 engine: ground.engine,
             }),
@@ -228,11 +219,11 @@ impl App {
     pub async fn seed(&self, values: &[(String, String)], statements: &[(String, String)]) -> Result<(), SeedError> {
         for (key, value) in values {
             let failed = |reason: String| SeedError::KeyValue { key: key.clone(), reason };
-            self.key_value.seed(key, value).await.map_err(|failure| failed(failure.to_string()))?;
+            self.host.key_value.seed(key, value).await.map_err(|failure| failed(failure.to_string()))?;
         }
         for (label, text) in statements {
             let failed = |reason: String| SeedError::Sqlite { label: label.clone(), reason };
-            self.sqlite.seed(label, text).await.map_err(|failure| failed(failure.to_string()))?;
+            self.host.sqlite.seed(label, text).await.map_err(|failure| failed(failure.to_string()))?;
         }
         Ok(())
     }
@@ -270,8 +261,7 @@ struct Ground {
     engine: Arc<RunningEngine>,
     instances: Arc<Permits>,
     http: HttpNetwork,
-    key_value: Arc<KeyValueStores>,
-    sqlite: Arc<Databases>,
+    host: AppHost,
 }
 
 /// One component to compile.
@@ -350,11 +340,9 @@ impl Compiler<'_> {
         let id = || locked.id.clone();
         let values = self.variables.of_component(locked)?;
         let mounts = Mounts::new(locked, self.mounts)?;
-        let http = ComponentHttp {
-            component: locked.id.clone(),
-            gate: Gate::new(self.app, locked, self.variables),
-            network: Arc::clone(self.http),
-        };
+        let gate = Arc::new(Gate::new(self.app, locked, self.variables));
+        let http =
+            ComponentHttp { component: locked.id.clone(), gate: Arc::clone(&gate), network: Arc::clone(self.http) };
         let bytes = std::fs::read(&job.path).map_err(|source| PrepareError::Read {
             id: id(),
             path: job.path.clone(),
@@ -376,7 +364,8 @@ impl Compiler<'_> {
         }
         .map_err(|source| PrepareError::Compile { id: id(), path: job.path.clone(), source })?;
         let pre = self.linker.instantiate_pre(&compiled).map_err(|source| PrepareError::Link { id: id(), source })?;
-        Ok(Component::new(locked, values, mounts, http, pre, &self.shared))
+        let of = ComponentContext { locked, variables: &values, gate: &gate };
+        Ok(Component::new(&of, mounts, http, pre, &self.shared))
     }
 }
 

@@ -7,16 +7,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use spin_app_model::ComponentId;
-use spin_app_model::lock::LockedComponent;
 use wasmtime::component::InstancePre;
 use wasmtime::{Engine, Store};
 
 use crate::host::files::Mounts;
 use crate::host::http::ComponentHttp;
-use crate::host::key_value::{ComponentStores, KeyValueStores};
-use crate::host::sqlite::{ComponentDatabases, Databases};
-use crate::host::variables::ComponentVariables;
 use crate::host::wasi::{CommandLine, WasiTemplate};
+use crate::host::{AppHost, ComponentContext, ComponentHost};
 use crate::http::{EventContext, Handler};
 use crate::instance::{EventInstance, HostState, Lease, new_store, new_store_with};
 use crate::limits::Limits;
@@ -120,9 +117,7 @@ pub enum PrepareError {
 pub(crate) struct Template {
     pub(crate) id: ComponentId,
     pub(crate) wasi: WasiTemplate,
-    pub(crate) variables: ComponentVariables,
-    pub(crate) key_value: ComponentStores,
-    pub(crate) sqlite: ComponentDatabases,
+    pub(crate) host: Arc<ComponentHost>,
     pub(crate) http: Arc<ComponentHttp>,
     pub(crate) lease: Arc<Lease>,
 }
@@ -141,26 +136,22 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     pub(crate) instances: Arc<Permits>,
     pub(crate) output: Arc<dyn Output>,
-    pub(crate) key_value: Arc<KeyValueStores>,
-    pub(crate) sqlite: Arc<Databases>,
+    pub(crate) host: AppHost,
     pub(crate) lease: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 impl Component {
     pub(crate) fn new(
-        locked: &LockedComponent,
-        variables: BTreeMap<String, String>,
+        of: &ComponentContext<'_>,
         mounts: Mounts,
         http: ComponentHttp,
         pre: InstancePre<HostState>,
         shared: &Shared,
     ) -> Self {
         let template = Template {
-            id: locked.id.clone(),
-            wasi: WasiTemplate::new(&locked.id, locked.env.clone(), mounts, &*shared.output),
-            variables: ComponentVariables::new(variables),
-            key_value: ComponentStores::new(locked, Arc::clone(&shared.key_value)),
-            sqlite: ComponentDatabases::new(locked, Arc::clone(&shared.sqlite)),
+            id: of.locked.id.clone(),
+            wasi: WasiTemplate::new(&of.locked.id, of.locked.env.clone(), mounts, &*shared.output),
+            host: Arc::new(ComponentHost::new(&shared.host, of)),
             http: Arc::new(http),
             lease: Arc::new(Lease(shared.lease.clone())),
         };

@@ -1,19 +1,36 @@
-//! What guests can import. One capability, one module: how it is linked, what it keeps for the app, what it
-//! keeps for one instance, and whether the component may use it.
+//! What guests can import. One capability, one module: how it is linked, what it keeps for the app, for a component and
+//! for one instance, and whether the component may use it.
+//!
+//! WASI and its HTTP are wired by hand, since the engine's own crates bring them. All else is a [`Capability`] with a
+//! line in the registry below.
 
+mod capability;
 pub(crate) mod egress;
 pub(crate) mod files;
 pub(crate) mod http;
 pub(crate) mod key_value;
 pub(crate) mod rows;
 pub(crate) mod sqlite;
-pub(crate) mod variables;
+mod variables;
 pub(crate) mod wasi;
+
+use std::sync::Arc;
 
 use wasmtime::Engine;
 use wasmtime::component::Linker;
 
 use crate::instance::HostState;
+pub(crate) use capability::{Capability, ComponentContext};
+use egress::Egress;
+
+capability::capabilities! {
+    /// Key-value stores.
+    key_value: key_value::KeyValue, key_value::KeyValueOptions;
+    /// SQLite databases.
+    sqlite: sqlite::Sqlite, sqlite::SqliteOptions;
+    ---
+    variables: variables::Variables;
+}
 
 /// A linker with everything that any generation of guests may import.
 ///
@@ -22,8 +39,6 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<HostState>> {
     let mut linker = Linker::new(engine);
     wasi::link(&mut linker)?;
     http::link(&mut linker)?;
-    variables::link(&mut linker)?;
-    key_value::link(&mut linker)?;
-    sqlite::link(&mut linker)?;
+    link_capabilities(&mut linker)?;
     Ok(linker)
 }

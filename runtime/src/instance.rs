@@ -11,9 +11,7 @@ use wasmtime_wasi_http::WasiHttpCtx;
 
 use crate::component::Template;
 use crate::host::http::OutboundHttp;
-use crate::host::key_value::ComponentStores;
-use crate::host::sqlite::ComponentDatabases;
-use crate::host::variables::ComponentVariables;
+use crate::host::{ComponentHost, InstanceHost};
 use crate::limits::{CpuMeter, Limits, MemoryMeter, MeterState};
 use crate::permits::Permit;
 
@@ -28,9 +26,8 @@ pub struct HostState {
     pub(crate) wasi: WasiCtx,
     pub(crate) http: WasiHttpCtx,
     pub(crate) outbound_http: OutboundHttp,
-    pub(crate) variables: ComponentVariables,
-    pub(crate) key_value: ComponentStores,
-    pub(crate) sqlite: ComponentDatabases,
+    pub(crate) component: Arc<ComponentHost>,
+    pub(crate) instance: InstanceHost,
     pub(crate) memory: MemoryMeter,
     pub(crate) meter: Arc<MeterState>,
     own: Option<Box<dyn Any + Send>>,
@@ -114,9 +111,8 @@ pub(crate) fn new_store_with(
         wasi,
         http: WasiHttpCtx::new(),
         outbound_http: OutboundHttp::new(Arc::clone(&template.http), cpu.state()),
-        variables: template.variables.clone(),
-        key_value: template.key_value.clone(),
-        sqlite: template.sqlite.clone(),
+        component: Arc::clone(&template.host),
+        instance: InstanceHost::default(),
         memory: MemoryMeter::new(limits),
         meter: cpu.state(),
         own: None,

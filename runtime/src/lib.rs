@@ -36,6 +36,7 @@ pub mod variables;
 
 pub use app::{App, AppOptions, SeedError};
 pub use component::{Component, InvokeError, PrepareError};
+pub use host::HostOptions;
 pub use host::egress::{Blocked, EgressOptions};
 pub use host::files::{MountError, MountOptions};
 pub use host::http::HttpOptions;

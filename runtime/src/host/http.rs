@@ -77,7 +77,7 @@ impl HttpNetwork {
 /// What all instances of one component send requests with.
 pub(crate) struct ComponentHttp {
     pub(crate) component: ComponentId,
-    pub(crate) gate: Gate,
+    pub(crate) gate: Arc<Gate>,
     pub(crate) network: Arc<HttpNetwork>,
 }
 

@@ -21,7 +21,9 @@ use futures_util::future::BoxFuture;
 use spin_app_model::lock::LockedComponent;
 use wasmtime::component::{HasData, Linker, Resource, ResourceTable, ResourceTableError};
 
-use crate::host::rows::{Budget, TooLarge, Writer, stream};
+use crate::host::egress::Egress;
+use crate::host::rows::{Budget, Failure, Writer, stream};
+use crate::host::{Capability, ComponentContext};
 use crate::instance::HostState;
 
 #[allow(missing_docs, reason = "generated; the WIT files carry the documentation")]
@@ -81,17 +83,6 @@ pub enum KeyValueStore {
     },
 }
 
-/// A back end that is not what it should be.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("{0}")]
-pub(crate) struct Failure(pub(crate) String);
-
-impl From<TooLarge> for Failure {
-    fn from(error: TooLarge) -> Self {
-        Self(error.to_string())
-    }
-}
-
 /// Keys with their values.
 pub(crate) type Values = Vec<(String, Vec<u8>)>;
 
@@ -140,7 +131,7 @@ pub(crate) struct KeyValueStores(BTreeMap<String, Arc<dyn Store>>);
 
 impl KeyValueStores {
     /// Opens nothing yet: files are made and servers are connected to when something is first asked of them.
-    pub(crate) fn new(options: &KeyValueOptions) -> Arc<Self> {
+    pub(crate) fn new(options: &KeyValueOptions) -> Self {
         let mut files = BTreeMap::new();
         let stores = options.stores.iter().map(|(label, store)| {
             let store: Arc<dyn Store> = match store {
@@ -157,7 +148,7 @@ impl KeyValueStores {
             };
             (label.clone(), store)
         });
-        Arc::new(Self(stores.collect()))
+        Self(stores.collect())
     }
 
     /// Sets a value in the default store.
@@ -172,15 +163,14 @@ impl KeyValueStores {
 }
 
 /// The stores that one component may open.
-#[derive(Clone)]
 pub(crate) struct ComponentStores {
-    allowed: Arc<BTreeSet<String>>,
+    allowed: BTreeSet<String>,
     stores: Arc<KeyValueStores>,
 }
 
 impl ComponentStores {
-    pub(crate) fn new(component: &LockedComponent, stores: Arc<KeyValueStores>) -> Self {
-        Self { allowed: Arc::new(component.metadata_list("key_value_stores").map(str::to_owned).collect()), stores }
+    fn new(component: &LockedComponent, stores: Arc<KeyValueStores>) -> Self {
+        Self { allowed: component.metadata_list("key_value_stores").map(str::to_owned).collect(), stores }
     }
 
     fn open(&self, label: &str) -> Result<OpenStore, Refused> {
@@ -284,16 +274,34 @@ impl HasData for Host {
 }
 
 fn view(state: &mut HostState) -> View<'_> {
-    View { stores: &state.key_value, table: &mut state.table }
+    View { stores: &state.component.key_value, table: &mut state.table }
 }
 
-pub(crate) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
-    bindings::fermyon::spin::key_value::add_to_linker::<_, Host>(linker, view)?;
-    bindings::fermyon::spin2_0_0::key_value::add_to_linker::<_, Host>(linker, view)?;
-    bindings::spin::key_value::key_value::add_to_linker::<_, Host>(linker, view)?;
-    bindings::wasi::keyvalue::store::add_to_linker::<_, Host>(linker, view)?;
-    bindings::wasi::keyvalue::atomics::add_to_linker::<_, Host>(linker, view)?;
-    bindings::wasi::keyvalue::batch::add_to_linker::<_, Host>(linker, view)
+/// The capability.
+pub(crate) struct KeyValue;
+
+impl Capability for KeyValue {
+    type Options = KeyValueOptions;
+    type App = KeyValueStores;
+    type Component = ComponentStores;
+    type Instance = ();
+
+    fn app(options: &KeyValueOptions, _: &Arc<Egress>) -> KeyValueStores {
+        KeyValueStores::new(options)
+    }
+
+    fn component(app: &Arc<KeyValueStores>, of: &ComponentContext<'_>) -> ComponentStores {
+        ComponentStores::new(of.locked, Arc::clone(app))
+    }
+
+    fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
+        bindings::fermyon::spin::key_value::add_to_linker::<_, Host>(linker, view)?;
+        bindings::fermyon::spin2_0_0::key_value::add_to_linker::<_, Host>(linker, view)?;
+        bindings::spin::key_value::key_value::add_to_linker::<_, Host>(linker, view)?;
+        bindings::wasi::keyvalue::store::add_to_linker::<_, Host>(linker, view)?;
+        bindings::wasi::keyvalue::atomics::add_to_linker::<_, Host>(linker, view)?;
+        bindings::wasi::keyvalue::batch::add_to_linker::<_, Host>(linker, view)
+    }
 }
 
 #[cfg(test)]

@@ -25,6 +25,23 @@ const BATCH_AGE: Duration = Duration::from_millis(5);
 #[error("query result exceeds limit of {MOST_BUFFERED} bytes")]
 pub(crate) struct TooLarge;
 
+/// What went wrong in a back end, in words for the guest.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Failure(pub(crate) String);
+
+impl From<TooLarge> for Failure {
+    fn from(error: TooLarge) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
 /// How much of one result may still come.
 #[derive(Debug)]
 pub(crate) struct Budget {

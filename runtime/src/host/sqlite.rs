@@ -24,7 +24,8 @@ use self::bindings::spin::sqlite::sqlite::{RowResult, Value};
 use crate::host::egress::{Egress, EgressOptions};
 use crate::host::http::HttpOptions;
 use crate::host::http::client::HttpClient;
-use crate::host::rows::{Rows, TooLarge};
+use crate::host::rows::{Failure, Rows};
+use crate::host::{Capability, ComponentContext};
 use crate::instance::HostState;
 
 #[allow(missing_docs, reason = "generated; the WIT files carry the documentation")]
@@ -78,17 +79,6 @@ pub enum SqliteDatabase {
     },
 }
 
-/// What went wrong with a statement or a connection.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("{0}")]
-pub(crate) struct Failure(pub(crate) String);
-
-impl From<TooLarge> for Failure {
-    fn from(error: TooLarge) -> Self {
-        Self(error.to_string())
-    }
-}
-
 /// A whole answer.
 #[derive(Debug)]
 struct Answer {
@@ -115,7 +105,7 @@ enum Database {
 
 impl Databases {
     /// Opens nothing yet.
-    pub(crate) fn new(options: &SqliteOptions) -> Arc<Self> {
+    pub(crate) fn new(options: &SqliteOptions) -> Self {
         // Of its own: the operator names the servers, so that what components may reach has no say.
         let egress = Arc::new(Egress::new(&EgressOptions::default()));
         let client = Arc::new(HttpClient::new(egress, &HttpOptions::default()));
@@ -130,7 +120,7 @@ impl Databases {
             };
             (label.clone(), database)
         });
-        Arc::new(Self(databases.collect()))
+        Self(databases.collect())
     }
 
     async fn open(&self, label: &str) -> Result<Connection, Refused> {
@@ -158,33 +148,15 @@ impl Databases {
     }
 }
 
-/// The databases that one component may open, and how many connections an instance has.
-#[derive(Clone)]
+/// The databases that one component may open.
 pub(crate) struct ComponentDatabases {
-    allowed: Arc<BTreeSet<String>>,
+    allowed: BTreeSet<String>,
     databases: Arc<Databases>,
-    open: usize,
 }
 
 impl ComponentDatabases {
-    pub(crate) fn new(component: &LockedComponent, databases: Arc<Databases>) -> Self {
-        Self {
-            allowed: Arc::new(component.metadata_list("databases").map(str::to_owned).collect()),
-            databases,
-            open: 0,
-        }
-    }
-
-    /// What `open` needs, if the component may; the connection counts from now on.
-    fn may_open(&mut self, label: &str) -> Result<Arc<Databases>, Refused> {
-        if !self.allowed.contains(label) {
-            return Err(Refused::AccessDenied);
-        }
-        if self.open >= MOST_CONNECTIONS {
-            return Err(Refused::Failed(Failure("too many connections opened".to_owned())));
-        }
-        self.open += 1;
-        Ok(Arc::clone(&self.databases))
+    fn new(component: &LockedComponent, databases: Arc<Databases>) -> Self {
+        Self { allowed: component.metadata_list("databases").map(str::to_owned).collect(), databases }
     }
 }
 
@@ -239,23 +211,37 @@ impl Connection {
 
 /// What the interfaces work on.
 pub(crate) struct View<'a> {
-    databases: &'a mut ComponentDatabases,
+    databases: &'a ComponentDatabases,
+    /// How many connections the instance has open.
+    open: &'a mut usize,
     table: &'a mut ResourceTable,
 }
 
 impl View<'_> {
     async fn open(&mut self, label: &str) -> Result<Resource<Connection>, Refused> {
-        let opening = self.databases.may_open(label)?;
+        let opening = self.may_open(label)?;
         let opened = opening.open(label).await;
         self.opened(opened)
     }
 
-    /// Keeps a connection that [`ComponentDatabases::may_open`] has counted.
+    /// What opens a database, if the component may; the connection counts from now on.
+    fn may_open(&mut self, label: &str) -> Result<Arc<Databases>, Refused> {
+        if !self.databases.allowed.contains(label) {
+            return Err(Refused::AccessDenied);
+        }
+        if *self.open >= MOST_CONNECTIONS {
+            return Err(Refused::Failed(Failure("too many connections opened".to_owned())));
+        }
+        *self.open += 1;
+        Ok(Arc::clone(&self.databases.databases))
+    }
+
+    /// Keeps a connection that [`View::may_open`] has counted.
     fn opened(&mut self, opened: Result<Connection, Refused>) -> Result<Resource<Connection>, Refused> {
         let too_many = |_| Refused::Failed(Failure("too many resources are open".to_owned()));
         let kept = opened.and_then(|connection| self.table.push(connection).map_err(too_many));
         if kept.is_err() {
-            self.databases.open -= 1;
+            *self.open -= 1;
         }
         kept
     }
@@ -266,7 +252,7 @@ impl View<'_> {
 
     fn close(&mut self, connection: Resource<Connection>) -> wasmtime::Result<()> {
         self.table.delete(connection)?;
-        self.databases.open = self.databases.open.saturating_sub(1);
+        *self.open = self.open.saturating_sub(1);
         Ok(())
     }
 }
@@ -278,13 +264,32 @@ impl HasData for Host {
 }
 
 fn view(state: &mut HostState) -> View<'_> {
-    View { databases: &mut state.sqlite, table: &mut state.table }
+    View { databases: &state.component.sqlite, open: &mut state.instance.sqlite, table: &mut state.table }
 }
 
-pub(crate) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
-    bindings::fermyon::spin::sqlite::add_to_linker::<_, Host>(linker, view)?;
-    bindings::fermyon::spin2_0_0::sqlite::add_to_linker::<_, Host>(linker, view)?;
-    bindings::spin::sqlite::sqlite::add_to_linker::<_, Host>(linker, view)
+/// The capability.
+pub(crate) struct Sqlite;
+
+impl Capability for Sqlite {
+    type Options = SqliteOptions;
+    type App = Databases;
+    type Component = ComponentDatabases;
+    /// How many connections it has open.
+    type Instance = usize;
+
+    fn app(options: &SqliteOptions, _: &Arc<Egress>) -> Databases {
+        Databases::new(options)
+    }
+
+    fn component(app: &Arc<Databases>, of: &ComponentContext<'_>) -> ComponentDatabases {
+        ComponentDatabases::new(of.locked, Arc::clone(app))
+    }
+
+    fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
+        bindings::fermyon::spin::sqlite::add_to_linker::<_, Host>(linker, view)?;
+        bindings::fermyon::spin2_0_0::sqlite::add_to_linker::<_, Host>(linker, view)?;
+        bindings::spin::sqlite::sqlite::add_to_linker::<_, Host>(linker, view)
+    }
 }
 
 /// What the end of a stream is to a guest, however it ended.

@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use wasmtime::component::{Accessor, HasData, Linker};
 
+use crate::host::egress::Egress;
+use crate::host::{Capability, ComponentContext};
 use crate::instance::HostState;
 
 use bindings::fermyon::spin::config;
@@ -36,15 +38,37 @@ mod bindings {
     });
 }
 
-/// The variables of one component, resolved.
-#[derive(Clone, Debug)]
-pub(crate) struct ComponentVariables(Arc<BTreeMap<String, String>>);
+/// The capability.
+pub(crate) struct Variables;
 
-impl ComponentVariables {
-    pub(crate) fn new(values: BTreeMap<String, String>) -> Self {
-        Self(Arc::new(values))
+impl Capability for Variables {
+    type Options = ();
+    type App = ();
+    type Component = ComponentVariables;
+    type Instance = ();
+
+    fn app((): &(), _: &Arc<Egress>) {}
+
+    fn component(_: &Arc<()>, of: &ComponentContext<'_>) -> ComponentVariables {
+        ComponentVariables(of.variables.clone())
     }
 
+    fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
+        config::add_to_linker::<_, Host>(linker, variables)?;
+        v2::add_to_linker::<_, Host>(linker, variables)?;
+        v3::add_to_linker::<_, Host>(linker, variables)?;
+        store::add_to_linker::<_, Host>(linker, variables)
+    }
+}
+
+fn variables(state: &mut HostState) -> &ComponentVariables {
+    &state.component.variables
+}
+
+/// The variables of one component, resolved.
+pub(crate) struct ComponentVariables(BTreeMap<String, String>);
+
+impl ComponentVariables {
     fn get(&self, name: &str) -> Result<String, Missing> {
         if let Some(value) = self.0.get(name) {
             return Ok(value.clone());
@@ -72,29 +96,22 @@ fn undefined(name: &str) -> String {
 
 const NAME_RULE: &str = "a variable's name is lower-case words of letters and digits joined by single underscores";
 
-pub(crate) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
-    config::add_to_linker::<_, Host>(linker, |state| &mut state.variables)?;
-    v2::add_to_linker::<_, Host>(linker, |state| &mut state.variables)?;
-    v3::add_to_linker::<_, Host>(linker, |state| &mut state.variables)?;
-    store::add_to_linker::<_, Host>(linker, |state| &mut state.variables)
-}
-
 struct Host;
 
 impl HasData for Host {
-    type Data<'a> = &'a mut ComponentVariables;
+    type Data<'a> = &'a ComponentVariables;
 }
 
-impl config::Host for ComponentVariables {
+impl config::Host for &ComponentVariables {
     fn get_config(&mut self, key: String) -> Result<String, config::Error> {
-        self.get(&key).map_err(|missing| match missing {
+        ComponentVariables::get(self, &key).map_err(|missing| match missing {
             Missing::InvalidName => config::Error::InvalidKey(NAME_RULE.to_owned()),
             Missing::Undefined => config::Error::InvalidKey(undefined(&key)),
         })
     }
 }
 
-impl v2::Host for ComponentVariables {
+impl v2::Host for &ComponentVariables {
     fn get(&mut self, name: String) -> Result<String, v2::Error> {
         ComponentVariables::get(self, &name).map_err(|missing| match missing {
             Missing::InvalidName => v2::Error::InvalidName(NAME_RULE.to_owned()),
@@ -103,7 +120,7 @@ impl v2::Host for ComponentVariables {
     }
 }
 
-impl v3::Host for ComponentVariables {}
+impl v3::Host for &ComponentVariables {}
 
 impl<T: Send + 'static> v3::HostWithStore<T> for Host {
     async fn get(accessor: &Accessor<T, Self>, name: String) -> Result<String, v3::Error> {
@@ -114,7 +131,7 @@ impl<T: Send + 'static> v3::HostWithStore<T> for Host {
     }
 }
 
-impl store::Host for ComponentVariables {
+impl store::Host for &ComponentVariables {
     fn get(&mut self, key: String) -> Result<Option<String>, store::Error> {
         Ok(self.0.get(&key).cloned())
     }

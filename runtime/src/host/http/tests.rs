@@ -23,7 +23,7 @@ fn component(egress: &EgressOptions) -> ComponentHttp {
     let one = app.components.first().expect("it is there");
     ComponentHttp {
         component: one.id.clone(),
-        gate: Gate::new(&app, one, &variables),
+        gate: Arc::new(Gate::new(&app, one, &variables)),
         network: Arc::new(HttpNetwork::new(Arc::new(Egress::new(egress)), &HttpOptions::default())),
     }
 }

@@ -42,12 +42,6 @@ const KEYS: &str = "SELECT key FROM spin_key_value WHERE store = ?1 ORDER BY key
 // Of its own, so that the index leads to the first of them.
 const KEYS_AFTER: &str = "SELECT key FROM spin_key_value WHERE store = ?1 AND key > ?3 ORDER BY key LIMIT ?2";
 
-impl From<rusqlite::Error> for Failure {
-    fn from(error: rusqlite::Error) -> Self {
-        Self(error.to_string())
-    }
-}
-
 /// One database, opened when it is first used; several labels may be in it.
 pub(super) struct Database {
     path: Option<PathBuf>,

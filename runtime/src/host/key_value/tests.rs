@@ -8,7 +8,7 @@ use crate::host::rows::MOST_BUFFERED;
 fn stores(path: Option<PathBuf>) -> Arc<KeyValueStores> {
     let store = KeyValueStore::Sqlite { path };
     let stores = ["default", "other"].map(|label| (label.to_owned(), store.clone()));
-    KeyValueStores::new(&KeyValueOptions { stores: BTreeMap::from(stores) })
+    Arc::new(KeyValueStores::new(&KeyValueOptions { stores: BTreeMap::from(stores) }))
 }
 
 fn open(stores: &Arc<KeyValueStores>, label: &str) -> OpenStore {

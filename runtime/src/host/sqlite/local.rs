@@ -30,12 +30,6 @@ const IDLE: usize = 16;
 /// Steps of SQLite's machine between two looks whether anybody still wants the answer.
 const STEPS: i32 = 10_000;
 
-impl From<rusqlite::Error> for Failure {
-    fn from(error: rusqlite::Error) -> Self {
-        Self(error.to_string())
-    }
-}
-
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

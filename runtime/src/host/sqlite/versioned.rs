@@ -52,7 +52,7 @@ impl<T: Send + 'static> HostConnectionWithStore<T> for Host {
         accessor: &Accessor<T, Self>,
         database: String,
     ) -> wasmtime::Result<Result<Resource<Connection>, Error>> {
-        let opening = match accessor.with(|mut access| access.get().databases.may_open(&database)) {
+        let opening = match accessor.with(|mut access| access.get().may_open(&database)) {
             Ok(opening) => opening,
             Err(refused) => return Ok(Err(refused.into())),
         };
