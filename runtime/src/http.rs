@@ -17,7 +17,6 @@ mod inbound;
 mod kind;
 mod lifetime;
 mod progress;
-pub(crate) mod seats;
 mod wagi;
 mod whole;
 mod worker;

@@ -14,6 +14,7 @@
 //! | [`http`] | HTTP events: fresh and reused instances |
 //! | [`reuse`] | calls of any asynchronous export on reused instances |
 //! | [`limits`], [`permits`] | memory, processor time; how many at once |
+//! | `seats` | which instance gets which event |
 //! | [`variables`] | values of variables |
 //! | [`output`] | where guests' output goes |
 //! | `host` | one module for each capability that guests import |
@@ -32,6 +33,7 @@ pub mod limits;
 pub mod output;
 pub mod permits;
 pub mod reuse;
+mod seats;
 pub mod variables;
 
 pub use app::{App, AppOptions, SeedError};

@@ -15,9 +15,9 @@ use wasmtime::component::{ComponentNamedList, Instance, Lift, Lower, TypedFunc};
 
 use crate::component::{Component, InvokeError};
 use crate::http::InstancePolicy;
-use crate::http::seats::{Seat, Seats};
 use crate::instance::{EventInstance, HostState};
 use crate::permits::Permits;
+use crate::seats::{Seat, Seats};
 
 /// How long a guest may go on working after it has answered.
 const AFTERWARDS: Duration = Duration::from_secs(60);

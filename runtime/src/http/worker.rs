@@ -15,12 +15,12 @@ use super::call::{HandlerExport, HandlerPre, Reply};
 use super::desk::Desk;
 use super::error::{EventError, tell_end};
 use super::lifetime::{Lifetime, Occupation};
-use super::seats::{Seat, Seats};
 use super::{HandlerOptions, InstancePolicy, Request, Response};
 use crate::component::Component;
 use crate::instance::{HostState, Meter, new_store};
 use crate::limits::{Audience, EventRecord, MeterState};
 use crate::permits::Permit;
+use crate::seats::{Seat, Seats};
 
 /// Makes the instances of one component, and gives them events.
 pub(super) struct Workers {
