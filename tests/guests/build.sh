@@ -15,6 +15,7 @@ export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-${TMPDIR:-/tmp}/spin-guests}
 # name | folder of the crate | target | where the .wasm goes | everything it is built from
 GUESTS="
 hello             | ../../examples/hello | wasm32-wasip2 | ../../examples/hello/hello.wasm | ../../examples/hello
+hello-p2          | hello-p2      | wasm32-wasip2 | hello-p2.wasm          | hello-p2
 probe-p2          | probe-p2      | wasm32-wasip2 | probe-p2.wasm          | probe-p2 probe-shared ../../wit/fermyon-spin-2.0.0
 probe-p3          | probe-p3      | wasm32-wasip2 | probe-p3.wasm          | probe-p3 probe-shared ../../wit/spin-variables-3.0.0
 greedy-p2         | greedy-p2     | wasm32-wasip2 | greedy-p2.wasm         | greedy-p2 greedy-shared

@@ -38,6 +38,7 @@ const STD: &[&str] = &[
 /// Each guest with its exports, and its imports besides those of std.
 const WORLDS: &[(&str, &[&str], &[&str])] = &[
     ("hello", &["wasi:http/handler@0.3.0"], &["wasi:http/types@0.3.0"]),
+    ("hello-p2", &["wasi:http/incoming-handler@0.2.12"], &["wasi:http/types@0.2.12"]),
     (
         "probe-p2",
         &["wasi:http/incoming-handler@0.2.12"],

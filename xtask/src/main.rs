@@ -17,7 +17,7 @@ cargo xtask <chore>
 
   test [FILTER…]  build everything, pack the triggers, run every test (or those whose names hold a FILTER)
   demo [--once]   install trigger-http from a fresh catalogue and serve examples/hello until Ctrl-C
-  bench NAME      run a benchmark of tests/bench: commands, streaming, soak
+  bench NAME […]  run a benchmark of tests/bench: commands, performance, redis, soak, streaming
   pack            build the triggers and pack them into a catalogue folder
   dist            build packages for users, print their sizes
 ";
@@ -28,7 +28,7 @@ fn main() -> ExitCode {
         Some(("test", filters)) => test::run(filters),
         Some(("demo", [])) => demo::run(demo::Until::Interrupted),
         Some(("demo", [once])) if once == "--once" => demo::run(demo::Until::OneRequest),
-        Some(("bench", [name])) => bench::run(name),
+        Some(("bench", [name, arguments @ ..])) => bench::run(name, arguments),
         Some(("pack", [])) => build::binaries("release").and_then(|built| built.pack()).map(drop),
         Some(("dist", [])) => dist::run(),
         _ => {
