@@ -18,7 +18,7 @@ const TUNED: [&str; 3] =
     ["-Opooling-memory-keep-resident=2097152", "-Opooling-table-keep-resident=524288", "-Opooling-pagemap-scan=y"];
 
 /// What a component of the 0.3 generation needs.
-const P3: [&str; 3] = ["-Wcomponent-model-async=y", "-Sp3=y", "-Scli"];
+const P3: [&str; 2] = ["-Wcomponent-model-async=y", "-Sp3=y"];
 
 /// What a server did in one turn.
 #[derive(Clone, Copy)]

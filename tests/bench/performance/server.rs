@@ -81,7 +81,8 @@ impl Server {
         component: &Path,
         flags: &[&str],
     ) -> Self {
-        let running = pinned(world, layout).args([program]).args(["serve", "--addr", "127.0.0.1:0"]).args(flags);
+        let running =
+            pinned(world, layout).args([program]).args(["serve", "-Scli=y", "--addr", "127.0.0.1:0"]).args(flags);
         let running = running.args([component]).start();
         let line = running.stderr().wait_for("Serving HTTP on http://");
         let (_, address) = line.split_once("http://").expect("it was looked for");

@@ -27,7 +27,8 @@ pub(crate) fn run(world: &World, wasmtime: &Path, effort: Effort, report: &mut R
     let ours = || first_response(world, &[&spin, "up", "--listen", ADDRESS, "--quiet"], &hello);
     let component = dist::guest("hello-p2").into_os_string().into_string().expect("a plain path");
     let program = wasmtime.to_str().expect("a plain path");
-    let theirs = || first_response(world, &[program, "serve", &config, "--addr", ADDRESS, &component], &hello);
+    let theirs =
+        || first_response(world, &[program, "serve", "-Scli=y", &config, "--addr", ADDRESS, &component], &hello);
     // What is compiled then is there from then on.
     ours();
     theirs();
