@@ -103,6 +103,7 @@ pub(crate) const ALL: &[Check] = &[
     check("status", READY, status::status, "status is answered within 1 s, with its id, readiness and metrics"),
     check("reload", READY, reload::reload, "reload: prepared; commit: committed and, without events, retired"),
     check("reload-abort", RELOAD, reload::abort, "abort: it runs on, and the next reload works"),
+    check("reload-abort-early", RELOAD, reload::abort_early, "abort before it has prepared: one answer, and the next reload works"),
     check("reload-rejected", RELOAD, reload::rejected, "a generation that can't be run: rejected with code and message, and it runs on"),
 ];
 

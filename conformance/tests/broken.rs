@@ -66,7 +66,7 @@ const BROKEN: &[(&str, &[&str])] = &[
     ("commits-another", &["reload"]),
     ("retires-first", &["reload"]),
     ("never-retires", &["reload"]),
-    ("dies-of-abort", &["reload-abort", "reload-rejected"]),
+    ("dies-of-abort", &["reload-abort", "reload-abort-early", "reload-rejected"]),
     ("prepares-anything", &["reload-rejected"]),
     ("dies-of-bad-generation", &["reload-rejected"]),
     ("rejects-without-reason", &["reload-rejected"]),
@@ -126,7 +126,10 @@ fn without_a_fault_it_passes_everything() {
 fn what_is_not_offered_is_no_fault() {
     let (report, content) = report("no-features");
     assert!(content, "{report:#}");
-    assert_eq!(names(&report, "not-offered"), ["status", "reload", "reload-abort", "reload-rejected"]);
+    assert_eq!(
+        names(&report, "not-offered"),
+        ["status", "reload", "reload-abort", "reload-abort-early", "reload-rejected"]
+    );
     assert!(names(&report, "not-run").is_empty());
 }
 

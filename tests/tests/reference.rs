@@ -118,6 +118,12 @@ fn a_command_that_gives_an_exit_code_ends_the_app_with_it() {
     assert_eq!(ended.code, Some(7), "{}", ended.snapshot());
 }
 
+/// Waits until a trigger has tried its one topic, and then subscribed to it for good.
+fn subscribed(broker: &Mosquitto) {
+    broker.log().wait_for("Sending UNSUBACK");
+    broker.log().wait_for("Sending SUBACK");
+}
+
 const BROKER: &str = "username = \"\"\npassword = \"\"\nkeep_alive_interval = \"30\"";
 
 #[test]
@@ -131,7 +137,7 @@ fn mqtt_gives_the_messages_of_a_topic_to_its_component() {
     let entry = "topic = \"home/{{ room }}/+\"\nqos = \"1\"";
     let app = app(&world, "mqtt", &settings, entry, "", "trigger-probe");
     let up = world.spin(["up"]).in_dir(app.dir()).start();
-    broker.log().wait_for("Sending SUBACK");
+    subscribed(&broker);
     broker.publish("home/kitchen/light", b"on");
     broker.publish("home/cellar/light", b"nobody hears it");
     // A guest that fails or traps is told of, and the next message is served.
@@ -155,7 +161,7 @@ fn mqtt_gets_a_lost_broker_back() {
     let settings = format!("[application.trigger.mqtt]\naddress = \"{}\"\n{BROKER}", broker.url());
     let app = app(&world, "mqtt", &settings, "topic = \"t\"\nqos = \"0\"", "", "trigger-probe");
     let up = world.spin(["up"]).in_dir(app.dir()).start();
-    broker.log().wait_for("Sending SUBACK");
+    subscribed(&broker);
     let port = broker.port();
     drop(broker);
     up.stderr().wait_for("is lost");
@@ -187,7 +193,7 @@ fn a_reload_that_cannot_reach_its_broker_leaves_mqtt_as_it_was() {
     let app = app(&world, "mqtt", &first, entry, "", "trigger-probe");
     let manifest = std::fs::read_to_string(app.manifest()).unwrap();
     let up = world.spin(["up"]).in_dir(app.dir()).start();
-    broker.log().wait_for("Sending SUBACK");
+    subscribed(&broker);
     let reload = |settings: String| {
         std::fs::write(app.manifest(), manifest.replace(&first, &settings)).unwrap();
         up.signal(Signal::USR1);
@@ -197,8 +203,15 @@ fn a_reload_that_cannot_reach_its_broker_leaves_mqtt_as_it_was() {
     broker.publish("t", b"before");
     printed(&app, |lines| lines == ["t: before"]);
 
+    // A filter that is none, at another broker: no reason for the app to end.
+    let wrong = manifest.replace(&first, &settings(&other.url())).replace(entry, "topic = \"a/#/b\"\nqos = \"1\"");
+    std::fs::write(app.manifest(), wrong).unwrap();
+    up.signal(Signal::USR1);
+    up.stderr().wait_for("the broker refuses the subscription of topic \"a/#/b\"");
+    up.stderr().wait_for("goes on as it was");
+
     reload(settings(&other.url()));
-    other.log().wait_for("Sending SUBACK");
+    subscribed(&other);
     up.stderr().wait_for("The app is reloaded");
     other.publish("t", b"after");
     broker.publish("t", b"nobody hears it");

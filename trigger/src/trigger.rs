@@ -64,7 +64,8 @@ pub trait Trigger: Sized + Send + 'static {
 
     /// Makes ready whatever else may fail, such as a connection to where events come from: after the components are compiled
     /// and before [`run`](Self::run). No events may be taken yet: in a reload, the trigger whose place this one takes goes on
-    /// until all triggers of the app are prepared, and this one is dropped if one isn't. Default: nothing.
+    /// until all triggers of the app are prepared, and this one is dropped if one isn't. How long that takes is for the others
+    /// to say, and nothing of this trigger runs meanwhile: a connection may be lost by then. Default: nothing.
     ///
     /// # Errors
     /// Whatever makes it pointless to run. At the start the app ends; in a reload it goes on as it was.

@@ -40,6 +40,22 @@ pub(super) fn abort(subject: &Subject) -> Outcome {
     Ok(commit(&mut session, 3)?)
 }
 
+/// A generation that another trigger could not run, before this one has said anything of it.
+pub(super) fn abort_early(subject: &Subject) -> Outcome {
+    let mut session = start(subject)?;
+    session.announce_generation(2, &subject.lock)?;
+    session.send(&HostMessage::Abort(Generation::new(2)).encode())?;
+    match answer(&mut session, Instant::now() + subject.patience, "rejected or prepared")? {
+        TriggerMessage::Rejected(rejected) if rejected.id == 2 => {}
+        TriggerMessage::Prepared(generation) if generation.id == 2 => {}
+        other => return Err(format!("after abort it says {}", other.encode().trim_end()).into()),
+    }
+    session.forget_generation(2)?;
+    still_runs(&mut session)?;
+    prepare(&mut session, subject, 3)?;
+    Ok(commit(&mut session, 3)?)
+}
+
 /// A generation that this trigger can't run.
 pub(super) fn rejected(subject: &Subject) -> Outcome {
     let mut session = start(subject)?;

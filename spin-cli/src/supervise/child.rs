@@ -63,7 +63,8 @@ enum Overdue {
     ExitAfterFailed,
     /// It closed the channel after hello; it may be about to exit, too.
     ExitAfterEnd,
-    Committed,
+    /// It was told to use the generation of this number.
+    Committed(u64),
 }
 
 /// How far a trigger came.
@@ -180,14 +181,16 @@ impl Trigger {
             }
             Heard::Failed(_) => {}
             Heard::Reload(said) => {
-                if let Said::Committed(_) = said {
-                    self.overdue.take_if(|(_, overdue)| matches!(overdue, Overdue::Committed));
+                if let Said::Committed(id) = said {
+                    self.overdue.take_if(|(_, overdue)| matches!(overdue, Overdue::Committed(due) if *due == id));
                 }
                 wires.tell(News::Reload(said));
             }
             Heard::Status(status) => self.curious.tell(&status),
             Heard::Closed => {
                 self.control = Control::Closed;
+                // What it was to say it can't say any more.
+                self.overdue.take_if(|(_, overdue)| matches!(overdue, Overdue::Committed(_)));
                 self.overdue.get_or_insert((Instant::now() + CHANNEL_LOSS_DEADLINE, Overdue::ExitAfterEnd));
             }
         }
@@ -198,9 +201,9 @@ impl Trigger {
         let message = match ask {
             Ask::Prepare(generation) => HostMessage::Reload(generation.message()),
             Ask::Commit(id) => {
-                // One that is to end has its grace, and no other deadline.
-                if self.order == Order::Run {
-                    self.overdue = Some((Instant::now() + self.timing.commit, Overdue::Committed));
+                // One that is to end has its grace, and one that is about to end by itself has a deadline for that.
+                if self.order == Order::Run && matches!(self.control, Control::Open(_)) {
+                    self.overdue.get_or_insert((Instant::now() + self.timing.commit, Overdue::Committed(id)));
                 }
                 HostMessage::Commit(Numbered::new(id))
             }
@@ -230,7 +233,7 @@ impl Trigger {
 
     /// Asks the trigger to end, in the language it speaks.
     async fn drain(&mut self) {
-        self.overdue.take_if(|(_, overdue)| matches!(overdue, Overdue::Committed));
+        self.overdue.take_if(|(_, overdue)| matches!(overdue, Overdue::Committed(_)));
         match (&mut self.control, self.stage) {
             // It will say hello, or run out of time; a TERM now could meet it before it knows what TERM means.
             (Control::Open(_), Stage::Started) => {}
@@ -250,7 +253,7 @@ impl Trigger {
             Some((_, Overdue::ExitAfterClose)) => self.break_off(&ChannelError::ClosedEarly, ui),
             Some((_, Overdue::ExitAfterFailed)) => self.kill(),
             Some((_, Overdue::ExitAfterEnd)) => wires.tell(News::Unreachable),
-            Some((_, Overdue::Committed)) => {
+            Some((_, Overdue::Committed(_))) => {
                 self.break_off(&ChannelError::NotCommitted { after: self.timing.commit }, ui);
             }
             None => {}

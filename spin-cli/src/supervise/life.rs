@@ -116,7 +116,7 @@ impl<'a, L: Loader> Life<'a, L> {
             self.show();
             match self.next(requests).await {
                 Event::Asked(Request::Stop(stop)) => self.asked_to_stop(stop),
-                Event::Asked(Request::Reload) => self.reloads.request(),
+                Event::Asked(Request::Reload) => self.asked_to_reload(),
                 Event::News(slot, news) => self.heard(slot, news),
                 Event::Ended(ended) => self.ended(ended),
                 Event::Loaded(loaded) => self.loaded(loaded),

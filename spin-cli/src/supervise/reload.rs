@@ -88,6 +88,15 @@ impl Reloads {
         self.outcomes[outcome as usize]
     }
 
+    /// The triggers that a reload waits for.
+    pub(super) fn waits_for(&self) -> impl Iterator<Item = usize> {
+        let waiting = match &self.phase {
+            Phase::Preparing { waiting, .. } | Phase::Committing { waiting, .. } => Some(waiting),
+            Phase::Idle | Phase::Loading => None,
+        };
+        waiting.into_iter().flatten().copied()
+    }
+
     /// The request is being looked after.
     pub(super) fn begin(&mut self) {
         (self.is_wanted, self.phase) = (false, Phase::Loading);
@@ -137,12 +146,16 @@ impl Reloads {
         }
     }
 
-    /// A trigger has ended, or can't be reached any more. If it was to prepare the generation, nobody will use it.
-    pub(super) fn lost(&mut self, trigger: usize) -> Option<Step> {
+    /// A trigger has ended, or can't be reached any more but `runs`. If it was to prepare the generation, nobody will use
+    /// that; one that runs may still be at work on it, and not hear of the abort.
+    pub(super) fn lost(&mut self, trigger: usize, runs: bool) -> Option<Step> {
         match &mut self.phase {
             Phase::Preparing { triggers, waiting, .. } if triggers.contains(&trigger) => {
                 triggers.remove(&trigger);
-                waiting.remove(&trigger);
+                match runs {
+                    true => waiting.insert(trigger),
+                    false => waiting.remove(&trigger),
+                };
                 self.abort()
             }
             Phase::Committing { waiting, .. } => {
@@ -230,8 +243,16 @@ mod tests {
 
         let mut reloads = preparing();
         let other = BTreeSet::from([1]);
-        assert_eq!(reloads.lost(0), Some(Step::Abort { triggers: other.clone(), at_work: other }));
+        assert_eq!(reloads.lost(0, false), Some(Step::Abort { triggers: other.clone(), at_work: other.clone() }));
         assert_eq!(counts(&reloads), [0, 0, 1]);
+
+        let mut reloads = preparing();
+        reloads.prepared(0, 2);
+        assert_eq!(
+            reloads.lost(0, true),
+            Some(Step::Abort { triggers: other, at_work: both() }),
+            "it holds the folder"
+        );
     }
 
     #[test]
@@ -239,14 +260,14 @@ mod tests {
         let mut reloads = preparing();
         reloads.prepared(0, 2);
         reloads.prepared(1, 2);
-        assert_eq!((reloads.lost(0), reloads.lost(0)), (None, None));
+        assert_eq!((reloads.lost(0, true), reloads.lost(0, false)), (None, None));
         assert_eq!(reloads.committed(1, 2), Some(Step::Done));
     }
 
     #[test]
     fn what_is_about_another_generation_or_from_nobody_is_ignored() {
         let mut reloads = preparing();
-        assert_eq!((reloads.prepared(0, 1), reloads.rejected(0, 3), reloads.lost(7)), (None, None, None));
+        assert_eq!((reloads.prepared(0, 1), reloads.rejected(0, 3), reloads.lost(7, false)), (None, None, None));
         assert_eq!((reloads.prepared(7, 2), reloads.rejected(7, 2)), (None, None));
         assert_eq!((reloads.prepared(0, 2), reloads.prepared(0, 2)), (None, None), "twice is once");
     }
@@ -257,6 +278,7 @@ mod tests {
         reloads.request();
         reloads.request();
         assert!(!reloads.is_due());
+        assert!(reloads.waits_for().eq([0, 1]), "both prepare");
         reloads.rejected(0, 2);
         assert!(reloads.is_due());
         reloads.begin();

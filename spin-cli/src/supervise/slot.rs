@@ -33,7 +33,8 @@ pub(super) enum State {
     },
     /// It runs without the control channel that it had, so that nothing is known of it.
     Unreachable {
-        since: Instant,
+        /// When it became ready, if it ever did.
+        since: Option<Instant>,
     },
     /// It has ended, and is started again then.
     Waiting {
@@ -71,7 +72,7 @@ impl Slot {
     pub(super) fn process_ended(&mut self) -> Option<Duration> {
         (self.asks, self.features) = (None, Features::default());
         match std::mem::replace(&mut self.state, State::Ended) {
-            State::Ready { since } | State::Unreachable { since } => Some(since.elapsed()),
+            State::Ready { since } | State::Unreachable { since: Some(since) } => Some(since.elapsed()),
             _ => None,
         }
     }
@@ -79,7 +80,7 @@ impl Slot {
     /// Takes note that its process has closed its channel and goes on.
     pub(super) fn unreachable(&mut self) {
         self.features = Features::default();
-        let since = if let State::Ready { since } = self.state { since } else { Instant::now() };
+        let since = if let State::Ready { since } = self.state { Some(since) } else { None };
         self.state = State::Unreachable { since };
     }
 

@@ -47,13 +47,15 @@ fn peer() {
             say(r#"{"failed":{"code":"zzz::no-luck","message":"the die shows \u001b[31m1"}}"#).unwrap();
             std::process::exit(3);
         }
-        "uncommitted" => {
+        "uncommitted" | "commits another" => {
             say(&HELLO.replace("[]", r#"["reload"]"#)).unwrap();
             say(r#"{"ready":{}}"#).unwrap();
             arrived();
             while let Some(line) = heard() {
                 if line.starts_with(r#"{"reload":{"id":2,"#) {
                     say(r#"{"prepared":{"id":2}}"#).unwrap();
+                } else if line.starts_with(r#"{"commit""#) && role == "commits another" {
+                    say(r#"{"committed":{"id":7}}"#).unwrap();
                 } else if line.starts_with(r#"{"commit""#) {
                     arrived();
                 } else if line.starts_with(r#"{"drain""#) {
@@ -285,7 +287,12 @@ async fn a_trigger_that_never_stops_talking_can_still_be_stopped() {
 
 #[tokio::test]
 async fn a_trigger_that_prepares_and_never_commits_is_killed() {
-    let mut world = World::new().peer("uncommitted");
+    for role in ["uncommitted", "commits another"] {
+        killed_for_not_committing(World::new().peer(role)).await;
+    }
+}
+
+async fn killed_for_not_committing(mut world: World) {
     world.timing.commit = Duration::from_secs(3);
     let (send, receive) = mpsc::unbounded_channel();
     let ask = async {

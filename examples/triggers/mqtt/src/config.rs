@@ -32,7 +32,8 @@ pub(crate) struct Entry {
 /// The flags of this trigger.
 #[derive(Clone, clap::Args)]
 pub(crate) struct MqttFlags {
-    /// Call every component once with a message of the test's own, without a broker, and end
+    /// Call every component once with a message of the test's own, without a broker, and end; a reload before the end calls
+    /// the new ones too
     #[arg(long)]
     pub(crate) test: bool,
 }

@@ -1,16 +1,17 @@
 //! The connection to the broker: subscribing, losing it, getting it back.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use rumqttc::{
-    AsyncClient, ConnectReturnCode, ConnectionError, Event, EventLoop, MqttOptions, Packet, Publish, QoS,
+    AsyncClient, ConnectReturnCode, ConnectionError, Event, EventLoop, MqttOptions, Packet, Publish, QoS, SubAck,
     SubscribeReasonCode,
 };
 use spin_trigger_kit::tokio::sync::Semaphore;
 use spin_trigger_kit::tokio::task::JoinSet;
 use spin_trigger_kit::tokio::time::{sleep, timeout};
-use spin_trigger_kit::{Error, Stop, tokio, tracing};
+use spin_trigger_kit::{Error, Readiness, Stop, tokio, tracing};
 
 use crate::config::Broker;
 use crate::guest::Guest;
@@ -18,7 +19,9 @@ use crate::guest::Guest;
 /// Waits before the connection is tried again: the first, and the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// How long the broker may take to hear that we go.
+/// How long the broker may take until it has answered all that we ask at first.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long it may take to hear that we go.
 const FAREWELL: Duration = Duration::from_secs(1);
 /// The largest message, in bytes; a broker that sends a larger one is disconnected from.
 const LARGEST_MESSAGE: usize = 16 << 20;
@@ -41,10 +44,11 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// Connects. Nothing is subscribed to yet.
+    /// Connects, and finds out whether the broker lets us have the topics. Nothing is subscribed to afterwards: while an app is
+    /// reloaded, the trigger whose place this one takes still gets the messages.
     ///
     /// # Errors
-    /// When the broker can't be reached, or refuses us.
+    /// When the broker can't be reached, doesn't answer, or refuses us or a topic.
     pub(crate) async fn open(broker: &Broker, subscriptions: Vec<Subscription>, places: usize) -> Result<Self, Error> {
         // The broker ends a connection when another one comes with the same name.
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
@@ -54,45 +58,76 @@ impl Connection {
         if let Some((user, password)) = &broker.credentials {
             options.set_credentials(user, password);
         }
-        let (client, mut events) = AsyncClient::new(options, subscriptions.len() + 1);
-        loop {
-            match events.poll().await {
-                Ok(Event::Incoming(Packet::ConnAck(_))) => break,
-                Ok(_) => {}
-                Err(error) => return Err(refusal(&error).unwrap_or_else(|| unreachable(broker, &error))),
-            }
-        }
+        let (client, events) = AsyncClient::new(options, 2 * subscriptions.len() + 1);
         let places = Arc::new(Semaphore::new(places.clamp(1, Semaphore::MAX_PERMITS)));
-        Ok(Self { client, events, subscriptions, places, running: JoinSet::new() })
+        let mut connection = Self { client, events, subscriptions, places, running: JoinSet::new() };
+        match timeout(PATIENCE, connection.try_topics(broker)).await {
+            Ok(tried) => tried.map(|()| connection),
+            Err(_) => Err(no_answer(broker)),
+        }
     }
 
-    /// Serves messages until the end is asked for. `subscribed` is called when the broker has confirmed all topics.
+    /// Subscribes and lets go again. What arrives meanwhile is somebody else's.
+    async fn try_topics(&mut self, broker: &Broker) -> Result<(), Error> {
+        let (mut connected, mut confirmed, mut let_go) = (false, 0, 0);
+        while let_go < self.subscriptions.len() {
+            let event = self.events.poll().await.map_err(|error| match connected {
+                // What brokers do about a topic filter that is none.
+                true => self.refused(confirmed, &format!("it ends the connection ({error})")),
+                false => refusal(&error).unwrap_or_else(|| unreachable(broker, &error)),
+            });
+            match event? {
+                Event::Incoming(Packet::ConnAck(_)) => {
+                    connected = true;
+                    self.subscribe()?;
+                }
+                Event::Incoming(Packet::SubAck(answer)) => {
+                    self.check(&answer, confirmed)?;
+                    confirmed += 1;
+                    if confirmed == self.subscriptions.len() {
+                        let ask = |one: &Subscription| self.client.try_unsubscribe(&one.topic);
+                        let asked = self.subscriptions.iter().try_for_each(ask);
+                        asked.map_err(|error| Error::new("mqtt::subscribe", error))?;
+                    }
+                }
+                Event::Incoming(Packet::UnsubAck(_)) => let_go += 1,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Serves messages until the end is asked for. `ready` is called once: when the broker has confirmed all topics, or when
+    /// it has not for a while; not to have them makes the trigger not ready from then on.
     ///
     /// # Errors
     /// When the broker refuses us.
-    pub(crate) async fn serve(mut self, stop: Stop, mut subscribed: impl FnMut()) -> Result<(), Error> {
-        let (mut confirmed, mut pause) = (0, FIRST_PAUSE);
+    pub(crate) async fn serve(mut self, stop: Stop, readiness: &Readiness, ready: impl FnOnce()) -> Result<(), Error> {
+        let (mut confirmed, mut pause) = (0, Duration::ZERO);
+        let (mut ready, mut missing) = (Some(ready), None);
+        let mut patience = pin!(sleep(PATIENCE));
         self.subscribe()?;
         loop {
             let event = tokio::select! {
                 event = self.events.poll() => event,
+                () = patience.as_mut(), if ready.is_some() => {
+                    missing.get_or_insert_with(|| readiness.interrupt());
+                    ready.take().into_iter().for_each(|ready| ready());
+                    continue;
+                }
                 () = stop.requested() => break,
             };
             match event {
                 Ok(Event::Incoming(Packet::ConnAck(_))) => {
-                    pause = FIRST_PAUSE;
+                    (confirmed, pause) = (0, FIRST_PAUSE);
                     self.subscribe()?;
                 }
                 Ok(Event::Incoming(Packet::SubAck(answer))) => {
-                    if answer.return_codes.contains(&SubscribeReasonCode::Failure) {
-                        let topics: Vec<&str> = self.subscriptions.iter().map(|one| one.topic.as_str()).collect();
-                        let message =
-                            format!("the broker refuses a subscription; the topics are {}", topics.join(", "));
-                        return Err(Error::new("mqtt::subscribe", message));
-                    }
+                    self.check(&answer, confirmed)?;
                     confirmed += 1;
                     if confirmed == self.subscriptions.len() {
-                        subscribed();
+                        missing = None;
+                        ready.take().into_iter().for_each(|ready| ready());
                     }
                 }
                 Ok(Event::Incoming(Packet::Publish(message))) => self.dispatch(&message).await,
@@ -101,9 +136,11 @@ impl Connection {
                     if let Some(refusal) = refusal(&error) {
                         return Err(refusal);
                     }
+                    missing.get_or_insert_with(|| readiness.interrupt());
                     tracing::warn!("the connection to the broker is lost ({error}); trying again");
                     tokio::select! {
-                        () = sleep(pause) => pause = (pause * 2).min(LONGEST_PAUSE),
+                        // Nobody looked after the connection while others prepared, so the first loss says nothing of the broker.
+                        () = sleep(pause) => pause = (pause * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE),
                         () = stop.requested() => break,
                     }
                 }
@@ -123,6 +160,19 @@ impl Connection {
         // There is room for all of them, so that nothing waits for the loop that takes them.
         let ask = |one: &Subscription| self.client.try_subscribe(&one.topic, one.qos);
         self.subscriptions.iter().try_for_each(ask).map_err(|error| Error::new("mqtt::subscribe", error))
+    }
+
+    /// Looks at an answer to a subscription, of which `confirmed` were answered before: they come in the order of the requests.
+    fn check(&self, answer: &SubAck, confirmed: usize) -> Result<(), Error> {
+        if !answer.return_codes.contains(&SubscribeReasonCode::Failure) {
+            return Ok(());
+        }
+        Err(self.refused(confirmed, "it says so"))
+    }
+
+    fn refused(&self, confirmed: usize, how: &str) -> Error {
+        let topic = self.subscriptions.get(confirmed).map_or("?", |one| one.topic.as_str());
+        Error::new("mqtt::subscribe", format!("the broker refuses the subscription of topic \"{topic}\": {how}"))
     }
 
     /// Gives a message to every component whose topic it is of.
@@ -148,6 +198,11 @@ fn refusal(error: &ConnectionError) -> Option<Error> {
         }
         _ => None,
     }
+}
+
+fn no_answer(Broker { host, port, .. }: &Broker) -> Error {
+    let seconds = PATIENCE.as_secs();
+    Error::new("mqtt::connect", format!("the broker at {host}:{port} has not answered within {seconds} s"))
 }
 
 fn unreachable(Broker { host, port, .. }: &Broker, error: &ConnectionError) -> Error {

@@ -13,6 +13,9 @@
 //! qos = "1"
 //! ```
 //!
+//! A reload has a gap: messages that the broker has between the end of the old subscription and the beginning of the new one
+//! reach nobody, but for those that it retains.
+//!
 //! | Module | Responsible for |
 //! |---|---|
 //! | `config` | what the manifest says |
@@ -93,7 +96,7 @@ impl Trigger for MqttTrigger {
         };
         let broker = self.settings.as_ref().ok_or_else(none)?.broker(app)?;
         let address = format!("mqtt://{}:{}", broker.host, broker.port);
-        let places = app.instances().free();
+        let places = app.instances().all();
         let connection = Box::new(Connection::open(&broker, subscriptions, places).await?);
         self.source = Source::Broker { address, connection };
         Ok(())
@@ -112,7 +115,8 @@ impl Trigger for MqttTrigger {
                 }
             }
             Source::Broker { address, connection } => {
-                return connection.serve(stop, || app.ready([Endpoint::new("mqtt", address.clone())])).await;
+                let ready = || app.ready([Endpoint::new("mqtt", address)]);
+                return connection.serve(stop, app.readiness(), ready).await;
             }
         }
         Ok(())

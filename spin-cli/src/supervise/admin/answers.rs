@@ -10,10 +10,14 @@ use crate::supervise::restart::OnExit;
 /// The label that says which trigger a metric is of. Only ours counts.
 const TRIGGER: &str = "trigger";
 
-/// Whether the app is alive: every trigger runs, or is about to be started again by us; who restarts the whole app for
-/// that would only do it a second time.
+/// Whether the app is alive: every trigger runs and can be spoken with, or is about to be started again by us; who restarts
+/// the whole app for that would only do it a second time. One without its channel is never ready again by itself.
 pub(super) fn health(board: &Board) -> (StatusCode, Value) {
-    let is_down = |shown: &Shown| shown.on_exit != OnExit::Ignore && shown.condition == Condition::Ended;
+    let is_down = |shown: &Shown| match shown.condition {
+        Condition::Ended => shown.on_exit != OnExit::Ignore,
+        Condition::Unreachable => true,
+        Condition::Starting | Condition::Ready | Condition::Waiting => false,
+    };
     let is_well = board.is_draining || !board.triggers.iter().any(is_down);
     answer(is_well, if is_well { "healthy" } else { "unhealthy" }, board, &[])
 }
@@ -128,7 +132,7 @@ mod tests {
         for (condition, on_exit, expected) in [
             (Condition::Starting, OnExit::End, 200),
             (Condition::Ready, OnExit::End, 200),
-            (Condition::Unreachable, OnExit::End, 200),
+            (Condition::Unreachable, OnExit::Ignore, 503),
             (Condition::Waiting, OnExit::Restart, 200),
             (Condition::Ended, OnExit::End, 503),
             (Condition::Ended, OnExit::Ignore, 200),

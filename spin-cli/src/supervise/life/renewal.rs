@@ -15,6 +15,17 @@ use crate::supervise::wires::{Ask, Said};
 const AS_IT_WAS: &str = "the app goes on as it was";
 
 impl<L: Loader> Life<'_, L> {
+    /// Somebody wants a reload. One that has to wait for another says for whom: a trigger may take any time to prepare.
+    pub(super) fn asked_to_reload(&mut self) {
+        self.reloads.request();
+        let waits_for: Vec<&str> =
+            self.reloads.waits_for().map(|number| self.slots[number].launch.name.as_str()).collect();
+        if !waits_for.is_empty() {
+            let ui = self.around.ui;
+            ui.notice(&format!("another reload follows when this one is over; it waits for {}", waits_for.join(", ")));
+        }
+    }
+
     /// Begins the reload that somebody wants, unless it has to wait: for another one, or for a trigger that starts.
     pub(super) fn begin_reload(&mut self) {
         let is_starting = self.slots.iter().any(|slot| slot.state == State::Starting);
@@ -81,7 +92,7 @@ impl<L: Loader> Life<'_, L> {
 
     /// A trigger can't take part in a reload any more.
     pub(super) fn lost_for_reload(&mut self, number: usize, why: &str) {
-        let step = self.reloads.lost(number);
+        let step = self.reloads.lost(number, self.slots[number].runs());
         if let Some(Step::Abort { .. }) = step {
             let name = &self.slots[number].launch.name;
             let message = format!("the app is not reloaded: {name} {why} while it prepared for that");
