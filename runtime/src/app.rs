@@ -363,7 +363,9 @@ impl Compiler<'_> {
             None => wasmtime::component::Component::from_binary(self.engine, &bytes),
         }
         .map_err(|source| PrepareError::Compile { id: id(), path: job.path.clone(), source })?;
-        let pre = self.linker.instantiate_pre(&compiled).map_err(|source| PrepareError::Link { id: id(), source })?;
+        let pre = host::with_imports_of(&compiled, &self.linker)
+            .and_then(|more| more.as_ref().unwrap_or(&self.linker).instantiate_pre(&compiled))
+            .map_err(|source| PrepareError::Link { id: id(), source })?;
         let of = ComponentContext { locked, variables: &values, gate: &gate };
         Ok(Component::new(&of, mounts, http, pre, &self.shared))
     }

@@ -9,8 +9,10 @@ pub(crate) mod egress;
 pub(crate) mod files;
 pub(crate) mod http;
 pub(crate) mod key_value;
+mod redis;
 pub(crate) mod rows;
 pub(crate) mod sqlite;
+mod unconfigured;
 mod variables;
 pub(crate) mod wasi;
 
@@ -22,6 +24,7 @@ use wasmtime::component::Linker;
 use crate::instance::HostState;
 pub(crate) use capability::{Capability, ComponentContext};
 use egress::Egress;
+pub(crate) use unconfigured::with_imports_of;
 
 capability::capabilities! {
     /// Key-value stores.
@@ -29,6 +32,7 @@ capability::capabilities! {
     /// SQLite databases.
     sqlite: sqlite::Sqlite, sqlite::SqliteOptions;
     ---
+    redis: redis::Redis;
     variables: variables::Variables;
 }
 

@@ -9,6 +9,8 @@ mod key_value;
 mod libsql;
 #[path = "hosts/matrix.rs"]
 mod matrix;
+#[path = "hosts/redis.rs"]
+mod redis;
 #[path = "hosts/sqlite.rs"]
 mod sqlite;
 #[path = "hosts/stage.rs"]

@@ -36,7 +36,6 @@ pub(crate) struct ComponentContext<'a> {
     /// The values of its variables.
     pub(crate) variables: &'a BTreeMap<String, String>,
     /// Where it may connect to.
-    #[allow(dead_code, reason = "for back ends that the component names")]
     pub(crate) gate: &'a Arc<Gate>,
 }
 

@@ -7,7 +7,7 @@ pub(crate) mod client;
 mod connector;
 mod imports;
 mod local;
-mod tls;
+pub(crate) mod tls;
 
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;

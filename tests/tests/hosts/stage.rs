@@ -18,10 +18,12 @@ pub(super) struct Stage {
     app: App,
     redis: Option<Redis>,
     libsql: Option<Libsql>,
+    /// What calls say for the address of a server, and what is meant.
+    addresses: Vec<(&'static str, String)>,
     world: World,
 }
 
-/// The probe twice: with the default store and database, and without.
+/// The probe twice: with the default store and database and the servers, and without.
 const TABLES: &str = r#"
 [[trigger.http]]
 route = "/allowed"
@@ -31,6 +33,7 @@ route = "/denied"
 component = "denied"
 [component.allowed]
 source = "host-probe.wasm"
+allowed_outbound_hosts = [HOSTS]
 key_value_stores = ["default"]
 sqlite_databases = ["default"]
 [component.denied]
@@ -95,18 +98,21 @@ impl Stage {
         let world = World::new();
         world.install("trigger-http");
         world.write("config.toml", config);
-        let app = world.app("app", &probes::manifest(TABLES), &["host-probe"]);
+        let addresses: Vec<(&str, String)> = redis.iter().map(|redis| ("{redis}", redis.url())).collect();
+        let hosts: Vec<String> = addresses.iter().map(|(_, host)| format!("{host:?}")).collect();
+        let tables = TABLES.replace("HOSTS", &hosts.join(", "));
+        let app = world.app("app", &probes::manifest(&tables), &["host-probe"]);
         let (address, up) = serve(&world, &app, flags);
-        Self { address, up, app, redis, libsql, world }
+        Self { address, up, app, redis, libsql, addresses, world }
     }
 
     /// The same app again, in a new process.
     #[track_caller]
     pub(super) fn restarted(self) -> Self {
-        let Self { up, app, redis, libsql, world, .. } = self;
+        let Self { up, app, redis, libsql, addresses, world, .. } = self;
         up.stop().success();
         let (address, up) = serve(&world, &app, &[]);
-        Self { address, up, app, redis, libsql, world }
+        Self { address, up, app, redis, libsql, addresses, world }
     }
 
     /// Ends the server; [`Stage::revive_redis`] starts it again where it was.
@@ -153,7 +159,8 @@ impl Stage {
     pub(super) fn calls(&self, component: &str, interface: &str, calls: &[Vec<String>]) -> Option<Vec<String>> {
         let lines = calls.iter().map(|call| call.join("\t"));
         let script: Vec<String> = std::iter::once(interface.to_owned()).chain(lines).collect();
-        let body = script.join("\n");
+        let put = |text: String, (name, address): &(&str, String)| text.replace(name, address);
+        let body = self.addresses.iter().fold(script.join("\n"), put);
         let response = http::request(self.address, "POST", &format!("/{component}"), &[], body.as_bytes());
         match response.status {
             200 => Some(response.text().lines().map(str::to_owned).collect()),

@@ -39,7 +39,7 @@ pub(super) enum Failure {
 
 impl Connector {
     pub(super) fn new(egress: Arc<Egress>, places: Places) -> Self {
-        Self { egress, places, tls: Arc::default() }
+        Self { egress, places, tls: Arc::new(Tls::new(&["h2", "http/1.1"])) }
     }
 
     async fn connect(self, uri: Uri) -> Result<Stream, Failure> {

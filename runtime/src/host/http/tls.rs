@@ -10,13 +10,16 @@ use tokio::sync::OnceCell;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-/// The TLS settings of requests without any of their own, made when the first one needs them.
-#[derive(Default)]
-pub(super) struct Tls(OnceCell<TlsConnector>);
+/// The TLS settings of whoever has none of his own, made when the first connection needs them.
+pub(crate) struct Tls {
+    connector: OnceCell<TlsConnector>,
+    /// The protocols to choose from, the best one first. Without any there is nothing to choose.
+    protocols: &'static [&'static str],
+}
 
 /// Why there is no TLS on a connection.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum TlsError {
+pub(crate) enum TlsError {
     #[error("the host can't be the name of a certificate")]
     ServerName,
     #[error("{0}")]
@@ -24,8 +27,12 @@ pub(super) enum TlsError {
 }
 
 impl Tls {
+    pub(crate) fn new(protocols: &'static [&'static str]) -> Self {
+        Self { connector: OnceCell::new(), protocols }
+    }
+
     /// A handshake with the server that `destination` names.
-    pub(super) async fn connect<T>(&self, destination: &Destination, transport: T) -> Result<TlsStream<T>, TlsError>
+    pub(crate) async fn connect<T>(&self, destination: &Destination, transport: T) -> Result<TlsStream<T>, TlsError>
     where
         T: AsyncRead + AsyncWrite + Unpin,
     {
@@ -35,9 +42,11 @@ impl Tls {
             (None, None) => return Err(TlsError::ServerName),
         };
         let failed = |reason: &dyn std::fmt::Display| TlsError::Handshake(reason.to_string());
-        let connector = self.0.get_or_try_init(|| async {
+        let connector = self.connector.get_or_try_init(|| async {
+            let protocols = self.protocols;
             // Reading the platform's certificates takes a while, and reads files.
-            let config = tokio::task::spawn_blocking(client_config).await.map_err(|error| failed(&error))?;
+            let config = tokio::task::spawn_blocking(move || client_config(protocols)).await;
+            let config = config.map_err(|error| failed(&error))?;
             Ok(TlsConnector::from(Arc::new(config.map_err(|error| failed(&error))?)))
         });
         connector.await?.connect(name, transport).await.map_err(|error| failed(&error))
@@ -45,7 +54,7 @@ impl Tls {
 }
 
 /// Trusts what the platform trusts, and the roots that browsers do: a container often has no certificates of its own.
-fn client_config() -> Result<ClientConfig, rustls::Error> {
+fn client_config(protocols: &[&str]) -> Result<ClientConfig, rustls::Error> {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     let platform = rustls_native_certs::load_native_certs();
     for error in &platform.errors {
@@ -58,6 +67,6 @@ fn client_config() -> Result<ClientConfig, rustls::Error> {
         .with_safe_default_protocol_versions()?
         .with_root_certificates(roots)
         .with_no_client_auth();
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
     Ok(config)
 }

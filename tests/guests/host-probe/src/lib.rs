@@ -6,6 +6,7 @@
 
 mod key_value;
 mod keyvalue;
+mod redis;
 mod shown;
 mod sqlite;
 
@@ -57,6 +58,9 @@ async fn session(interface: &str, calls: &[Vec<&str>]) -> Option<Vec<String>> {
         "fermyon:spin/key-value@2.0.0" => key_value::generation2(calls),
         "spin:key-value/key-value@3.0.0" => key_value::generation3(calls).await,
         "wasi:keyvalue@0.2.0-draft2" => keyvalue::session(calls),
+        "fermyon:spin/redis" => redis::generation1(calls),
+        "fermyon:spin/redis@2.0.0" => redis::generation2(calls),
+        "spin:redis/redis@3.0.0" => redis::generation3(calls).await,
         "fermyon:spin/sqlite" => sqlite::generation1(calls),
         "fermyon:spin/sqlite@2.0.0" => sqlite::generation2(calls),
         "spin:sqlite/sqlite@3.1.0" => sqlite::generation3(calls).await,

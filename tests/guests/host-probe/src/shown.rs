@@ -20,7 +20,7 @@ macro_rules! plain {
         }
     })* };
 }
-plain!(bool, i64, u64, usize);
+plain!(bool, i64, u32, u64, usize);
 
 impl Shown for String {
     fn shown(&self) -> String {

@@ -1,0 +1,66 @@
+//! Redis servers that components name: what needs more than one request or one connection.
+
+use crate::stage::Stage;
+
+const INTERFACES: [&str; 3] = ["fermyon:spin/redis", "fermyon:spin/redis@2.0.0", "spin:redis/redis@3.0.0"];
+
+#[test]
+fn a_server_that_was_killed_gives_errors_and_then_is_used_again() {
+    let mut stage = Stage::start("redis");
+    let set = |stage: &Stage, interface| stage.answers(interface, &[&["open", "{redis}"], &["set", "a", "1"]]);
+    for interface in INTERFACES {
+        assert_eq!(set(&stage, interface), ["ok", "ok"], "{interface}");
+    }
+    let address = stage.kill_redis();
+    for interface in INTERFACES {
+        assert!(set(&stage, interface).iter().any(|answer| answer.starts_with("err(")), "{interface}");
+    }
+    stage.revive_redis(address);
+    for interface in INTERFACES {
+        assert_eq!(set(&stage, interface), ["ok", "ok"], "{interface}");
+    }
+    assert_eq!(stage.redis(&["GET".to_owned(), "a".to_owned()]), "1");
+}
+
+#[test]
+fn requests_share_a_connection_until_one_changes_its_state() {
+    let stage = Stage::start("redis");
+    let id = |extra: &[&'static str]| {
+        let mut calls: Vec<Vec<&str>> = vec![vec!["open", "{redis}"]];
+        calls.push(extra.to_vec());
+        calls.push(vec!["execute", "EVAL", "return redis.call('INCR', 'calls')", "#0"]);
+        let calls: Vec<&[&str]> = calls.iter().map(Vec::as_slice).collect();
+        stage.answers("fermyon:spin/redis@2.0.0", &calls)
+    };
+    let connections = || {
+        let info = stage.redis(&["INFO".to_owned(), "clients".to_owned()]);
+        let line = info.lines().find_map(|line| line.strip_prefix("connected_clients:")).expect("a count").to_owned();
+        line.trim().parse::<usize>().expect("a number")
+    };
+    for _ in 0..5 {
+        id(&["get", "a"]);
+    }
+    // One of the app's, one that asks.
+    assert_eq!(connections(), 2);
+    // In a transaction commands are queued; nobody else's are.
+    let queued = id(&["execute", "MULTI"]);
+    assert_eq!(queued, ["ok", "ok([\"status(OK)\"])", "ok([\"status(QUEUED)\"])"]);
+    assert_eq!(id(&["get", "a"])[2], "ok([\"int64(6)\"])");
+}
+
+#[test]
+fn an_instance_has_so_many_connections_and_no_more() {
+    let stage = Stage::start("redis");
+    let calls: &[&[&str]] = &[&["open-many", "{redis}", "1024"], &["open", "{redis}"]];
+    assert_eq!(stage.answers("fermyon:spin/redis@2.0.0", calls), ["ok", "err(too-many-connections)"]);
+    assert_eq!(stage.answers("fermyon:spin/redis@2.0.0", &[&["open", "{redis}"]]), ["ok"]);
+}
+
+#[test]
+fn a_denial_says_which_line_to_add() {
+    let stage = Stage::start("redis");
+    let call = vec![vec!["open".to_owned(), "rediss://other.example".to_owned()]];
+    assert_eq!(stage.calls("denied", "fermyon:spin/redis@2.0.0", &call), Some(vec!["err(invalid-address)".to_owned()]));
+    let log = stage.up.stderr().text();
+    assert!(log.contains("allowed_outbound_hosts = [\"rediss://other.example:6379\"]"), "{log}");
+}
