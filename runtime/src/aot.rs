@@ -1,6 +1,6 @@
 //! The cache of compiled components: native code on disk, shared by every app and trigger of a user.
 //!
-//! Files on disk: `<cache>/aot/<engine fingerprint>/<sha256 of the component>.cwasm`, written to a temporary
+//! Files on disk: `<cache>/aot/<engine fingerprint>/<sha256 of what it is made of>.cwasm`, written to a temporary
 //! name and renamed, never changed afterwards.
 //!
 //! Loading compiled code means trusting it as much as our own executable. So a file is opened first, without
@@ -48,26 +48,30 @@ impl CompiledCode {
         Self { folder: cache.join("aot").join(fingerprint(engine)) }
     }
 
-    /// The compiled form of `bytes`, from the cache or made and left there.
-    ///
-    /// # Errors
-    /// When the component doesn't compile. A cache that can't be written costs time, not success.
-    pub(crate) fn load_or_compile(&self, engine: &Engine, bytes: &[u8]) -> wasmtime::Result<Component> {
-        let path = self.folder.join(format!("{}.cwasm", hex(&Sha256::digest(bytes))));
-        match self.load(engine, &path) {
-            Ok(Some(component)) => return Ok(component),
-            Ok(None) => {}
-            Err(why) => tracing::warn!("compiled code {} is not used: {why}; compiling again", path.display()),
-        }
-        let component = Component::from_binary(engine, bytes)?;
-        if let Err(error) = self.store(&path, &component) {
+    /// The compiled code that was kept under a key, if it is there and can be trusted.
+    pub(crate) fn load(&self, engine: &Engine, key: &str) -> Option<Component> {
+        let path = self.path(key);
+        self.load_file(engine, &path).unwrap_or_else(|why| {
+            tracing::warn!("compiled code {} is not used: {why}; compiling again", path.display());
+            None
+        })
+    }
+
+    /// Keeps compiled code under a key: the digest of all that it was made of. A cache that can't be written costs time at
+    /// the next start, not success.
+    pub(crate) fn keep(&self, key: &str, component: &Component) {
+        let path = self.path(key);
+        if let Err(error) = self.store(&path, component) {
             tracing::debug!("compiled code can't be kept at {}: {error:#}", path.display());
         }
-        Ok(component)
+    }
+
+    fn path(&self, key: &str) -> PathBuf {
+        self.folder.join(format!("{key}.cwasm"))
     }
 
     #[allow(unsafe_code, reason = "compiled code can only be loaded as trusted; this is the one place that does")]
-    fn load(&self, engine: &Engine, path: &Path) -> Result<Option<Component>, Distrust> {
+    fn load_file(&self, engine: &Engine, path: &Path) -> Result<Option<Component>, Distrust> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let file = match rustix::fs::open(path, flags, Mode::empty()) {
             Ok(descriptor) => File::from(descriptor),
@@ -169,24 +173,26 @@ mod tests {
         home: tempfile::TempDir,
         engine: Engine,
         cache: CompiledCode,
-        bytes: Vec<u8>,
+        component: Component,
         path: PathBuf,
     }
+
+    const KEY: &str = "0123";
 
     fn fixture() -> Fixture {
         let home = tempfile::tempdir().expect("a folder");
         let engine = Engine::default();
         let cache = CompiledCode::new(home.path(), &engine);
-        let bytes = wat::parse_str("(component)").expect("a component");
-        cache.load_or_compile(&engine, &bytes).expect("it compiles");
+        let component = Component::new(&engine, "(component)").expect("it compiles");
+        cache.keep(KEY, &component);
         let path = std::fs::read_dir(&cache.folder).expect("filled").next().expect("one").expect("entry").path();
-        Fixture { home, engine, cache, bytes, path }
+        Fixture { home, engine, cache, component, path }
     }
 
     #[test]
     fn a_second_load_comes_from_the_cache() {
         let fixture = fixture();
-        assert!(matches!(fixture.cache.load(&fixture.engine, &fixture.path), Ok(Some(_))));
+        assert!(matches!(fixture.cache.load_file(&fixture.engine, &fixture.path), Ok(Some(_))));
     }
 
     #[test]
@@ -214,8 +220,9 @@ mod tests {
         for (what, spoil) in cases {
             let fixture = fixture();
             spoil(&fixture.path);
-            assert!(fixture.cache.load(&fixture.engine, &fixture.path).is_err(), "{what}: refused");
-            fixture.cache.load_or_compile(&fixture.engine, &fixture.bytes).expect("compiled again");
+            assert!(fixture.cache.load_file(&fixture.engine, &fixture.path).is_err(), "{what}: refused");
+            assert!(fixture.cache.load(&fixture.engine, KEY).is_none(), "{what}: compiled again");
+            fixture.cache.keep(KEY, &fixture.component);
         }
     }
 
@@ -228,7 +235,7 @@ mod tests {
         std::fs::set_permissions(&open, PermissionsExt::from_mode(0o777)).expect("chmod");
         std::fs::rename(home.join("aot"), open.join("aot")).expect("rename");
         symlink(open.join("aot"), home.join("aot")).expect("symlink");
-        let loaded = fixture.cache.load(&fixture.engine, &fixture.path);
+        let loaded = fixture.cache.load_file(&fixture.engine, &fixture.path);
         assert_eq!(loaded.err(), Some(Distrust::Folder(open)));
     }
 
@@ -237,6 +244,6 @@ mod tests {
         let fixture = fixture();
         std::fs::remove_file(&fixture.path).expect("remove");
         rustix::fs::mkfifoat(rustix::fs::CWD, &fixture.path, Mode::from(0o600)).expect("a pipe");
-        assert_eq!(fixture.cache.load(&fixture.engine, &fixture.path).err(), Some(Distrust::NotRegular));
+        assert_eq!(fixture.cache.load_file(&fixture.engine, &fixture.path).err(), Some(Distrust::NotRegular));
     }
 }

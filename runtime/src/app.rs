@@ -3,27 +3,26 @@
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
 use spin_app_model::ComponentId;
-use spin_app_model::lock::{LockedApp, LockedComponent};
+use spin_app_model::lock::LockedApp;
 use wasmtime::Engine;
 use wasmtime::component::Linker;
 
-use crate::adapt::{self, FileKind};
 use crate::aot::CompiledCode;
 use crate::component::{Component, PrepareError, Shared};
 use crate::engine::{EngineOptions, RunningEngine};
-use crate::host::egress::{Egress, EgressOptions, Gate};
-use crate::host::files::{MountOptions, Mounts};
-use crate::host::http::{ComponentHttp, HttpNetwork, HttpOptions};
-use crate::host::{self, AppHost, ComponentContext, HostOptions};
+use crate::host::egress::{Egress, EgressOptions};
+use crate::host::files::MountOptions;
+use crate::host::http::{HttpNetwork, HttpOptions};
+use crate::host::{self, AppHost, HostOptions};
 use crate::http::Loopback;
 use crate::instance::HostState;
 use crate::limits::Limits;
 use crate::output::Output;
 use crate::permits::Permits;
+use crate::prepare::{Compiler, Job, Work};
 use crate::variables::Variables;
 
 /// What can be chosen about running an app's components.
@@ -157,6 +156,7 @@ impl App {
             variables,
             mounts: &options.mounts,
             http: &http,
+            work: Work::default(),
         };
         let mut jobs = ids
             .iter()
@@ -167,6 +167,7 @@ impl App {
             .collect::<Result<Vec<_>, _>>()?;
         jobs.sort_by_key(|job| std::cmp::Reverse(job.size));
         let prepared = compiler.run(&jobs, on_progress);
+        compiler.work.log();
         let mut components = BTreeMap::new();
         let mut failed = Vec::new();
         for (job, result) in jobs.iter().zip(prepared) {
@@ -262,113 +263,6 @@ struct Ground {
     instances: Arc<Permits>,
     http: HttpNetwork,
     host: AppHost,
-}
-
-/// One component to compile.
-struct Job<'a> {
-    component: &'a LockedComponent,
-    path: PathBuf,
-    size: u64,
-}
-
-impl<'a> Job<'a> {
-    fn new(component: &'a LockedComponent) -> Result<Self, PrepareError> {
-        let id = || component.id.clone();
-        if !component.dependencies.is_empty() {
-            return Err(PrepareError::Unsupported { id: id(), what: "component dependencies" });
-        }
-        let source = component.source.content.source.as_deref();
-        let path = source
-            .and_then(|source| url::Url::parse(source).ok())
-            .and_then(|url| url.to_file_path().ok())
-            .ok_or_else(|| PrepareError::Source { id: id(), found: source.unwrap_or("(none)").to_owned() })?;
-        let size = std::fs::metadata(&path)
-            .map_err(|source| PrepareError::Read { id: id(), path: path.clone(), source })?
-            .len();
-        Ok(Self { component, path, size })
-    }
-}
-
-struct Compiler<'a> {
-    app: &'a LockedApp,
-    engine: &'a Engine,
-    linker: Linker<HostState>,
-    cache: Option<CompiledCode>,
-    shared: Shared,
-    variables: &'a Variables,
-    mounts: &'a MountOptions,
-    http: &'a Arc<HttpNetwork>,
-}
-
-impl Compiler<'_> {
-    /// Works off the jobs in their order with a thread for each processor; results are in that order too.
-    fn run(
-        &self,
-        jobs: &[Job<'_>],
-        on_progress: &(dyn Fn(usize, usize) + Sync),
-    ) -> Vec<Result<Component, PrepareError>> {
-        let next = AtomicUsize::new(0);
-        let done = AtomicUsize::new(0);
-        let results: Vec<Mutex<Option<Result<Component, PrepareError>>>> =
-            jobs.iter().map(|_| Mutex::default()).collect();
-        let workers = std::thread::available_parallelism().map_or(1, usize::from).min(jobs.len());
-        std::thread::scope(|scope| {
-            for _ in 0..workers {
-                scope.spawn(|| {
-                    while let Some((job, slot)) = {
-                        let index = next.fetch_add(1, Ordering::Relaxed);
-                        jobs.get(index).zip(results.get(index))
-                    } {
-                        let result = self.prepare(job);
-                        *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
-                        on_progress(done.fetch_add(1, Ordering::Relaxed) + 1, jobs.len());
-                    }
-                });
-            }
-        });
-        results
-            .into_iter()
-            .map(|slot| {
-                let result = slot.into_inner().unwrap_or_else(PoisonError::into_inner);
-                result.expect("every job was taken by a worker, and the scope has joined them all")
-            })
-            .collect()
-    }
-
-    fn prepare(&self, job: &Job<'_>) -> Result<Component, PrepareError> {
-        let locked = job.component;
-        let id = || locked.id.clone();
-        let values = self.variables.of_component(locked)?;
-        let mounts = Mounts::new(locked, self.mounts)?;
-        let gate = Arc::new(Gate::new(self.app, locked, self.variables));
-        let http =
-            ComponentHttp { component: locked.id.clone(), gate: Arc::clone(&gate), network: Arc::clone(self.http) };
-        let bytes = std::fs::read(&job.path).map_err(|source| PrepareError::Read {
-            id: id(),
-            path: job.path.clone(),
-            source,
-        })?;
-        let bytes = adapt::binary(bytes, &job.path).map_err(|source| PrepareError::Text { id: id(), source })?;
-        let bytes = match adapt::kind(&bytes) {
-            FileKind::Component => adapt::release_candidate::rename(bytes),
-            FileKind::Module => adapt::component(&bytes).map_err(|source| PrepareError::Adapt {
-                id: id(),
-                path: job.path.clone(),
-                source,
-            })?,
-            FileKind::Other(what) => return Err(PrepareError::Kind { id: id(), path: job.path.clone(), what }),
-        };
-        let compiled = match &self.cache {
-            Some(cache) => cache.load_or_compile(self.engine, &bytes),
-            None => wasmtime::component::Component::from_binary(self.engine, &bytes),
-        }
-        .map_err(|source| PrepareError::Compile { id: id(), path: job.path.clone(), source })?;
-        let pre = host::with_imports_of(&compiled, &self.linker)
-            .and_then(|more| more.as_ref().unwrap_or(&self.linker).instantiate_pre(&compiled))
-            .map_err(|source| PrepareError::Link { id: id(), source })?;
-        let of = ComponentContext { locked, variables: &values, gate: &gate };
-        Ok(Component::new(&of, mounts, http, pre, &self.shared))
-    }
 }
 
 /// Where triggers keep compiled code of any engine unless told otherwise: the cache folder of this user.

@@ -79,13 +79,13 @@ pub enum PrepareError {
     /// Files that can't be mounted.
     #[error(transparent)]
     Mount(#[from] crate::host::files::MountError),
-    /// The lock asks for something that isn't there yet.
-    #[error("component \"{id}\" has {what}, which this version of the trigger does not support")]
-    Unsupported {
-        /// Who asks.
+    /// Dependencies that the component can't be composed with.
+    #[error("component \"{id}\": {source}")]
+    Compose {
+        /// Whose dependencies.
         id: ComponentId,
-        /// For what.
-        what: &'static str,
+        /// Why not.
+        source: crate::compose::ComposeError,
     },
     /// Wasmtime refuses the component.
     #[error("component \"{id}\": {} does not compile: {source:#}", path.display())]

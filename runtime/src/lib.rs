@@ -8,6 +8,8 @@
 //! | [`engine`] | wasmtime's settings with their reasons; the epoch clock |
 //! | [`aot`] | the cache of compiled code, the crate's one unsafe call |
 //! | [`adapt`] | what a file is; core modules that become components |
+//! | [`compose`] | a component with its dependencies as one component |
+//! | `prepare` | from files to a component that is ready, or from the cache to that |
 //! | [`app`] | from a locked application to components that are ready |
 //! | [`component`] | a component that is ready, and what can be asked of it |
 //! | [`instance`] | an instance's store and the host's state beside it |
@@ -25,6 +27,7 @@ pub mod adapt;
 pub mod aot;
 pub mod app;
 pub mod component;
+pub mod compose;
 pub mod engine;
 mod host;
 pub mod http;
@@ -32,6 +35,7 @@ pub mod instance;
 pub mod limits;
 pub mod output;
 pub mod permits;
+mod prepare;
 pub mod reuse;
 mod seats;
 pub mod variables;

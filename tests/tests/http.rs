@@ -8,6 +8,8 @@ mod access_log;
 mod chaining;
 #[path = "http/client.rs"]
 mod client;
+#[path = "http/dependencies.rs"]
+mod dependencies;
 #[path = "http/files.rs"]
 mod files;
 #[path = "http/floods.rs"]

@@ -1,0 +1,262 @@
+//! From the files that a component is made of to a component that is ready, or straight from the cache to that.
+//!
+//! A component may be made of several files: its own, and those of its dependencies. Each may be a core module that has
+//! to be converted, and all have to be composed and compiled. What comes out is kept under a key that is made of what
+//! went in, so a later start reads the files and does none of that work.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use sha2::{Digest, Sha256};
+use spin_app_model::lock::{LockedApp, LockedComponent, LockedDependency, LockedSource};
+use wasmtime::Engine;
+use wasmtime::component::Linker;
+
+use crate::adapt::{self, FileKind};
+use crate::aot::{CompiledCode, hex};
+use crate::component::{Component, PrepareError, Shared};
+use crate::compose::{self, ComposeError, Dependency};
+use crate::host::ComponentContext;
+use crate::host::egress::Gate;
+use crate::host::files::{MountOptions, Mounts};
+use crate::host::http::{ComponentHttp, HttpNetwork};
+use crate::instance::HostState;
+use crate::variables::Variables;
+
+/// The part of the cache's key that stands for what is done to the files here and in [`crate::adapt`] and
+/// [`crate::compose`]: a change there that makes other components out of the same files has to change this.
+const RECIPE: &str = concat!("spin ", env!("CARGO_PKG_VERSION"), " recipe 1");
+
+/// One component to make ready.
+pub(crate) struct Job<'a> {
+    pub(crate) component: &'a LockedComponent,
+    /// The size of all its files together, in bytes.
+    pub(crate) size: u64,
+    path: PathBuf,
+    dependencies: Vec<Part<'a>>,
+}
+
+/// One dependency of a component.
+struct Part<'a> {
+    name: &'a str,
+    locked: &'a LockedDependency,
+    path: PathBuf,
+}
+
+impl<'a> Job<'a> {
+    /// # Errors
+    /// When a file is not there.
+    pub(crate) fn new(component: &'a LockedComponent) -> Result<Self, PrepareError> {
+        let id = || component.id.clone();
+        let path = file(&component.source).map_err(|found| PrepareError::Source { id: id(), found })?;
+        let dependencies = component.dependencies.iter().map(|(name, locked)| {
+            let path = file(&locked.source).map_err(|found| PrepareError::Compose {
+                id: id(),
+                source: ComposeError::Source { dependency: name.clone(), found },
+            })?;
+            Ok(Part { name, locked, path })
+        });
+        let dependencies = dependencies.collect::<Result<Vec<_>, PrepareError>>()?;
+        let mut size = 0;
+        for path in std::iter::once(&path).chain(dependencies.iter().map(|part| &part.path)) {
+            let found = std::fs::metadata(path);
+            size += found.map_err(|source| PrepareError::Read { id: id(), path: path.clone(), source })?.len();
+        }
+        Ok(Self { component, size, path, dependencies })
+    }
+
+    fn read(&self, path: &Path) -> Result<Vec<u8>, PrepareError> {
+        let id = || self.component.id.clone();
+        std::fs::read(path).map_err(|source| PrepareError::Read { id: id(), path: path.to_owned(), source })
+    }
+}
+
+/// The file that a source stands for, or what it is instead.
+fn file(source: &LockedSource) -> Result<PathBuf, String> {
+    let source = source.content.source.as_deref();
+    source
+        .and_then(|source| url::Url::parse(source).ok())
+        .and_then(|url| url.to_file_path().ok())
+        .ok_or_else(|| source.unwrap_or("(none)").to_owned())
+}
+
+/// How much was done to make components ready.
+#[derive(Debug, Default)]
+pub(crate) struct Work {
+    /// Core modules and texts that were made components.
+    converted: AtomicUsize,
+    /// Components that were composed with their dependencies.
+    composed: AtomicUsize,
+    /// Components that were compiled.
+    compiled: AtomicUsize,
+    /// Components whose compiled code was in the cache.
+    from_cache: AtomicUsize,
+}
+
+impl Work {
+    /// One line in the debug log. That a second start costs nothing can be seen there.
+    pub(crate) fn log(&self) {
+        let count = |counter: &AtomicUsize| counter.load(Ordering::Relaxed);
+        tracing::debug!(
+            converted = count(&self.converted),
+            composed = count(&self.composed),
+            compiled = count(&self.compiled),
+            from_cache = count(&self.from_cache),
+            "components are ready"
+        );
+    }
+}
+
+fn add_one(counter: &AtomicUsize) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Makes the components of an app ready.
+pub(crate) struct Compiler<'a> {
+    pub(crate) app: &'a LockedApp,
+    pub(crate) engine: &'a Engine,
+    pub(crate) linker: Linker<HostState>,
+    pub(crate) cache: Option<CompiledCode>,
+    pub(crate) shared: Shared,
+    pub(crate) variables: &'a Variables,
+    pub(crate) mounts: &'a MountOptions,
+    pub(crate) http: &'a Arc<HttpNetwork>,
+    pub(crate) work: Work,
+}
+
+impl Compiler<'_> {
+    /// Works off the jobs in their order with a thread for each processor; results are in that order too.
+    pub(crate) fn run(
+        &self,
+        jobs: &[Job<'_>],
+        on_progress: &(dyn Fn(usize, usize) + Sync),
+    ) -> Vec<Result<Component, PrepareError>> {
+        let next = AtomicUsize::new(0);
+        let done = AtomicUsize::new(0);
+        let results: Vec<Mutex<Option<Result<Component, PrepareError>>>> =
+            jobs.iter().map(|_| Mutex::default()).collect();
+        let workers = std::thread::available_parallelism().map_or(1, usize::from).min(jobs.len());
+        std::thread::scope(|scope| {
+            for _ in 0..workers {
+                scope.spawn(|| {
+                    while let Some((job, slot)) = {
+                        let index = next.fetch_add(1, Ordering::Relaxed);
+                        jobs.get(index).zip(results.get(index))
+                    } {
+                        let result = self.prepare(job);
+                        *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
+                        on_progress(done.fetch_add(1, Ordering::Relaxed) + 1, jobs.len());
+                    }
+                });
+            }
+        });
+        results
+            .into_iter()
+            .map(|slot| {
+                let result = slot.into_inner().unwrap_or_else(PoisonError::into_inner);
+                result.expect("every job was taken by a worker, and the scope has joined them all")
+            })
+            .collect()
+    }
+
+    fn prepare(&self, job: &Job<'_>) -> Result<Component, PrepareError> {
+        let locked = job.component;
+        let values = self.variables.of_component(locked)?;
+        let mounts = Mounts::new(locked, self.mounts)?;
+        let gate = Arc::new(Gate::new(self.app, locked, self.variables));
+        let http =
+            ComponentHttp { component: locked.id.clone(), gate: Arc::clone(&gate), network: Arc::clone(self.http) };
+        let compiled = self.compiled(job)?;
+        let pre = host::with_imports_of(&compiled, &self.linker)
+            .and_then(|more| more.as_ref().unwrap_or(&self.linker).instantiate_pre(&compiled))
+            .map_err(|source| PrepareError::Link { id: locked.id.clone(), source })?;
+        let of = ComponentContext { locked, variables: &values, gate: &gate };
+        Ok(Component::new(&of, mounts, http, pre, &self.shared))
+    }
+
+    fn compiled(&self, job: &Job<'_>) -> Result<wasmtime::component::Component, PrepareError> {
+        let own = job.read(&job.path)?;
+        let parts = job.dependencies.iter().map(|part| Ok((part, job.read(&part.path)?)));
+        let parts = parts.collect::<Result<Vec<_>, PrepareError>>()?;
+        let cached = self.cache.as_ref().map(|cache| (cache, key(&job.path, &own, &parts)));
+        if let Some(component) = cached.as_ref().and_then(|(cache, key)| cache.load(self.engine, key)) {
+            add_one(&self.work.from_cache);
+            return Ok(component);
+        }
+        let bytes = self.composed(job, own, parts)?;
+        let component = wasmtime::component::Component::from_binary(self.engine, &bytes)
+            .map_err(|source| PrepareError::Compile { id: job.component.id.clone(), path: job.path.clone(), source })?;
+        add_one(&self.work.compiled);
+        if let Some((cache, key)) = cached {
+            cache.keep(&key, &component);
+        }
+        Ok(component)
+    }
+
+    fn composed(&self, job: &Job<'_>, own: Vec<u8>, parts: Vec<(&Part<'_>, Vec<u8>)>) -> Result<Vec<u8>, PrepareError> {
+        let own = self.component(job, &job.path, own)?;
+        if parts.is_empty() {
+            return Ok(adapt::release_candidate::rename(own));
+        }
+        let mut dependencies = Vec::new();
+        for (part, bytes) in parts {
+            let bytes = self.component(job, &part.path, bytes)?;
+            let (export, inherit) = (part.locked.export.as_deref(), &part.locked.inherit);
+            dependencies.push(Dependency { name: part.name, bytes, export, inherit });
+        }
+        let composed = compose::compose(own, dependencies)
+            .map_err(|source| PrepareError::Compose { id: job.component.id.clone(), source })?;
+        add_one(&self.work.composed);
+        Ok(adapt::release_candidate::rename(composed))
+    }
+
+    /// The component that a file is.
+    fn component(&self, job: &Job<'_>, path: &Path, bytes: Vec<u8>) -> Result<Vec<u8>, PrepareError> {
+        let id = || job.component.id.clone();
+        let is_text = is_text(path);
+        let bytes = adapt::binary(bytes, path).map_err(|source| PrepareError::Text { id: id(), source })?;
+        match adapt::kind(&bytes) {
+            FileKind::Component => {
+                if is_text {
+                    add_one(&self.work.converted);
+                }
+                Ok(bytes)
+            }
+            FileKind::Module => {
+                add_one(&self.work.converted);
+                let failed = |source| PrepareError::Adapt { id: id(), path: path.to_owned(), source };
+                adapt::component(&bytes).map_err(failed)
+            }
+            FileKind::Other(what) => Err(PrepareError::Kind { id: id(), path: path.to_owned(), what }),
+        }
+    }
+}
+
+fn is_text(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "wat")
+}
+
+/// Names all that decides which component comes out. Every piece is of a known length or has its length before it, so
+/// that no two different inputs read the same.
+fn key(path: &Path, own: &[u8], parts: &[(&Part<'_>, Vec<u8>)]) -> String {
+    fn text(sum: &mut Sha256, text: &str) {
+        sum.update((text.len() as u64).to_le_bytes());
+        sum.update(text);
+    }
+    fn code(sum: &mut Sha256, path: &Path, bytes: &[u8]) {
+        sum.update([u8::from(is_text(path))]);
+        sum.update(Sha256::digest(bytes));
+    }
+    let mut sum = Sha256::new();
+    text(&mut sum, RECIPE);
+    code(&mut sum, path, own);
+    for (part, bytes) in parts {
+        text(&mut sum, part.name);
+        // An absent export and one without a name are not the same.
+        text(&mut sum, &format!("{:?}", part.locked.export));
+        text(&mut sum, &format!("{:?}", part.locked.inherit));
+        code(&mut sum, &part.path, bytes);
+    }
+    hex(&sum.finalize())
+}
