@@ -17,7 +17,7 @@ use crate::adapt::{self, FileKind};
 use crate::aot::{CompiledCode, hex};
 use crate::component::{Component, PrepareError, Shared};
 use crate::compose::{self, ComposeError, Dependency};
-use crate::host::ComponentContext;
+use crate::host::{self, ComponentContext};
 use crate::host::egress::Gate;
 use crate::host::files::{MountOptions, Mounts};
 use crate::host::http::{ComponentHttp, HttpNetwork};

@@ -6,6 +6,8 @@
 mod craft;
 #[path = "executors/entries.rs"]
 mod entries;
+#[path = "executors/first_generation.rs"]
+mod first_generation;
 #[path = "executors/hostile.rs"]
 mod hostile;
 #[macro_use]

@@ -10,6 +10,7 @@ mod redis {
     mod availability;
     mod channels;
     mod entries;
+    mod first_generation;
     mod hostile_cases;
     mod lists;
     mod policies;

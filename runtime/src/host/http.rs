@@ -1,10 +1,12 @@
-//! `wasi:http` for guests, 0.2.x and 0.3.0: the types, and requests that guests send.
+//! `wasi:http` for guests, 0.2.x and 0.3.0: the types, and requests that guests send; and `fermyon:spin/http`, by which those
+//! of the first generation do.
 //!
 //! The life of a request: does `allowed_outbound_hosts` let it through ([`Gate`]); then it goes to the app itself or to
 //! one of its components, in this process ([`local`]), or out, on a pooled connection ([`client`]).
 
 pub(crate) mod client;
 mod connector;
+mod generation1;
 mod imports;
 mod local;
 pub(crate) mod tls;

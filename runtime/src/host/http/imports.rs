@@ -1,4 +1,4 @@
-//! The two functions by which guests send requests, as they are linked: around the engine's own, they say which event a
+//! The functions of `wasi:http` by which guests send requests, as they are linked: around the engine's own, they say which event a
 //! request belongs to, and that a request without a host is one to the app itself.
 
 use http::uri::Authority;
@@ -26,7 +26,8 @@ pub(crate) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
         .instance(OUTGOING_HANDLER)?
         .func_wrap("handle", |store, (request, options)| Ok((handle(store, request, options)?,)))?;
     types3::add_to_linker::<_, WasiHttp>(linker, HostState::http)?;
-    client::add_to_linker::<_, Client>(linker, HostState::http)
+    client::add_to_linker::<_, Client>(linker, HostState::http)?;
+    super::generation1::link(linker)
 }
 
 /// Tells which event the next request of this instance belongs to. Whoever sends it takes that before another task of the
