@@ -11,11 +11,9 @@
 mod body;
 mod call;
 mod chain;
-mod desk;
 mod error;
 mod inbound;
 mod kind;
-mod lifetime;
 mod progress;
 mod wagi;
 mod whole;
@@ -34,13 +32,15 @@ use wasmtime_wasi_http::p3::bindings::ServicePre as Pre3;
 use crate::component::Component;
 use crate::limits::EventRecord;
 use crate::permits::{Full as NoPlace, Permits};
+use crate::workers::Workers;
 use body::EventBody;
 use call::HandlerPre;
 use inbound::Inbound;
 use kind::Kind;
 use wagi::Wagi;
-use worker::Workers;
+use worker::HandlerCalls;
 
+pub use crate::workers::InstancePolicy;
 pub use chain::{Answering, Loopback};
 pub(crate) use chain::{Chained, EventContext, MAX_DEPTH};
 pub use error::{BadRequest, EventError};
@@ -55,28 +55,6 @@ pub const DEFAULT_HEAD_TIMEOUT: Duration = Duration::from_secs(60);
 pub type Request = http::Request<WasiBody>;
 /// A response as handlers give it.
 pub type Response = http::Response<WasiBody>;
-
-/// How long one instance lives, where instances are reused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct InstancePolicy {
-    /// How many requests it serves. Default 128.
-    pub requests: u32,
-    /// How many it serves at once. Default 16; one where the component's generation knows no more.
-    pub concurrent: u32,
-    /// How long it is kept while it serves none. Default one second.
-    pub idle: Duration,
-}
-
-impl Default for InstancePolicy {
-    fn default() -> Self {
-        Self { requests: 128, concurrent: 16, idle: Duration::from_secs(1) }
-    }
-}
-
-impl InstancePolicy {
-    /// An instance for each request.
-    pub(crate) const FRESH: Self = Self { requests: 1, concurrent: 1, idle: Duration::ZERO };
-}
 
 /// What can be chosen about the events of one component.
 #[derive(Clone)]
@@ -116,7 +94,7 @@ pub struct Handler {
 }
 
 enum Executor {
-    Streaming(Arc<Workers>),
+    Streaming(Arc<Workers<HandlerCalls>>),
     Inbound(Inbound),
     Wagi(Wagi),
 }
@@ -131,11 +109,11 @@ impl Handler {
             Kind::Inbound => Executor::Inbound(Inbound::new(component, options.whole_body)?),
             Kind::P2 => {
                 let pre = Pre2::new(pre()).map(HandlerPre::P2).map_err(shape)?;
-                Executor::Streaming(Workers::new(component, pre, &options))
+                Executor::Streaming(Workers::new(component, HandlerCalls::new(pre, &options)))
             }
             Kind::P3 => {
                 let pre = Pre3::new(pre()).map(HandlerPre::P3).map_err(shape)?;
-                Executor::Streaming(Workers::new(component, pre, &options))
+                Executor::Streaming(Workers::new(component, HandlerCalls::new(pre, &options)))
             }
         };
         Ok(Self::with(executor, options))
@@ -214,13 +192,13 @@ async fn within<R>(time: Duration, guest: impl Future<Output = Result<R, EventEr
 }
 
 async fn stream(
-    workers: &Arc<Workers>,
+    workers: &Arc<Workers<HandlerCalls>>,
     mut request: Request,
     record: &Arc<EventRecord>,
 ) -> Result<Response, EventError> {
     // `wasi:http` has it as the authority, and guests must not see two.
     request.headers_mut().remove(HOST);
-    workers.handle(request, record).await
+    worker::handle(workers, request, record).await
 }
 
 fn whole_body(response: http::Response<Bytes>) -> Response {

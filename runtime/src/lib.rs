@@ -16,7 +16,7 @@
 //! | [`http`] | HTTP events: fresh and reused instances |
 //! | [`reuse`] | calls of any asynchronous export on reused instances |
 //! | [`limits`], [`permits`] | memory, processor time; how many at once |
-//! | `seats` | which instance gets which event |
+//! | `workers`, `seats` | instances that serve events; which of them gets which event |
 //! | [`variables`] | values of variables |
 //! | [`output`] | where guests' output goes |
 //! | `host` | one module for each capability that guests import |
@@ -39,6 +39,7 @@ mod prepare;
 pub mod reuse;
 mod seats;
 pub mod variables;
+mod workers;
 
 pub use app::{App, AppOptions, SeedError};
 pub use component::{Component, InvokeError, PrepareError};

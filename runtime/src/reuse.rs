@@ -1,168 +1,151 @@
-//! Calls of an asynchronous export on instances that serve one event after another.
+//! Calls of an asynchronous export on instances that serve many events.
 //!
-//! Components of the third generation export asynchronous functions, and are written to be called more than once. A
-//! [`Reused`] keeps their instances for a while: each has a task of its own, which serves an event, lets the guest finish what
-//! it goes on with afterwards, and waits for the next one. An instance that waits gives up its place as soon as somebody
-//! needs it.
+//! Components of the third generation export asynchronous functions, and are written to be called more than once, also while
+//! earlier calls go on. A [`Reused`] keeps their instances for a while, as the handlers of HTTP do.
 
-use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 
-use tokio::sync::oneshot;
-use wasmtime::Store;
-use wasmtime::component::{ComponentNamedList, Instance, Lift, Lower, TypedFunc};
+use wasmtime::component::{Accessor, ComponentNamedList, Func, GuestTaskId, Instance, Lift, Lower, TypedFunc};
+use wasmtime::{AsContextMut, Store};
 
-use crate::component::{Component, InvokeError};
-use crate::http::InstancePolicy;
-use crate::instance::{EventInstance, HostState};
-use crate::permits::Permits;
-use crate::seats::{Seat, Seats};
-
-/// How long a guest may go on working after it has answered.
-const AFTERWARDS: Duration = Duration::from_secs(60);
+use crate::component::Component;
+use crate::http::EventContext;
+use crate::instance::HostState;
+use crate::limits::{CpuTimeExceeded, EventRecord};
+use crate::permits::Full;
+use crate::workers::{Calls, InstancePolicy, Reply, Workers};
 
 /// Finds the export in a new instance; generated bindings have a function for it.
 type Find<P, R> = dyn Fn(&mut Store<HostState>, &Instance) -> wasmtime::Result<TypedFunc<P, R>> + Send + Sync;
 
 /// An asynchronous export of a component, called on instances that are reused. Cheap to clone.
-pub struct Reused<P, R> {
-    inner: Arc<Inner<P, R>>,
+pub struct Reused<P: Parameters, R: Results> {
+    workers: Arc<Workers<ExportCalls<P, R>>>,
 }
 
-struct Inner<P, R> {
-    component: Arc<Component>,
-    find: Box<Find<P, R>>,
-    policy: InstancePolicy,
-    seats: Arc<Seats<Event<P, R>>>,
+/// What an export can be called with: a tuple of values.
+pub trait Parameters: ComponentNamedList + Lower + Send + Sync + 'static {}
+impl<P: ComponentNamedList + Lower + Send + Sync + 'static> Parameters for P {}
+
+/// What an export can return: a tuple of one value or none.
+pub trait Results: ComponentNamedList + Lift + Send + Sync + 'static {}
+impl<R: ComponentNamedList + Lift + Send + Sync + 'static> Results for R {}
+
+/// Why a call has no result.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReuseError {
+    /// Too many instances live already: try again soon.
+    #[error(transparent)]
+    Full(#[from] Full),
+    /// The event used up its processor time.
+    #[error("it used up its processor time")]
+    CpuTime,
+    /// The instance trapped, by this event or by one that can't be told from it; what it trapped with has been logged.
+    #[error("it trapped")]
+    Trapped,
+    /// The instance was ended because of another event.
+    #[error("its instance was ended because of another event")]
+    InstanceEnded,
+    /// There was no instance, or the call could not be made.
+    #[error("{0:#}")]
+    Failed(wasmtime::Error),
 }
 
-struct Event<P, R> {
-    parameters: P,
-    reply: oneshot::Sender<Result<R, InvokeError>>,
-}
-
-impl<P, R> Clone for Reused<P, R> {
+impl<P: Parameters, R: Results> Clone for Reused<P, R> {
     fn clone(&self) -> Self {
-        Self { inner: Arc::clone(&self.inner) }
+        Self { workers: Arc::clone(&self.workers) }
     }
 }
 
-impl<P, R> Reused<P, R>
-where
-    P: ComponentNamedList + Lower + Send + Sync + 'static,
-    R: ComponentNamedList + Lift + Send + Sync + 'static,
-{
-    /// The export that `find` finds in an instance of `component`. An instance serves one event at a time, whatever `policy`
-    /// says of more.
+impl<P: Parameters, R: Results> Reused<P, R> {
+    /// The export that `find` finds in an instance of `component`.
     pub fn new(
-        component: Arc<Component>,
+        component: &Arc<Component>,
         policy: InstancePolicy,
         find: impl Fn(&mut Store<HostState>, &Instance) -> wasmtime::Result<TypedFunc<P, R>> + Send + Sync + 'static,
     ) -> Self {
-        Self { inner: Arc::new(Inner { component, find: Box::new(find), policy, seats: Arc::default() }) }
+        let calls = ExportCalls { component: Arc::clone(component), find: Box::new(find), policy };
+        Self { workers: Workers::new(component, calls) }
     }
 
-    /// Calls the export, on an instance that waits for an event or on a new one. Whoever drops the future doesn't break off
-    /// the call.
+    /// Calls the export, on an instance that would take an event or on a new one.
+    ///
+    /// Dropping the future before it is ready gives the call up: an instance that serves no other is ended.
     ///
     /// # Errors
-    /// [`InvokeError::Full`] when too many instances live already, else what the guest trapped with.
-    pub async fn call(&self, parameters: P) -> Result<R, InvokeError> {
-        let (reply, answer) = oneshot::channel();
-        Arc::clone(&self.inner).dispatch(Event { parameters, reply });
-        answer.await.unwrap_or_else(|_| Err(InvokeError::Trap(wasmtime::format_err!("its instance was lost"))))
+    /// See [`ReuseError`].
+    pub async fn call(&self, parameters: P) -> Result<R, ReuseError> {
+        let record = Arc::new(EventRecord::new(EventContext::default()));
+        let waiting = record.waiting();
+        let result = self.workers.handle(parameters, &record).await;
+        waiting.over();
+        record.served();
+        match result {
+            Some(Ok(results)) => Ok(results),
+            Some(Err(error)) => Err(ReuseError::of(error, &record)),
+            None => Err(ReuseError::of_lost_instance(&record).await),
+        }
     }
 }
 
-impl<P, R> Inner<P, R>
-where
-    P: ComponentNamedList + Lower + Send + Sync + 'static,
-    R: ComponentNamedList + Lift + Send + Sync + 'static,
-{
-    fn dispatch(self: Arc<Self>, event: Event<P, R>) {
-        let Err(event) = self.seats.offer(event) else { return };
-        // An instance may end together with the process, with an event that it had not looked at.
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(self.serve(event));
+impl ReuseError {
+    fn of(error: wasmtime::Error, record: &EventRecord) -> Self {
+        let is_full = error.is::<Full>() || error.is::<wasmtime::PoolConcurrencyLimitError>();
+        match record.exceeded_cpu_time() || error.is::<CpuTimeExceeded>() {
+            true => Self::CpuTime,
+            false if is_full => Self::Full(Full),
+            false => Self::Failed(error),
         }
     }
 
-    /// The life of an instance that is made for `event`.
-    async fn serve(self: Arc<Self>, event: Event<P, R>) {
-        match self.instantiate().await {
-            Ok((instance, function)) => {
-                let mut seat = self.seats.seat();
-                self.serve_all(instance, function, event, &mut seat).await;
-                if let Some(event) = seat.leave() {
-                    self.dispatch(event);
-                }
-            }
-            Err(error) => {
-                // Who waited may be gone.
-                let _ = event.reply.send(Err(error));
-            }
+    /// For an event that got no word of its instance.
+    async fn of_lost_instance(record: &EventRecord) -> Self {
+        // Events are let go of a moment before it is said what became of their instance.
+        record.instance_has_ended().await;
+        match (record.exceeded_cpu_time(), record.trapped()) {
+            (true, _) => Self::CpuTime,
+            (false, true) => Self::Trapped,
+            (false, false) => Self::InstanceEnded,
         }
     }
+}
 
-    async fn instantiate(&self) -> Result<(EventInstance, TypedFunc<P, R>), InvokeError> {
-        let mut instance = self.component.instantiate().await?;
-        let function = (self.find)(&mut instance.store, &instance.instance).map_err(InvokeError::Instantiate)?;
-        Ok((instance, function))
+/// How one component's export is called.
+struct ExportCalls<P, R> {
+    component: Arc<Component>,
+    find: Box<Find<P, R>>,
+    policy: InstancePolicy,
+}
+
+impl<P: Parameters, R: Results> Calls for ExportCalls<P, R> {
+    type Request = P;
+    type Response = R;
+    type Export = TypedFunc<P, R>;
+
+    fn policy(&self) -> InstancePolicy {
+        self.policy
     }
 
-    async fn serve_all(
-        &self,
-        mut instance: EventInstance,
-        function: TypedFunc<P, R>,
-        first: Event<P, R>,
-        seat: &mut Seat<Event<P, R>>,
-    ) {
-        let meter = instance.meter();
-        let mut next = Some(first);
-        let mut served = 0;
-        while let Some(Event { parameters, reply }) = next.take() {
-            instance.store.data().meter.next_event();
-            let call =
-                instance.store.run_concurrent(async |accessor| function.call_concurrent(accessor, parameters).await);
-            let answer = meter.run(call).await.flatten();
-            let is_broken = answer.is_err();
+    async fn instantiate(&self, store: &mut Store<HostState>) -> wasmtime::Result<TypedFunc<P, R>> {
+        let instance = self.component.pre.instantiate_async(&mut *store).await?;
+        (self.find)(store, &instance)
+    }
+
+    fn function(export: &TypedFunc<P, R>) -> Func {
+        *export.func()
+    }
+
+    fn begin<'a>(
+        export: &'a TypedFunc<P, R>,
+        accessor: &'a Accessor<HostState>,
+        parameters: P,
+        reply: Reply<R>,
+    ) -> wasmtime::Result<(GuestTaskId, impl Future<Output = ()> + Send + 'a)> {
+        let call = accessor.with(|mut store| export.start_call_concurrent(store.as_context_mut(), parameters))?;
+        Ok((call.task(), async move {
             // Who waited may be gone.
-            let _ = reply.send(answer.map_err(InvokeError::Trap));
-            if is_broken {
-                return;
-            }
-            let afterwards = instance.store.run_concurrent(async |accessor| {
-                std::future::poll_fn(|context| accessor.poll_no_interesting_tasks(context)).await;
-            });
-            match tokio::time::timeout(AFTERWARDS, meter.run(afterwards)).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => return tell_end(&self.component, &format!("{error:#}")),
-                Err(_) => return tell_end(&self.component, "the guest did not come to its end in time"),
-            }
-            served += 1;
-            if served < self.policy.requests && !self.policy.idle.is_zero() {
-                next = wait_for_event(seat, &self.component.instances, self.policy.idle).await;
-            }
-        }
+            let _ = reply.send(export.finish_call_concurrent(accessor, call).await);
+        }))
     }
-}
-
-/// The next event for an instance that has nothing to do, unless its place is needed or none comes.
-async fn wait_for_event<E>(seat: &mut Seat<E>, instances: &Permits, idle: Duration) -> Option<E> {
-    let mut wanted = pin!(instances.wanted());
-    wanted.as_mut().enable();
-    if instances.is_wanted() {
-        return None;
-    }
-    tokio::select! {
-        biased;
-        event = std::future::poll_fn(|context| seat.poll_take(context)) => Some(event),
-        () = wanted => None,
-        () = tokio::time::sleep(idle) => None,
-    }
-}
-
-fn tell_end(component: &Component, why: &str) {
-    tracing::warn!(component = %component.id(), "instance ended after it had answered: {why}");
 }

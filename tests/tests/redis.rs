@@ -14,12 +14,14 @@ mod redis {
     mod hostile_cases;
     mod lists;
     mod policies;
+    mod reload;
     mod security;
     mod streams;
 }
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use spin_tests::redis::Redis;
@@ -73,10 +75,14 @@ impl Trigger {
         Serving { up, admin }
     }
 
+    /// The file of what a component prints.
+    fn output(&self, component: &str) -> PathBuf {
+        self.app.dir().join(format!(".spin/logs/{component}_stdout.txt"))
+    }
+
     /// What a component has printed, by lines.
     fn printed(&self, component: &str) -> Vec<String> {
-        let path = self.app.dir().join(format!(".spin/logs/{component}_stdout.txt"));
-        std::fs::read_to_string(path).unwrap_or_default().lines().map(str::to_owned).collect()
+        std::fs::read_to_string(self.output(component)).unwrap_or_default().lines().map(str::to_owned).collect()
     }
 
     /// The same as soon as there are `count` lines, sorted.

@@ -1,13 +1,14 @@
-//! What the manifest and the command line say: `[application.trigger.redis]`, the `[[trigger.redis]]` entries and the flags.
+//! What the manifest says: `[application.trigger.redis]`, the `[[trigger.redis]]` entries.
 //!
-//! What they come to is in [`plan`](crate::plan).
+//! What they come to is for [`entries`](crate::entries).
 
 use std::num::{NonZeroU32, NonZeroUsize};
-use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
 use spin_trigger_kit::{ComponentId, Error, durations};
+
+use crate::flags::positive_duration;
 
 /// After which time somebody is taken for dead unless an entry says otherwise.
 const DEFAULT_CLAIM_AFTER: Duration = Duration::from_secs(60);
@@ -57,6 +58,8 @@ pub struct RedisTriggerConfig {
     /// Of a list or a stream: after which time the messages of somebody who isn't heard of are taken over, for example `90s`.
     /// Default `60s`.
     pub claim_after: Option<String>,
+    /// How long the component may take for a message, for example `30s`. Default: that of the flag `--message-timeout`.
+    pub message_timeout: Option<String>,
     /// Of a channel or a pattern: `"channel"` for one message after another instead of several at once.
     pub order: Option<Order>,
     /// Of a channel or a pattern: what happens when messages come faster than they are handled. Default `"block"`.
@@ -84,30 +87,6 @@ pub enum WhenFull {
     DropOldest,
     /// It is dropped.
     DropNewest,
-}
-
-/// The flags of this trigger. Each says: default · cost · what it interacts with · since when.
-#[derive(Clone, Debug, Default, clap::Args)]
-pub struct RedisFlags {
-    /// End with an error when a server can't be reached or a connection is lost, instead of trying again.
-    ///
-    /// Default off · events of every server end with the first connection · whatever starts the app again · since 0.1.
-    #[arg(long)]
-    pub exit_on_disconnect: bool,
-
-    /// How many messages are handled at once, of all channels and components together.
-    ///
-    /// Default 32 for each processor · an instance's memory for each · at most as many as instances may live; `order` in
-    /// an entry allows one at a time · since 0.1.
-    #[arg(long, value_name = "COUNT")]
-    pub max_concurrency: Option<NonZeroUsize>,
-
-    /// A file with certificates (PEM) of authorities that servers with rediss:// addresses may be certified by, besides those
-    /// that the system trusts.
-    ///
-    /// Default none · read at start · SSL_CERT_FILE, which replaces the system's · since 0.1.
-    #[arg(long, value_name = "FILE")]
-    pub redis_ca: Option<PathBuf>,
 }
 
 /// Where the messages of an entry come from.
@@ -213,6 +192,17 @@ impl RedisTriggerConfig {
         }
     }
 
+    /// How long the component may take for a message, if the entry says so.
+    ///
+    /// # Errors
+    /// For what is no time, or none at all.
+    pub fn message_timeout(&self, id: &str) -> Result<Option<Duration>, Error> {
+        let read = |text: &String| {
+            positive_duration(text).map_err(|error| self.wrong(id, &format!("`message_timeout`: {error}")))
+        };
+        self.message_timeout.as_ref().map(read).transpose()
+    }
+
     /// The error for a key that has nothing in it.
     pub fn empty(&self, id: &str, key: &str) -> Error {
         self.wrong(id, &format!("`{key}` is empty: write the name of what messages come from"))
@@ -275,6 +265,9 @@ mod tests {
         let claim_after = |text: &str| entry(&format!(r#""list":"l","claim_after":"{text}""#)).claim_after("t");
         assert_eq!(claim_after("90s").unwrap(), Duration::from_secs(90));
         assert!(claim_after("999ms").unwrap_err().to_string().contains("less than a second"));
+        let timeout = |text: &str| entry(&format!(r#""list":"l","message_timeout":"{text}""#)).message_timeout("t");
+        assert_eq!(timeout("90s").unwrap(), Some(Duration::from_secs(90)));
+        assert!(timeout("0").unwrap_err().to_string().contains("`message_timeout`: `0`"));
         assert!(claim_after("soon").unwrap_err().to_string().contains("`claim_after`: `soon`"));
     }
 

@@ -11,7 +11,7 @@ use spin_trigger_kit::tokio::time::timeout;
 use spin_trigger_kit::{App, Counter, Error, Stop, tracing};
 
 use crate::backoff::Backoff;
-use crate::queue::{Handle, Message, Place};
+use crate::queue::{Handle, Message, NotHandled, Place};
 
 /// How long a command may take that doesn't wait for messages.
 const ANSWER: Duration = Duration::from_secs(10);
@@ -60,7 +60,8 @@ pub enum Outcome {
     Interrupted,
 }
 
-/// Calls the handler until it succeeds, at most `attempts` times, waiting longer after each failure.
+/// Calls the handler until it succeeds, waiting longer after each time; at most until `attempts` of them have failed for which
+/// the message is to blame.
 pub async fn deliver<H: Handle>(
     handler: &H,
     message: &Message,
@@ -69,19 +70,21 @@ pub async fn deliver<H: Handle>(
     stop: &Stop,
 ) -> Outcome {
     let mut backoff = Backoff::default();
-    for attempt in 1.. {
-        if handler.handle(message).await.is_ok() {
-            return Outcome::Handled;
+    let mut failures = 0;
+    loop {
+        match handler.handle(message).await {
+            Ok(()) => return Outcome::Handled,
+            Err(NotHandled::Innocent) => {}
+            Err(NotHandled::Failed) => failures += 1,
         }
-        if attempt >= attempts {
-            break;
+        if failures >= attempts {
+            return Outcome::Failed;
         }
         if stop.unless_requested(spin_trigger_kit::tokio::time::sleep(backoff.wait())).await.is_none() {
             return Outcome::Interrupted;
         }
         retries.add(1);
     }
-    Outcome::Failed
 }
 
 /// The connection by which messages are settled: the current one, or the next one if that is lost.
@@ -159,7 +162,11 @@ pub async fn waited_answer<V: FromRedisValue>(command: impl Future<Output = Redi
     within(WAITING + ANSWER, command).await
 }
 
-async fn within<V>(time: Duration, command: impl Future<Output = RedisResult<V>>) -> RedisResult<V> {
+/// What there is an answer to, if that comes within this time.
+///
+/// # Errors
+/// As above.
+pub async fn within<V>(time: Duration, command: impl Future<Output = RedisResult<V>>) -> RedisResult<V> {
     let late = || std::io::Error::new(std::io::ErrorKind::TimedOut, format!("no answer within {} s", time.as_secs()));
     timeout(time, command).await.unwrap_or_else(|_| Err(RedisError::from(late())))
 }
@@ -176,23 +183,25 @@ mod tests {
     use spin_trigger_kit::tokio;
 
     use super::*;
-    use crate::queue::NotHandled;
 
-    /// Fails as often as it says.
-    struct Fails(AtomicU32);
+    /// Fails as often as it says, in this way.
+    struct Fails(AtomicU32, NotHandled);
 
     impl Handle for Fails {
         async fn handle(&self, _: &Message) -> Result<(), NotHandled> {
             let left = self.0.load(Ordering::SeqCst);
             self.0.store(left.saturating_sub(1), Ordering::SeqCst);
-            if left > 0 { Err(NotHandled) } else { Ok(()) }
+            if left > 0 { Err(self.1) } else { Ok(()) }
         }
     }
 
     async fn delivered(failures: u32, attempts: u32, stop: &Stop) -> (Outcome, u64) {
+        deliver_to(&Fails(AtomicU32::new(failures), NotHandled::Failed), attempts, stop).await
+    }
+
+    async fn deliver_to(handler: &Fails, attempts: u32, stop: &Stop) -> (Outcome, u64) {
         let retries = Counter::default();
-        let handler = Fails(AtomicU32::new(failures));
-        let outcome = deliver(&handler, &message("list", Vec::new()), attempts, &retries, stop).await;
+        let outcome = deliver(handler, &message("list", Vec::new()), attempts, &retries, stop).await;
         (outcome, retries.get())
     }
 
@@ -202,6 +211,12 @@ mod tests {
         assert_eq!(delivered(0, 1, &stop).await, (Outcome::Handled, 0));
         assert_eq!(delivered(2, 3, &stop).await, (Outcome::Handled, 2));
         assert_eq!(delivered(3, 3, &stop).await, (Outcome::Failed, 2));
+    }
+
+    #[tokio::test]
+    async fn what_others_have_done_is_not_held_against_a_message() {
+        let handler = Fails(AtomicU32::new(3), NotHandled::Innocent);
+        assert_eq!(deliver_to(&handler, 1, &Stop::default()).await, (Outcome::Handled, 3));
     }
 
     #[tokio::test]

@@ -1,9 +1,11 @@
 //! One message, one call of a component: on a fresh instance, or on a reused one where the component is made for it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use spin_trigger_kit::http::InstancePolicy;
-use spin_trigger_kit::{Component, Error, Events, InvokeError, Reused, tracing, wasmtime};
+use spin_trigger_kit::tokio::time::timeout;
+use spin_trigger_kit::{Component, Error, Events, InvokeError, ReuseError, Reused, tracing, wasmtime};
 
 use crate::queue::{Handle, Message, NotHandled};
 use fresh::RedisTriggerIndices as Fresh;
@@ -45,7 +47,7 @@ mod reused {
     });
 }
 
-/// Gives messages to a component.
+/// Calls a component.
 pub struct ComponentHandler {
     component: Arc<Component>,
     export: Export,
@@ -57,13 +59,27 @@ enum Export {
     Reused(Reused<(Vec<u8>,), (Result<(), RedisError>,)>),
 }
 
+/// Gives messages to a component, for an entry.
+pub struct MessageHandler {
+    /// The component.
+    pub component: Arc<ComponentHandler>,
+    /// How long it may take for a message. The instance of one that takes longer is ended, unless it serves others.
+    pub timeout: Duration,
+}
+
 /// Why a message was not handled.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HandlerError {
-    /// There was no instance.
+    /// There was no fresh instance.
     #[error(transparent)]
     Invoke(#[from] InvokeError),
+    /// There was no instance to be reused, or it came to its end.
+    #[error(transparent)]
+    Reuse(#[from] ReuseError),
+    /// The component did not return in time.
+    #[error("it did not return within {} s; see --message-timeout", .0.as_secs_f32())]
+    Timeout(Duration),
     /// The component trapped, or used up what it may use.
     #[error("{0:#}")]
     Trap(wasmtime::Error),
@@ -77,11 +93,11 @@ fn detail(text: Option<&str>) -> String {
 }
 
 impl ComponentHandler {
-    /// A handler for `component`, whose `events` are counted.
+    /// A handler for `component`, whose `events` are counted. Instances that can be reused live as `policy` says.
     ///
     /// # Errors
     /// When the component doesn't export what is called; names what it exports instead.
-    pub fn new(component: Arc<Component>, events: Events) -> Result<Self, Error> {
+    pub fn new(component: Arc<Component>, events: Events, policy: InstancePolicy) -> Result<Self, Error> {
         let refused = |why: String| {
             let message = format!("component \"{}\" {why}", component.id());
             Error::new("redis::no-handler", message)
@@ -96,7 +112,7 @@ impl ComponentHandler {
                     let guest = exports.load(store, instance)?;
                     Ok(guest.spin_redis_inbound_redis().func_handle_message())
                 };
-                Export::Reused(Reused::new(Arc::clone(&component), InstancePolicy::default(), find))
+                Export::Reused(Reused::new(&component, policy, find))
             }
         };
         Ok(Self { component, export, events })
@@ -133,12 +149,20 @@ fn why(error: RedisError) -> String {
     }
 }
 
-impl Handle for ComponentHandler {
+impl Handle for MessageHandler {
     async fn handle(&self, message: &Message) -> Result<(), NotHandled> {
-        self.events.handle(self.call(&message.payload)).await.map_err(|error| {
-            let component = self.component.id().as_str();
+        let (ComponentHandler { component, events, .. }, time) = (&*self.component, &self.timeout);
+        let called = async {
+            let late = |_| Err(HandlerError::Timeout(*time));
+            timeout(*time, self.component.call(&message.payload)).await.unwrap_or_else(late)
+        };
+        events.handle(called).await.map_err(|error| {
+            let component = component.id().as_str();
             tracing::error!(component, origin = message.origin, "message not handled: {error}");
-            NotHandled
+            match error {
+                HandlerError::Reuse(ReuseError::InstanceEnded) => NotHandled::Innocent,
+                _ => NotHandled::Failed,
+            }
         })
     }
 }

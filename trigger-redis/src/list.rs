@@ -24,6 +24,7 @@ use spin_trigger_kit::{Counter, Stop, tokio, tracing};
 
 use crate::connect::Commands;
 use crate::delivery::{Counts, Outcome, Running, Settling, WAITING, answer, batch, deliver, message, waited_answer};
+use crate::permissions::{self, Needed};
 use crate::plan::ListSource;
 use crate::queue::{Handle, Places};
 use crate::server::{ConnectFailure, Ended, Server, Session};
@@ -85,6 +86,22 @@ impl<H: Handle> ListWorker<H> {
         // From here on there is no other connection to wait for.
         drop(current);
         running.finished().await;
+    }
+
+    /// The commands that are sent for the list.
+    fn needed(&self, instance: &Instance) -> [Needed; 9] {
+        let (list, processing, known) = (&*self.list.name, &*instance.processing, &*known(&self.list.name));
+        [
+            Needed::new("BLMOVE", &[list, processing], &["RIGHT", "LEFT", "1"]),
+            Needed::new("LMOVE", &[list, processing], &["RIGHT", "LEFT"]),
+            Needed::new("LMOVE", &[processing, list], &["LEFT", "RIGHT"]),
+            Needed::new("LREM", &[processing], &["1", ""]),
+            Needed::new("LPUSH", &[&self.list.delivery.dead_letter], &[""]),
+            Needed::new("ZADD", &[known], &["0", &instance.id]),
+            Needed::new("ZREM", &[known], &[&instance.id]),
+            Needed::new("ZRANGEBYSCORE", &[known], &["-inf", "0"]),
+            Needed::new("ZREMRANGEBYSCORE", &[known], &["-inf", "0"]),
+        ]
     }
 
     fn tender(&self) -> Tender {
@@ -231,7 +248,7 @@ impl<H: Handle> Session for ListWorker<H> {
     type Connection = Connection;
 
     async fn connect(&mut self, server: &Server) -> Result<Connection, ConnectFailure> {
-        let (taking, mut settling) =
+        let (mut taking, mut settling) =
             tokio::try_join!(server.connector.commands(&server.address), server.connector.commands(&server.address),)?;
         // A key of another type is told of at start.
         redis::cmd("LLEN").arg(&self.list.name).query_async::<u64>(&mut settling.connection).await?;
@@ -240,6 +257,7 @@ impl<H: Handle> Session for ListWorker<H> {
         let instance = Arc::new(Instance { processing: processing(&self.list.name, &id), id });
         self.instances.retain(|earlier| earlier.strong_count() > 0);
         self.instances.push(Arc::downgrade(&instance));
+        permissions::check(&mut taking.connection, &self.needed(&instance)).await?;
         // Known before anything is taken, or nobody would look for it.
         self.tender().say_alive(&mut settling.connection).await?;
         // Its receivers are messages under way; there may be none.
@@ -256,7 +274,8 @@ impl<H: Handle> Session for ListWorker<H> {
             taken = self.take(&mut connection, stop) => taken,
         };
         if let Err(error) = taken {
-            return Ended::Lost(error.to_string());
+            let needed = self.needed(&connection.instance);
+            return permissions::ended(error, &mut connection.taking.connection, &needed).await;
         }
         tokio::select! {
             error = &mut tending => tracing::debug!("{error}"),

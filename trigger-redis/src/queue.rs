@@ -29,7 +29,12 @@ impl Message {
 
 /// The message was not handled; whoever tried has said why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NotHandled;
+pub enum NotHandled {
+    /// It failed, or can't be told from one that did.
+    Failed,
+    /// Another message failed, and has taken the instance with it that had this one too.
+    Innocent,
+}
 
 /// What happens with a message.
 pub trait Handle: Send + Sync + 'static {

@@ -3,6 +3,7 @@
 //! All connections to one server are lost and found together as far as anybody is told: once when the first is lost, once when
 //! the last is back.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -79,6 +80,8 @@ pub struct Server {
     pub readiness: Readiness,
     /// Connections that were lost.
     pub disconnects: Counter,
+    /// Whether the trigger was ready once: from then on it doesn't end because of a refusal.
+    is_served: AtomicBool,
     outage: Mutex<Outage>,
 }
 
@@ -101,10 +104,19 @@ pub struct ConnectFailure {
 
 impl From<RedisError> for ConnectFailure {
     fn from(error: RedisError) -> Self {
-        let is_refusal = error.kind() == ErrorKind::AuthenticationFailed
-            || matches!(error.code(), Some("NOAUTH" | "WRONGPASS" | "NOPERM" | "WRONGTYPE"));
-        Self { is_refusal, why: error.to_string() }
+        Self { is_refusal: is_refusal(&error), why: error.to_string() }
     }
+}
+
+/// Whether a command failed because the user may not run it, or not with these keys.
+pub fn is_permission(error: &RedisError) -> bool {
+    error.code() == Some("NOPERM")
+}
+
+fn is_refusal(error: &RedisError) -> bool {
+    error.kind() == ErrorKind::AuthenticationFailed
+        || is_permission(error)
+        || matches!(error.code(), Some("NOAUTH" | "WRONGPASS" | "WRONGTYPE"))
 }
 
 /// Why a connection is not used any more.
@@ -113,6 +125,17 @@ pub enum Ended {
     Stopped,
     /// It is lost; why.
     Lost(String),
+    /// The server is there, and refuses what was permitted before; why.
+    Refused(String),
+}
+
+impl From<RedisError> for Ended {
+    fn from(error: RedisError) -> Self {
+        match is_refusal(&error) {
+            true => Self::Refused(error.to_string()),
+            false => Self::Lost(error.to_string()),
+        }
+    }
 }
 
 /// What is done with a connection.
@@ -136,7 +159,20 @@ impl Server {
         readiness: Readiness,
         disconnects: Counter,
     ) -> Self {
-        Self { address, connector, on_disconnect, readiness, disconnects, outage: Mutex::default() }
+        Self {
+            address,
+            connector,
+            on_disconnect,
+            readiness,
+            disconnects,
+            is_served: AtomicBool::new(false),
+            outage: Mutex::default(),
+        }
+    }
+
+    /// Whoever connects from now on waits when it is refused: the rest of the app is served.
+    pub fn begin_to_wait(&self) {
+        self.is_served.store(true, Ordering::Release);
     }
 
     /// Keeps a connection until `stop` is requested. `on_connected` is called whenever there is one, with whether it is the
@@ -169,6 +205,7 @@ impl Server {
                     match session.serve(connection, stop).await {
                         Ended::Stopped => return Ok(()),
                         Ended::Lost(why) => link.lost(why)?,
+                        Ended::Refused(why) => link.unreachable(ConnectFailure { is_refusal: true, why })?,
                     }
                     // One that was closed at once is no reason to hurry.
                     if since.elapsed() >= backoff::LONGEST {
@@ -228,17 +265,24 @@ impl Link<'_> {
 
     fn unreachable(&mut self, failure: ConnectFailure) -> Result<(), ServerError> {
         let (address, why) = (&self.server.address, failure.why);
-        if failure.is_refusal && !self.was_connected {
+        let is_final = self.server.on_disconnect == OnDisconnect::Exit;
+        if failure.is_refusal && (is_final || !self.may_wait()) {
             return Err(ServerError::Refused { address: address.clone(), why });
         }
-        if self.server.on_disconnect == OnDisconnect::Exit {
+        if is_final {
             return Err(ServerError::Unreachable { address: address.clone(), why });
         }
-        match self.is_first_away() {
-            true => tracing::warn!("{address} can't be reached ({why}); waiting for it"),
-            false => tracing::debug!("{address} still can't be reached: {why}"),
+        match (self.is_first_away(), failure.is_refusal) {
+            (true, true) => tracing::error!("{address} refuses: {why}; trying again"),
+            (true, false) => tracing::warn!("{address} can't be reached ({why}); waiting for it"),
+            (false, true) => tracing::debug!("{address} still refuses: {why}"),
+            (false, false) => tracing::debug!("{address} still can't be reached: {why}"),
         }
         Ok(())
+    }
+
+    fn may_wait(&self) -> bool {
+        self.was_connected || self.server.is_served.load(Ordering::Acquire)
     }
 
     /// Whether nothing was away before.

@@ -18,6 +18,7 @@ use spin_trigger_kit::{Stop, tokio, tracing};
 
 use crate::connect::Commands;
 use crate::delivery::{Counts, Outcome, Running, Settling, WAITING, answer, batch, deliver, message, waited_answer};
+use crate::permissions::{self, Needed};
 use crate::plan::StreamSource;
 use crate::queue::{Handle, Places};
 use crate::server::{ConnectFailure, Ended, Server, Session};
@@ -96,6 +97,22 @@ impl<H: Handle> StreamWorker<H> {
         // From here on there is no other connection to wait for.
         drop(current);
         running.finished().await;
+    }
+
+    /// The commands that are sent for the stream.
+    fn needed(&self) -> [Needed; 8] {
+        let StreamSource { name, group, .. } = &self.stream;
+        let (name, group, consumer) = (&**name, &**group, &*self.consumer);
+        [
+            Needed::with_prefix("XGROUP", &["CREATE"], &[name], &[group, "0"]),
+            Needed::with_prefix("XGROUP", &["DELCONSUMER"], &[name], &[group, consumer]),
+            Needed::with_prefix("XREADGROUP", &["GROUP", group, consumer, "STREAMS"], &[name], &[">"]),
+            Needed::new("XACK", &[name], &[group, "0-0"]),
+            Needed::new("XCLAIM", &[name], &[group, consumer, "0", "0-0"]),
+            Needed::new("XAUTOCLAIM", &[name], &[group, consumer, "0", "0-0"]),
+            Needed::new("XPENDING", &[name], &[group]),
+            Needed::new("XADD", &[&self.stream.delivery.dead_letter], &["*", &self.stream.field, ""]),
+        ]
     }
 
     /// Takes entries until the end is asked for.
@@ -256,8 +273,9 @@ impl<H: Handle> Session for StreamWorker<H> {
     type Connection = Connection;
 
     async fn connect(&mut self, server: &Server) -> Result<Connection, ConnectFailure> {
-        let (taking, mut settling) =
+        let (mut taking, mut settling) =
             tokio::try_join!(server.connector.commands(&server.address), server.connector.commands(&server.address),)?;
+        permissions::check(&mut taking.connection, &self.needed()).await?;
         // From the stream's beginning: what was added before anybody listened is not lost.
         let mut command = redis::cmd("XGROUP");
         command.arg("CREATE").arg(&self.stream.name).arg(&self.stream.group).arg("0").arg("MKSTREAM");
@@ -282,7 +300,7 @@ impl<H: Handle> Session for StreamWorker<H> {
             taken = self.take(&mut connection.taking.connection, stop) => taken,
         };
         if let Err(error) = taken {
-            return Ended::Lost(error.to_string());
+            return permissions::ended(error, &mut connection.taking.connection, &self.needed()).await;
         }
         tokio::select! {
             error = &mut tending => tracing::debug!("{error}"),

@@ -3,7 +3,6 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use http::uri::Scheme;
-use tokio::sync::oneshot;
 use wasmtime::component::{Accessor, Func, GuestTaskId, Resource, TypedFuncCallConcurrent};
 use wasmtime::error::Context as _;
 use wasmtime::{Store, StoreContextMut, format_err};
@@ -38,7 +37,7 @@ pub(super) enum HandlerExport {
 }
 
 /// Where a response goes, or why there is none.
-pub(super) type Reply = oneshot::Sender<wasmtime::Result<Response>>;
+type Reply = crate::workers::Reply<Response>;
 
 /// A call that the guest has not seen anything of yet.
 pub(super) enum Call<'a> {

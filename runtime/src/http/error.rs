@@ -8,6 +8,7 @@ use spin_app_model::ComponentId;
 use crate::component::InvokeError;
 use crate::limits::{CpuTimeExceeded, EventRecord};
 use crate::permits::Full;
+use crate::workers::tell_end;
 
 /// Why there is no response.
 #[derive(Debug, thiserror::Error)]
@@ -106,13 +107,5 @@ impl EventError {
         } else {
             None
         }
-    }
-}
-
-/// Logs how an instance ended that didn't come to its own end.
-pub(super) fn tell_end(component: &ComponentId, error: &wasmtime::Error) {
-    match error.downcast_ref::<CpuTimeExceeded>() {
-        Some(exceeded) => tracing::error!(%component, "instance ended: {exceeded}"),
-        None => tracing::error!(%component, "instance ended: {error:#}"),
     }
 }

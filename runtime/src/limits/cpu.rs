@@ -168,11 +168,6 @@ impl MeterState {
         tasks.unclaimed = Duration::ZERO;
     }
 
-    /// The instance begins another event, and none goes on: what was used before isn't this one's.
-    pub(crate) fn next_event(&self) {
-        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).unclaimed = Duration::ZERO;
-    }
-
     /// The instance serves one event, of this context.
     pub(crate) fn serves_only(&self, context: &EventContext) {
         // Said once, when the instance is made.

@@ -49,14 +49,15 @@ source = "redis-probe-p3.wasm"
     assert_eq!(trigger.wait_for_printed("one", 2), ["first", "second"]);
     assert_eq!(trigger.wait_for_printed("two", 2), ["elsewhere", "first"]);
     // A guest that fails or traps is logged and counted, and the next message is served.
-    for component in ["one", "two"] {
-        redis.publish("plain", "fail");
-        redis.publish("plain", "trap");
-        redis.publish("plain", "next");
-        until("the next one is served", || trigger.printed(component).contains(&"next".to_owned()));
-        let label = format!("component=\"{component}\"");
-        until("failures are counted", || serving.metric("spin_event_failures_total", &label) >= 2);
+    let failures = |component: &str| serving.metric("spin_event_failures_total", &format!("component=\"{component}\""));
+    for (count, message) in [(1, "fail"), (2, "trap")] {
+        redis.publish("plain", message);
+        // Before that the next one might be in the instance that ends.
+        until("failures are counted", || ["one", "two"].iter().all(|component| failures(component) == count));
     }
+    redis.publish("plain", "next");
+    let is_served = |component: &str| trigger.printed(component).contains(&"next".to_owned());
+    until("the next one is served", || is_served("one") && is_served("two"));
     let ended = serving.up.stop().success();
     assert!(ended.stderr.contains("it returned an error: \"as asked\""), "{}", ended.snapshot());
 }
@@ -100,6 +101,55 @@ fn only_the_later_generation_has_its_instances_reused() {
     assert!((2..100).contains(&made), "{made} instances for 200 messages");
     assert_eq!(of("two", "message 129 of this instance"), 0, "an instance serves at most 128");
     serving.up.stop().success();
+}
+
+#[test]
+fn a_reused_instance_takes_several_messages_at_once() {
+    const MESSAGES: usize = 32;
+    let redis = Redis::start();
+    let made = |flags: &[&str]| {
+        let trigger = Trigger::new(&format!(
+            "[[trigger.redis]]\naddress = \"{}\"\nchannel = \"c\"\ncomponent = \"two\"\n\
+             [component.two]\nsource = \"redis-probe-p3.wasm\"\nenvironment = {{ SLEEP_MS = \"3000\" }}\n",
+            redis.url()
+        ));
+        let serving = trigger.start(&[&["--max-concurrency", "32"][..], flags].concat());
+        redis.publish("c", "count");
+        until("an instance is made", || serving.metric("spin_live_instances", "two") == 1);
+        for _ in 1..MESSAGES {
+            redis.publish("c", "count");
+        }
+        trigger.wait_for_printed("two", MESSAGES);
+        serving.up.stop().success();
+        trigger.printed("two").iter().filter(|line| *line == "message 1 of this instance").count()
+    };
+    assert_eq!(made(&["--max-instance-concurrent-reuse-count", "1"]), MESSAGES, "all of them wait at once");
+    let several = made(&[]);
+    assert!((2..=MESSAGES / 2).contains(&several), "{several} instances, of which each takes 16 at once");
+}
+
+#[test]
+fn a_guest_that_does_not_return_gives_its_place_back() {
+    let redis = Redis::start();
+    let url = redis.url();
+    for guest in ["redis-probe", "redis-probe-p3"] {
+        let trigger = Trigger::new(&format!(
+            "[application.trigger.redis]\naddress = \"{url}\"\n\
+             [[trigger.redis]]\nchannel = \"slow\"\ncomponent = \"two\"\n\
+             [[trigger.redis]]\nchannel = \"c\"\ncomponent = \"one\"\nmessage_timeout = \"60s\"\n\
+             {ONE}[component.two]\nsource = \"{guest}.wasm\"\nenvironment = {{ SLEEP_MS = \"3600000\" }}\n"
+        ));
+        let serving = trigger.start(&["--max-concurrency", "1", "--message-timeout", "300ms"]);
+        redis.publish("slow", "for an hour");
+        until("it was begun", || serving.metric("spin_live_instances", "two") == 1);
+        redis.publish("c", "next");
+        trigger.wait_for_printed("one", 1);
+        assert_eq!(serving.metric("spin_event_failures_total", "component=\"two\""), 1, "{guest}");
+        until("its instance is gone", || serving.metric("spin_live_instances", "two") == 0);
+        let ended = serving.up.stop().success();
+        assert!(ended.stderr.contains("it did not return within 0.3 s"), "{guest}\n{}", ended.snapshot());
+        assert_eq!(trigger.printed("two"), [""; 0], "{guest}");
+    }
 }
 
 #[test]

@@ -38,6 +38,73 @@ fn a_user_needs_the_right_password_and_permission() {
     }
 }
 
+/// A user for whom all is permitted that `rules` don't take away.
+fn allow(redis: &Redis, rules: &[&str]) {
+    let set = ["ACL", "SETUSER", "carol", "reset", "on", ">secret", "~*", "+@all"];
+    let words: Vec<&[u8]> = set.iter().chain(rules).map(|word| word.as_bytes()).collect();
+    assert_eq!(redis.command(&words), "+OK");
+}
+
+fn kept(redis: &Redis, source: &str) -> Trigger {
+    let address = redis.address();
+    Trigger::new(&format!(
+        "[[trigger.redis]]\naddress = \"redis://carol:secret@{address}\"\n{source}\ncomponent = \"one\"\n{ONE}"
+    ))
+}
+
+const LIST: &str = "list = \"jobs\"";
+const STREAM: &str = "stream = \"events\"\ngroup = \"g\"";
+
+#[test]
+fn a_command_that_is_not_permitted_is_named_at_start_with_its_keys() {
+    let redis = Redis::start();
+    let table: &[(&str, &[&str], &str)] = &[
+        (LIST, &["-blmove"], "the user may not run BLMOVE on \"jobs\" and \"jobs:processing:"),
+        (LIST, &["-lrem"], "the user may not run LREM on \"jobs:processing:"),
+        (LIST, &["-exec"], "the user may not run EXEC ("),
+        (LIST, &["resetkeys", "~jobs", "~jobs:processing:*", "~jobs:instances"], "LPUSH on \"jobs:dead\""),
+        (LIST, &["resetkeys", "~jobs", "~jobs:processing:*", "~jobs:dead"], "ZADD on \"jobs:instances\""),
+        (STREAM, &["-xautoclaim"], "the user may not run XAUTOCLAIM on \"events\""),
+        (STREAM, &["-xreadgroup"], "the user may not run XREADGROUP on \"events\""),
+        (STREAM, &["resetkeys", "~events"], "the user may not run XADD on \"events:dead\""),
+    ];
+    for (source, rules, expected) in table {
+        allow(&redis, rules);
+        let refused = kept(&redis, source).up(&[]).run();
+        assert_eq!(refused.code, Some(1), "{rules:?}\n{}", refused.snapshot());
+        for part in [*expected, "NOPERM"] {
+            assert!(refused.stderr.contains(part), "{rules:?}: {part}\n{}", refused.snapshot());
+        }
+    }
+    assert_eq!(redis.command(&[b"KEYS", b"*"]), "*0", "nothing was done to find that out");
+}
+
+#[test]
+fn a_permission_that_is_taken_away_is_told_once_and_waited_for() {
+    let redis = Redis::start();
+    for (source, rule, add) in [
+        (LIST, "-blmove", &["LPUSH", "jobs", "late"][..]),
+        (STREAM, "-xreadgroup", &["XADD", "events", "*", "payload", "late"]),
+    ] {
+        allow(&redis, &[]);
+        let trigger = kept(&redis, source);
+        let serving = trigger.start(&[]);
+        allow(&redis, &[rule]);
+        until("it is not ready", || !serving.is_ready());
+        let words: Vec<&[u8]> = add.iter().map(|word| word.as_bytes()).collect();
+        redis.command(&words);
+        assert!(trigger.printed("one").is_empty());
+        allow(&redis, &[]);
+        assert_eq!(trigger.wait_for_printed("one", 1), ["late"]);
+        until("it is ready", || serving.is_ready());
+        let command = rule[1..].to_uppercase();
+        let ended = serving.up.stop().success();
+        let told = ended.stderr.lines().filter(|line| line.contains(&format!("the user may not run {command} on")));
+        assert_eq!(told.count(), 1, "{}", ended.snapshot());
+        assert!(!ended.stderr.contains("connection is lost"), "{}", ended.snapshot());
+    }
+}
+
 #[test]
 fn a_socket_of_the_file_system_is_an_address() {
     let folder = tempfile::tempdir().unwrap();

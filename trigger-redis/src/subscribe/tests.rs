@@ -92,7 +92,7 @@ struct Tell(&'static str, UnboundedSender<String>);
 impl Handle for Tell {
     async fn handle(&self, message: &Message) -> Result<(), NotHandled> {
         let payload = String::from_utf8_lossy(&message.payload).into_owned();
-        self.1.send(format!("{}: {payload}", self.0)).map_err(|_| NotHandled)
+        self.1.send(format!("{}: {payload}", self.0)).map_err(|_| NotHandled::Failed)
     }
 }
 
@@ -102,21 +102,28 @@ struct Running {
     /// For every connection whether it is the first.
     subscribed: UnboundedReceiver<bool>,
     handled: UnboundedReceiver<String>,
+    /// Gives it other topics.
+    changes: UnboundedSender<Topics>,
+    places: Places,
+    tell: UnboundedSender<String>,
     readiness: Readiness,
     disconnects: Counter,
     stop: Stop,
+}
+
+/// A queue that `name` works off.
+fn queue(name: &'static str, tell: &UnboundedSender<String>, places: &Places) -> Arc<Queue> {
+    let queue = Arc::new(Queue::new(QueueOptions::default(), Counter::default()));
+    let (working, handler, places) = (Arc::clone(&queue), Arc::new(Tell(name, tell.clone())), places.clone());
+    tokio::spawn(async move { working.work_off(&handler, &places).await });
+    queue
 }
 
 fn start(port: u16, on_disconnect: OnDisconnect) -> Running {
     let address = format!("redis://127.0.0.1:{port}").parse().unwrap();
     let (tell, handled) = unbounded_channel();
     let places = Places::new(4);
-    let queue = |name| {
-        let queue = Arc::new(Queue::new(QueueOptions::default(), Counter::default()));
-        let (working, handler, places) = (Arc::clone(&queue), Arc::new(Tell(name, tell.clone())), places.clone());
-        tokio::spawn(async move { working.work_off(&handler, &places).await });
-        queue
-    };
+    let queue = |name| queue(name, &tell, &places);
     let topics = vec![
         (Topic::Channel("one".to_owned()), vec![queue("a")]),
         (Topic::Channel("two".to_owned()), vec![queue("a"), queue("b")]),
@@ -125,13 +132,13 @@ fn start(port: u16, on_disconnect: OnDisconnect) -> Running {
     let (readiness, disconnects, stop) = (Readiness::default(), Counter::default(), Stop::default());
     let server = Server::new(address, Connector::default(), on_disconnect, readiness.clone(), disconnects.clone());
     let stopping = stop.clone();
+    let (mut subscriber, changes) = Subscriber::new(topics);
     let task = tokio::spawn(async move {
-        let mut subscriber = Subscriber { topics };
         let result = server.keep(&mut subscriber, |is_first| sender.send(is_first).unwrap(), &stopping).await;
-        subscriber.topics.iter().flat_map(|(_, queues)| queues).for_each(|queue| queue.close());
+        subscriber.close();
         result
     });
-    Running { task, subscribed, handled, readiness, disconnects, stop }
+    Running { task, subscribed, handled, changes, places, tell, readiness, disconnects, stop }
 }
 
 impl Running {
@@ -184,6 +191,39 @@ async fn a_server_that_is_down_is_waited_for() {
 }
 
 #[tokio::test]
+async fn other_topics_on_the_same_connection_miss_nothing_and_get_nothing_twice() {
+    let (listener, port) = server().await;
+    let mut running = start(port, OnDisconnect::Reconnect);
+    let mut client = Client::subscribed(&listener).await;
+    running.subscribed.recv().await.unwrap();
+    let (tell, places) = (running.tell.clone(), running.places.clone());
+    let queue = |name| queue(name, &tell, &places);
+    let topics = |name, channels: [&str; 2]| {
+        channels.map(|channel| (Topic::Channel(channel.to_owned()), vec![queue(name)])).into_iter().collect()
+    };
+    running.changes.send(topics("new", ["two", "three"])).unwrap();
+    let request = client.request().await;
+    assert_eq!(request, ["SUBSCRIBE", "three"]);
+    client.confirm(&request).await;
+    let request = client.request().await;
+    assert_eq!(request, ["UNSUBSCRIBE", "one"]);
+    for (channel, payload) in [("one", "last"), ("two", "kept"), ("three", "first")] {
+        client.publish(channel, payload).await;
+    }
+    client.confirm(&request).await;
+    assert_eq!(running.handled(3).await, ["a: last", "new: first", "new: kept"]);
+
+    running.changes.send(topics("newer", ["three", "two"])).unwrap();
+    running.stop.request(Duration::from_secs(5));
+    let request = client.request().await;
+    assert_eq!(request[0], "UNSUBSCRIBE", "what is subscribed to already is not asked for again");
+    client.publish("two", "at the end").await;
+    client.confirm(&request).await;
+    assert!(running.task.await.unwrap().is_ok());
+    assert!(running.handled.recv().await.unwrap().ends_with(": at the end"));
+}
+
+#[tokio::test]
 async fn what_was_sent_before_the_end_is_handled() {
     let (listener, port) = server().await;
     let mut running = start(port, OnDisconnect::Reconnect);
@@ -195,6 +235,7 @@ async fn what_was_sent_before_the_end_is_handled() {
     client.publish("one", "in time").await;
     client.confirm(&request).await;
     assert!(running.task.await.unwrap().is_ok());
+    drop(running.tell);
     assert_eq!(running.handled.recv().await.as_deref(), Some("a: in time"));
     assert_eq!(running.handled.recv().await, None);
 }

@@ -5,27 +5,24 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use wasmtime::AsContextMut;
 use wasmtime::component::{Accessor, Func};
 
-use super::InstancePolicy;
-use super::call::{Call, HandlerExport};
 use super::lifetime::Occupation;
-use super::worker::Event;
+use super::{Calls, Event, InstancePolicy};
 use crate::instance::HostState;
 use crate::limits::MeterState;
 
 /// Where the two halves meet. They run in turn, so that neither ever waits for the other's lock.
-pub(super) struct Desk<'a> {
-    export: &'a HandlerExport,
+pub(super) struct Desk<'a, C: Calls> {
+    export: &'a C::Export,
     policy: InstancePolicy,
     meter: &'a Arc<MeterState>,
-    top: Mutex<Top>,
+    top: Mutex<Top<C>>,
 }
 
-struct Top {
+struct Top<C: Calls> {
     /// The next one to begin.
-    event: Option<Event>,
+    event: Option<Event<C>>,
     occupation: Occupation,
     /// Another one would be taken.
     is_open: bool,
@@ -39,24 +36,24 @@ enum Takes {
     Never,
 }
 
-impl<'a> Desk<'a> {
+impl<'a, C: Calls> Desk<'a, C> {
     pub(super) fn new(
-        export: &'a HandlerExport,
+        export: &'a C::Export,
         policy: InstancePolicy,
         meter: &'a Arc<MeterState>,
-        first: Event,
+        first: Event<C>,
     ) -> Self {
         let occupation = Occupation::Idle { since: Instant::now() };
         Self { export, policy, meter, top: Mutex::new(Top { event: Some(first), occupation, is_open: false }) }
     }
 
     /// The event to begin in the next turn.
-    pub(super) fn put(&self, event: Event) {
+    pub(super) fn put(&self, event: Event<C>) {
         self.top().event = Some(event);
     }
 
     /// How things are after a turn: what the instance does, whether it would take another event, and what it could not take.
-    pub(super) fn after_turn(&self) -> (Occupation, bool, Option<Event>) {
+    pub(super) fn after_turn(&self) -> (Occupation, bool, Option<Event<C>>) {
         let mut top = self.top();
         // Closed until the inner half has looked again: in a turn in which the guest only computes, it doesn't.
         (top.occupation, std::mem::take(&mut top.is_open), top.event.take())
@@ -67,7 +64,7 @@ impl<'a> Desk<'a> {
     /// # Errors
     /// When a call can't be begun.
     pub(super) async fn serve(&self, accessor: &Accessor<HostState>) -> wasmtime::Result<()> {
-        let function = self.export.function();
+        let function = C::function(self.export);
         let mut calls = FuturesUnordered::new();
         let mut begun = 0;
         std::future::poll_fn(|context| {
@@ -79,7 +76,7 @@ impl<'a> Desk<'a> {
                     && let Some(event) = self.next()
                 {
                     begun += 1;
-                    calls.push(self.begin(accessor, event)?.finish(accessor));
+                    calls.push(self.begin(accessor, event)?);
                     continue;
                 }
                 return self.settle(accessor, calls.is_empty(), takes, context).map(Ok);
@@ -114,16 +111,20 @@ impl<'a> Desk<'a> {
     }
 
     /// What was put here, if somebody still waits for it.
-    fn next(&self) -> Option<Event> {
+    fn next(&self) -> Option<Event<C>> {
         self.top().event.take().filter(|event| !event.reply.is_closed())
     }
 
-    fn begin(&self, accessor: &Accessor<HostState>, event: Event) -> wasmtime::Result<Call<'a>> {
+    fn begin<'b>(
+        &'b self,
+        accessor: &'b Accessor<HostState>,
+        event: Event<C>,
+    ) -> wasmtime::Result<impl Future<Output = ()> + Send + 'b> {
         let Event { request, record, reply } = event;
-        let call = accessor.with(|mut store| self.export.call(store.as_context_mut(), request, reply))?;
-        self.meter.begin(call.task(), &record);
+        let (task, finished) = C::begin(self.export, accessor, request, reply)?;
+        self.meter.begin(task, &record);
         self.top().occupation = Occupation::Serving { since: Instant::now() };
-        Ok(call)
+        Ok(finished)
     }
 
     /// Nothing can be begun: notes how things are. Ready when there is nothing left to do, now and later.
@@ -155,7 +156,7 @@ impl<'a> Desk<'a> {
         Poll::Pending
     }
 
-    fn top(&self) -> MutexGuard<'_, Top> {
+    fn top(&self) -> MutexGuard<'_, Top<C>> {
         self.top.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
