@@ -9,6 +9,8 @@ pub(crate) mod egress;
 pub(crate) mod files;
 pub(crate) mod http;
 pub(crate) mod key_value;
+mod pools;
+mod postgres;
 mod redis;
 pub(crate) mod rows;
 pub(crate) mod sqlite;
@@ -32,6 +34,7 @@ capability::capabilities! {
     /// SQLite databases.
     sqlite: sqlite::Sqlite, sqlite::SqliteOptions;
     ---
+    postgres: postgres::Postgres;
     redis: redis::Redis;
     variables: variables::Variables;
 }

@@ -17,10 +17,10 @@ use crate::adapt::{self, FileKind};
 use crate::aot::{CompiledCode, hex};
 use crate::component::{Component, PrepareError, Shared};
 use crate::compose::{self, ComposeError, Dependency};
-use crate::host::{self, ComponentContext};
 use crate::host::egress::Gate;
 use crate::host::files::{MountOptions, Mounts};
 use crate::host::http::{ComponentHttp, HttpNetwork};
+use crate::host::{self, ComponentContext};
 use crate::instance::HostState;
 use crate::variables::Variables;
 

@@ -50,6 +50,7 @@
 //! | [`probes`] | the app that most tests of the HTTP trigger run |
 //! | [`upstream`] | a server of the test's own that components connect to |
 //! | [`mosquitto`] | an MQTT broker of the test's own |
+//! | [`postgres`] | a PostgreSQL server of the test's own |
 //! | [`redis`] | a Redis server of the test's own |
 //! | [`web`] | a web server of the test's own |
 //! | [`dist`] | where the programs under test are, and whether they are stale |
@@ -66,6 +67,7 @@ pub mod http;
 pub mod memory;
 pub mod mosquitto;
 pub mod output;
+pub mod postgres;
 pub mod probes;
 pub mod process;
 mod redact;
@@ -75,6 +77,7 @@ pub mod streaming;
 pub mod terminal;
 pub mod timing;
 pub mod upstream;
+mod user;
 pub mod web;
 mod world;
 

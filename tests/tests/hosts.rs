@@ -9,6 +9,8 @@ mod key_value;
 mod libsql;
 #[path = "hosts/matrix.rs"]
 mod matrix;
+#[path = "hosts/postgres.rs"]
+mod postgres;
 #[path = "hosts/redis.rs"]
 mod redis;
 #[path = "hosts/sqlite.rs"]
@@ -39,6 +41,8 @@ backends! {
     cells_on_a_redis_that_is_down: "redis-down",
     cells_on_libsql: "libsql",
     cells_on_a_libsql_that_is_down: "libsql-down",
+    cells_on_postgres: "postgres",
+    cells_on_a_postgres_that_is_down: "postgres-down",
 }
 
 /// Runs the cells of a back end, all of them before anything is said of any.

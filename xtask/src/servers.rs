@@ -7,10 +7,12 @@ use anyhow::{Result, bail};
 use crate::build::run;
 
 /// A program that tests start, and the package that holds it.
-const SERVERS: [(&str, &str); 8] = [
+const SERVERS: [(&str, &str); 9] = [
     ("fish", "fish"),
     ("git", "git"),
     ("mosquitto", "mosquitto"),
+    // The server comes with it; Debian keeps its programs out of the way.
+    ("pg_ctlcluster", "postgresql"),
     ("python3", "python3"),
     ("redis-server", "redis-server"),
     ("strace", "strace"),

@@ -92,13 +92,26 @@ impl<T> Writer<T> {
     /// # Errors
     /// [`Gone`] when nobody reads any more.
     pub(crate) fn write(&mut self, item: T, bytes: usize) -> Result<(), Gone> {
+        if self.add(item, bytes) { self.flush() } else { Ok(()) }
+    }
+
+    /// The same for a task, which doesn't block.
+    ///
+    /// # Errors
+    /// As [`Writer::write`].
+    pub(crate) async fn put(&mut self, item: T, bytes: usize) -> Result<(), Gone> {
+        if self.add(item, bytes) { self.flush_all().await } else { Ok(()) }
+    }
+
+    /// Whether the batch should be sent now.
+    fn add(&mut self, item: T, bytes: usize) -> bool {
         if self.batch.is_empty() {
             self.begun = Instant::now();
         }
         self.batch.push(item);
         self.bytes = self.bytes.saturating_add(bytes);
         let full = self.bytes >= BATCH_BYTES || self.batch.len() >= BATCH_ITEMS;
-        if full || self.begun.elapsed() >= BATCH_AGE { self.flush() } else { Ok(()) }
+        full || self.begun.elapsed() >= BATCH_AGE
     }
 
     /// Sends what there is.
@@ -111,6 +124,21 @@ impl<T> Writer<T> {
             batch if batch.is_empty() => Ok(()),
             batch => self.sender.blocking_send(batch).map_err(|_| Gone),
         }
+    }
+
+    /// The same for a task, which doesn't block.
+    ///
+    /// # Errors
+    /// As [`Writer::write`].
+    pub(crate) async fn flush_all(&mut self) -> Result<(), Gone> {
+        self.bytes = 0;
+        let batch = std::mem::take(&mut self.batch);
+        self.send(batch).await
+    }
+
+    /// Returns when nobody reads any more.
+    pub(crate) async fn unread(&self) {
+        self.sender.closed().await;
     }
 
     /// Sends a batch that was made elsewhere; waits, not blocking, while the reader has enough.

@@ -15,8 +15,6 @@ const INTERFACES: &[(&str, &str)] = &[
     ("spin:mqtt/mqtt", "MQTT"),
     ("fermyon:spin/mysql", "MySQL"),
     ("spin:mysql/mysql", "MySQL"),
-    ("fermyon:spin/postgres", "PostgreSQL"),
-    ("spin:postgres/postgres", "PostgreSQL"),
 ];
 
 /// Cases of error types that carry a text for people, the best first.

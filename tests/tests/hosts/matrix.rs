@@ -24,6 +24,7 @@ pub(super) struct Cell {
 #[derive(Debug)]
 pub(super) enum State {
     Sqlite { file: String, query: String, rows: Vec<Vec<String>> },
+    Postgres { query: String, rows: Vec<Vec<String>> },
     Redis { command: Vec<String>, answer: String },
 }
 
@@ -93,15 +94,21 @@ fn state(value: &Value) -> Result<State, String> {
     let table = value.as_table().ok_or("a state is no table")?;
     if table.contains_key("sqlite") {
         only(table, &["sqlite", "query", "rows"])?;
-        let rows: Vec<Vec<String>> = list(table, "rows")?.iter().map(texts).collect::<Result<_, _>>()?;
-        if rows.is_empty() {
-            return Err("a state has no rows".to_owned());
-        }
-        return Ok(State::Sqlite { file: text(table, "sqlite")?, query: text(table, "query")?, rows });
+        return Ok(State::Sqlite { file: text(table, "sqlite")?, query: text(table, "query")?, rows: rows(table)? });
+    }
+    if table.contains_key("postgres") {
+        only(table, &["postgres", "rows"])?;
+        return Ok(State::Postgres { query: text(table, "postgres")?, rows: rows(table)? });
     }
     only(table, &["redis", "answer"])?;
-    let command = texts(table.get("redis").ok_or("a state has neither `sqlite` nor `redis`")?)?;
+    let command = texts(table.get("redis").ok_or("a state names no back end")?)?;
     Ok(State::Redis { command, answer: text(table, "answer")? })
+}
+
+/// What a query finds; nothing would be no assertion.
+fn rows(table: &Table) -> Result<Vec<Vec<String>>, String> {
+    let rows: Vec<Vec<String>> = list(table, "rows")?.iter().map(texts).collect::<Result<_, _>>()?;
+    if rows.is_empty() { Err("a state has no rows".to_owned()) } else { Ok(rows) }
 }
 
 fn only(table: &Table, known: &[&str]) -> Result<(), String> {

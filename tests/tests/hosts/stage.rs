@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
+use spin_tests::postgres::{Postgres, Stopped};
 use spin_tests::redis::Redis;
 use spin_tests::{App, Running, World, http, probes};
 
@@ -16,11 +17,18 @@ pub(super) struct Stage {
     address: SocketAddr,
     pub(super) up: Running,
     app: App,
+    backends: Backends,
+    world: World,
+}
+
+/// Servers that the app uses.
+#[derive(Default)]
+struct Backends {
     redis: Option<Redis>,
     libsql: Option<Libsql>,
-    /// What calls say for the address of a server, and what is meant.
+    postgres: Option<Postgres>,
+    /// What calls say for the address of a server, and what is meant, whether it runs or not.
     addresses: Vec<(&'static str, String)>,
-    world: World,
 }
 
 /// The probe twice: with the default store and database and the servers, and without.
@@ -48,14 +56,13 @@ impl Stage {
     #[track_caller]
     pub(super) fn start(backend: &str) -> Self {
         match backend {
-            "files" => Self::with("", None, None, &[]),
+            "files" => Self::with("", Backends::default(), &[]),
             "files-down" => Self::with(
                 &format!(
                     "[key_value_store.default]\ntype = \"spin\"\npath = \"{NOWHERE}\"\n\
                      [sqlite_database.default]\ntype = \"spin\"\npath = \"{NOWHERE}\"\n"
                 ),
-                None,
-                None,
+                Backends::default(),
                 &[],
             ),
             "redis" => Self::on_redis(Redis::start()),
@@ -66,6 +73,12 @@ impl Stage {
             }
             "libsql" => Self::on_libsql(Some(Libsql::start())),
             "libsql-down" => Self::on_libsql(None),
+            "postgres" => Self::on_postgres(Postgres::start()),
+            "postgres-down" => {
+                let mut stage = Self::on_postgres(Postgres::start());
+                drop(stage.kill_postgres());
+                stage
+            }
             other => panic!("there is no back end {other:?}"),
         }
     }
@@ -73,13 +86,18 @@ impl Stage {
     /// Stores and databases in files of the app's own, with further flags.
     #[track_caller]
     pub(super) fn with_flags(flags: &[&str]) -> Self {
-        Self::with("", None, None, flags)
+        Self::with("", Backends::default(), flags)
     }
 
     #[track_caller]
     fn on_redis(redis: Redis) -> Self {
         let config = format!("[key_value_store.default]\ntype = \"redis\"\nurl = \"{}\"\n", redis.url());
-        Self::with(&config, Some(redis), None, &[])
+        Self::with(&config, Backends { redis: Some(redis), ..Backends::default() }, &[])
+    }
+
+    #[track_caller]
+    pub(super) fn on_postgres(postgres: Postgres) -> Self {
+        Self::with("", Backends { postgres: Some(postgres), ..Backends::default() }, &[])
     }
 
     #[track_caller]
@@ -90,41 +108,54 @@ impl Stage {
             "[sqlite_database.default]\ntype = \"libsql\"\nurl = \"http://127.0.0.1:{port}/\"\ntoken = \"{}\"\n",
             Libsql::TOKEN
         );
-        Self::with(&config, None, libsql, &[])
+        Self::with(&config, Backends { libsql, ..Backends::default() }, &[])
     }
 
     #[track_caller]
-    fn with(config: &str, redis: Option<Redis>, libsql: Option<Libsql>, flags: &[&str]) -> Self {
+    fn with(config: &str, mut backends: Backends, flags: &[&str]) -> Self {
         let world = World::new();
         world.install("trigger-http");
         world.write("config.toml", config);
-        let addresses: Vec<(&str, String)> = redis.iter().map(|redis| ("{redis}", redis.url())).collect();
-        let hosts: Vec<String> = addresses.iter().map(|(_, host)| format!("{host:?}")).collect();
+        let hosts: Vec<String> = backends.take_note().iter().map(|host| format!("{host:?}")).collect();
         let tables = TABLES.replace("HOSTS", &hosts.join(", "));
         let app = world.app("app", &probes::manifest(&tables), &["host-probe"]);
         let (address, up) = serve(&world, &app, flags);
-        Self { address, up, app, redis, libsql, addresses, world }
+        Self { address, up, app, backends, world }
     }
 
     /// The same app again, in a new process.
     #[track_caller]
     pub(super) fn restarted(self) -> Self {
-        let Self { up, app, redis, libsql, addresses, world, .. } = self;
+        let Self { up, app, backends, world, .. } = self;
         up.stop().success();
         let (address, up) = serve(&world, &app, &[]);
-        Self { address, up, app, redis, libsql, addresses, world }
+        Self { address, up, app, backends, world }
     }
 
     /// Ends the server; [`Stage::revive_redis`] starts it again where it was.
     pub(super) fn kill_redis(&mut self) -> SocketAddr {
-        let redis = self.redis.take().expect("there is a server");
+        let redis = self.backends.redis.take().expect("there is a server");
         let address = redis.address();
         redis.kill();
         address
     }
 
     pub(super) fn revive_redis(&mut self, address: SocketAddr) {
-        self.redis = Some(Redis::start_at(Some(address)));
+        self.backends.redis = Some(Redis::start_at(Some(address)));
+    }
+
+    /// The same for the database server.
+    pub(super) fn kill_postgres(&mut self) -> Stopped {
+        self.backends.postgres.take().expect("there is a server").kill()
+    }
+
+    pub(super) fn revive_postgres(&mut self, stopped: Stopped) {
+        self.backends.postgres = Some(stopped.start());
+    }
+
+    /// The database server.
+    pub(super) fn postgres(&self) -> &Postgres {
+        self.backends.postgres.as_ref().expect("there is a server")
     }
 
     /// The file of a name in the matrix.
@@ -132,7 +163,7 @@ impl Stage {
         match name {
             "key-value" => self.app.dir().join(".spin/sqlite_key_value.db"),
             "database" => self.app.dir().join(".spin/sqlite_db.db"),
-            "libsql" => self.libsql.as_ref().expect("there is a server").file(),
+            "libsql" => self.backends.libsql.as_ref().expect("there is a server").file(),
             other => panic!("there is no file {other:?}"),
         }
     }
@@ -147,10 +178,13 @@ impl Stage {
         if database.exists() {
             std::fs::remove_file(database).unwrap();
         }
-        if let Some(libsql) = &self.libsql {
+        if let Some(libsql) = &self.backends.libsql {
             libsql.clear();
         }
-        if let Some(redis) = &self.redis {
+        if let Some(postgres) = &self.backends.postgres {
+            postgres.query("DROP SCHEMA public CASCADE; CREATE SCHEMA public");
+        }
+        if let Some(redis) = &self.backends.redis {
             assert_eq!(redis.command(&[b"FLUSHALL"]), "+OK");
         }
     }
@@ -159,8 +193,7 @@ impl Stage {
     pub(super) fn calls(&self, component: &str, interface: &str, calls: &[Vec<String>]) -> Option<Vec<String>> {
         let lines = calls.iter().map(|call| call.join("\t"));
         let script: Vec<String> = std::iter::once(interface.to_owned()).chain(lines).collect();
-        let put = |text: String, (name, address): &(&str, String)| text.replace(name, address);
-        let body = self.addresses.iter().fold(script.join("\n"), put);
+        let body = self.backends.put_into(&script.join("\n"));
         let response = http::request(self.address, "POST", &format!("/{component}"), &[], body.as_bytes());
         match response.status {
             200 => Some(response.text().lines().map(str::to_owned).collect()),
@@ -189,7 +222,7 @@ impl Stage {
     /// What a command of Redis is answered with.
     pub(super) fn redis(&self, command: &[String]) -> String {
         let words: Vec<&[u8]> = command.iter().map(String::as_bytes).collect();
-        self.redis.as_ref().expect("there is a server").command(&words)
+        self.backends.redis.as_ref().expect("there is a server").command(&words)
     }
 
     /// Whether another client finds what it should; what it finds, if not.
@@ -199,11 +232,31 @@ impl Stage {
                 let found = self.rows(file, query);
                 if found == *rows { Ok(()) } else { Err(format!("{query} finds {found:?}, not {rows:?}")) }
             }
+            State::Postgres { query, rows } => {
+                let found = self.postgres().query(query);
+                if found == *rows { Ok(()) } else { Err(format!("{query} finds {found:?}, not {rows:?}")) }
+            }
             State::Redis { command, answer } => {
                 let found = self.redis(command);
                 if found == *answer { Ok(()) } else { Err(format!("{command:?} answers {found:?}, not {answer:?}")) }
             }
         }
+    }
+}
+
+impl Backends {
+    fn put_into(&self, text: &str) -> String {
+        self.addresses.iter().fold(text.to_owned(), |text, (name, address)| text.replace(name, address))
+    }
+
+    /// Takes note of where the servers are that run, and gives what the manifest says so that a component may reach them.
+    fn take_note(&mut self) -> Vec<String> {
+        let redis = self.redis.iter().map(|redis| ("{redis}", redis.url()));
+        let postgres = self.postgres.iter().map(|postgres| ("{postgres}", postgres.url()));
+        self.addresses = redis.chain(postgres).collect();
+        let redis = self.redis.iter().map(Redis::url);
+        let postgres = self.postgres.iter().map(|postgres| format!("postgres://127.0.0.1:{}", postgres.port()));
+        redis.chain(postgres).collect()
     }
 }
 

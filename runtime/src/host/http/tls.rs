@@ -53,8 +53,19 @@ impl Tls {
     }
 }
 
-/// Trusts what the platform trusts, and the roots that browsers do: a container often has no certificates of its own.
 fn client_config(protocols: &[&str]) -> Result<ClientConfig, rustls::Error> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots())
+        .with_no_client_auth();
+    config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
+    Ok(config)
+}
+
+/// What the platform trusts, and the roots that browsers do: a container often has no certificates of its own. Reading them
+/// takes a while, and reads files.
+pub(crate) fn roots() -> RootCertStore {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     let platform = rustls_native_certs::load_native_certs();
     for error in &platform.errors {
@@ -62,11 +73,5 @@ fn client_config(protocols: &[&str]) -> Result<ClientConfig, rustls::Error> {
     }
     // One that can't be parsed is none; the others count.
     roots.add_parsable_certificates(platform.certs);
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
-    Ok(config)
+    roots
 }

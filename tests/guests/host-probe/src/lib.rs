@@ -7,6 +7,7 @@
 mod key_value;
 mod keyvalue;
 mod redis;
+mod postgres;
 mod shown;
 mod sqlite;
 
@@ -61,6 +62,10 @@ async fn session(interface: &str, calls: &[Vec<&str>]) -> Option<Vec<String>> {
         "fermyon:spin/redis" => redis::generation1(calls),
         "fermyon:spin/redis@2.0.0" => redis::generation2(calls),
         "spin:redis/redis@3.0.0" => redis::generation3(calls).await,
+        "fermyon:spin/postgres" => postgres::generation1(calls),
+        "fermyon:spin/postgres@2.0.0" => postgres::generation2(calls),
+        "spin:postgres/postgres@3.0.0" => postgres::generation3(calls),
+        "spin:postgres/postgres@4.2.0" => postgres::generation4(calls).await,
         "fermyon:spin/sqlite" => sqlite::generation1(calls),
         "fermyon:spin/sqlite@2.0.0" => sqlite::generation2(calls),
         "spin:sqlite/sqlite@3.1.0" => sqlite::generation3(calls).await,

@@ -66,9 +66,9 @@ pub fn result<T: Shown, E: Debug>(result: Result<T, E>) -> String {
 
 /// `AccessDenied` as `access-denied`; what is in parentheses stays as it is.
 fn kebab(case: &str) -> String {
-    // Generated errors show themselves as `Error::AccessDenied`.
-    let case = case.strip_prefix("Error::").unwrap_or(case);
     let (name, rest) = case.split_at(case.find('(').unwrap_or(case.len()));
+    // Generated errors show themselves as `Error::AccessDenied`.
+    let name = name.rsplit("::").next().unwrap_or(name);
     let mut spelled = String::new();
     for (index, letter) in name.chars().enumerate() {
         if letter.is_ascii_uppercase() && index > 0 {

@@ -1,0 +1,151 @@
+//! Running a statement of a guest: its answer as a whole, or row by row.
+
+use std::pin::Pin;
+
+use futures_util::{FutureExt, StreamExt};
+use tokio_postgres::{Row as DriverRow, RowStream};
+
+use super::v4::{Column, Error, ParameterValue, Row};
+use super::{Connection, decode, encode, error};
+use crate::host::rows::{self, Budget, Gone, Rows, TooLarge, Writer};
+
+/// A whole answer.
+pub(super) struct Answer {
+    pub(super) columns: Vec<Column>,
+    pub(super) rows: Vec<Row>,
+}
+
+/// An answer of which the rows are still coming.
+pub(super) struct Streamed {
+    pub(super) columns: Vec<Column>,
+    pub(super) rows: Rows<Row, Error>,
+}
+
+impl Connection {
+    /// The whole answer. Columns are told with the first row: an answer without rows has none.
+    pub(super) async fn query(&self, statement: &str, values: Vec<ParameterValue>) -> Result<Answer, Error> {
+        let parameters = encode::parameters(values).map_err(Error::BadParameter)?;
+        let (rows, running) = self.0.query(statement, &parameters).await.map_err(|error| error::query(&error))?;
+        let mut rows = std::pin::pin!(rows);
+        let mut answer = Answer { columns: Vec::new(), rows: Vec::new() };
+        let mut budget = Budget::new();
+        while let Some(row) = rows.next().await {
+            let row = match row {
+                Ok(row) => row,
+                Err(failed) => {
+                    running.finish();
+                    return Err(error::query(&failed));
+                }
+            };
+            if answer.rows.is_empty() {
+                answer.columns = decode::columns(&row);
+            }
+            let (row, bytes) = decode::row(&row)?;
+            budget.take(bytes)?;
+            answer.rows.push(row);
+        }
+        running.finish();
+        Ok(answer)
+    }
+
+    /// The answer while it comes, from its first row on.
+    pub(super) async fn stream(&self, statement: &str, values: Vec<ParameterValue>) -> Result<Streamed, Error> {
+        let parameters = encode::parameters(values).map_err(Error::BadParameter)?;
+        let (rows, running) = self.0.query(statement, &parameters).await.map_err(|error| error::query(&error))?;
+        let mut rows = Box::pin(rows);
+        let (mut writer, outcome, read) = rows::stream();
+        let Some(first) = rows.next().await else {
+            running.finish();
+            let _ = outcome.send(Ok(()));
+            return Ok(Streamed { columns: Vec::new(), rows: read });
+        };
+        let first = match first {
+            Ok(first) => first,
+            Err(failed) => {
+                running.finish();
+                return Err(error::query(&failed));
+            }
+        };
+        let columns = decode::columns(&first);
+        // The connection stays borrowed while rows come.
+        let connection = self.clone();
+        tokio::spawn(async move {
+            let ended = pass(&first, &mut rows, &mut writer).await;
+            let ended = match ended {
+                Ended::AtServer(ended) => {
+                    running.finish();
+                    ended
+                }
+                // In these two the statement is stopped.
+                Ended::Here(error) => Err(error),
+                Ended::Unread => return,
+            };
+            // A guest that has heard of the end finds the connection free.
+            drop((connection, writer));
+            let _ = outcome.send(ended);
+        });
+        Ok(Streamed { columns, rows: read })
+    }
+
+    /// The number of rows that a statement concerned.
+    pub(super) async fn execute(&self, statement: &str, values: Vec<ParameterValue>) -> Result<u64, Error> {
+        let parameters = encode::parameters(values).map_err(Error::ValueConversionFailed)?;
+        self.0.execute(statement, &parameters).await.map_err(|error| error::query(&error))
+    }
+}
+
+/// How a stream of rows ended.
+enum Ended {
+    /// The server sends no more.
+    AtServer(Result<(), Error>),
+    /// A row can't be given to the guest.
+    Here(Error),
+    /// Nobody reads them.
+    Unread,
+}
+
+/// Passes rows on until there are none.
+async fn pass(first: &DriverRow, rows: &mut Pin<Box<RowStream>>, writer: &mut Writer<Row>) -> Ended {
+    match pass_all(first, rows, writer).await {
+        Ok(()) => Ended::AtServer(Ok(())),
+        Err(ended) => ended,
+    }
+}
+
+async fn pass_all(first: &DriverRow, rows: &mut Pin<Box<RowStream>>, writer: &mut Writer<Row>) -> Result<(), Ended> {
+    pass_one(first, writer).await?;
+    loop {
+        let next = match rows.next().now_or_never() {
+            Some(next) => next,
+            None => {
+                writer.flush_all().await?;
+                tokio::select! {
+                    next = rows.next() => next,
+                    () = writer.unread() => return Err(Ended::Unread),
+                }
+            }
+        };
+        match next {
+            Some(Ok(row)) => pass_one(&row, writer).await?,
+            Some(Err(failed)) => {
+                writer.flush_all().await?;
+                return Err(Ended::AtServer(Err(error::query(&failed))));
+            }
+            None => return Ok(writer.flush_all().await?),
+        }
+    }
+}
+
+async fn pass_one(row: &DriverRow, writer: &mut Writer<Row>) -> Result<(), Ended> {
+    let (row, bytes) = decode::row(row).map_err(Ended::Here)?;
+    if bytes > rows::MOST_BUFFERED {
+        return Err(Ended::Here(TooLarge.into()));
+    }
+    Ok(writer.put(row, bytes).await?)
+}
+
+impl From<Gone> for Ended {
+    fn from(Gone: Gone) -> Self {
+        Self::Unread
+    }
+}

@@ -1,0 +1,175 @@
+//! What the cells of PostgreSQL can't show: many at once, what is left for the next borrower, streams, sizes, TLS, and servers
+//! that come and go.
+
+use spin_tests::World;
+use spin_tests::certificates::{Certificates, Key};
+use spin_tests::memory::Memory;
+use spin_tests::postgres::Postgres;
+
+use super::Stage;
+
+const GENERATION1: &str = "fermyon:spin/postgres";
+const GENERATION2: &str = "fermyon:spin/postgres@2.0.0";
+const GENERATION4: &str = "spin:postgres/postgres@4.2.0";
+
+const OPEN: &[&str] = &["open", "{postgres}"];
+
+#[test]
+fn many_at_once_share_the_connections_that_there_are() {
+    let stage = Stage::start("postgres");
+    stage.postgres().query("CREATE TABLE t (n int)");
+    std::thread::scope(|scope| {
+        let asked: Vec<_> = (0..200)
+            .map(|n| {
+                let stage = &stage;
+                scope.spawn(move || {
+                    let number = format!("int32:{n}");
+                    let insert: &[&str] = &["execute", "INSERT INTO t VALUES ($1)", &number];
+                    stage.answers(GENERATION2, &[OPEN, insert])
+                })
+            })
+            .collect();
+        for asked in asked {
+            assert_eq!(asked.join().unwrap(), ["ok", "ok(1)"]);
+        }
+    });
+    assert_eq!(stage.postgres().query("SELECT count(DISTINCT n), count(*) FROM t"), [["200", "200"]]);
+}
+
+#[test]
+fn a_connection_is_used_again_and_is_as_new() {
+    let stage = Stage::start("postgres");
+    let pid: &[&str] = &["query", "SELECT pg_backend_pid() AS p"];
+    let first = stage.answers(GENERATION2, &[OPEN, pid, &["close"], OPEN, pid]);
+    assert_eq!(first[1], first[4]);
+    // Whatever one instance leaves, an open transaction included, the next doesn't find.
+    let left: &[&[&str]] = &[
+        OPEN,
+        pid,
+        &["execute", "SET application_name = 'left'"],
+        &["execute", "CREATE TEMP TABLE left_over (a int)"],
+        &["execute", "SELECT pg_advisory_lock(7)"],
+        &["execute", "BEGIN"],
+        &["execute", "CREATE TABLE undone (a int)"],
+    ];
+    let found: &[&[&str]] = &[
+        OPEN,
+        pid,
+        &["query", "SELECT current_setting('application_name') || coalesce(to_regclass('left_over')::text, '') AS a"],
+        &["query", "SELECT coalesce(to_regclass('undone')::text, 'none') AS t"],
+        &["query", "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"],
+    ];
+    for broken in [false, true] {
+        let failing: &[&str] = &["query", "SELECT 1/0"];
+        let left: Vec<&[&str]> = left.iter().copied().chain(broken.then_some(failing)).collect();
+        let before = stage.answers(GENERATION2, &left);
+        let after = stage.answers(GENERATION2, found);
+        assert_eq!(before[1], after[1]);
+        assert_eq!(after[2..], ["ok(a:str [str:])", "ok(t:str [str:none])", "ok(count:int64 [int64:0])"]);
+    }
+    // A statement that was prepared with SQL could stand for another one: that connection isn't given to others.
+    let before = stage.answers(GENERATION2, &[OPEN, pid, &["execute", "PREPARE mine AS SELECT 1"]]);
+    let after =
+        stage.answers(GENERATION2, &[OPEN, pid, &["query", "SELECT name FROM pg_prepared_statements WHERE from_sql"]]);
+    assert_ne!(before[1], after[1]);
+    assert_eq!(after[2], "ok(no rows)");
+}
+
+#[test]
+fn a_statement_is_prepared_anew_when_its_table_has_changed() {
+    let stage = Stage::start("postgres");
+    stage.postgres().query("CREATE TABLE t (a int); INSERT INTO t VALUES (1)");
+    let select: &[&str] = &["query", "SELECT * FROM t"];
+    assert_eq!(stage.answers(GENERATION2, &[OPEN, select])[1], "ok(a:int32 [int32:1])");
+    stage.postgres().query("ALTER TABLE t ADD b text");
+    assert_eq!(stage.answers(GENERATION2, &[OPEN, select])[1], "ok(a:int32,b:str [int32:1 null])");
+    assert_eq!(
+        stage.answers(GENERATION2, &[OPEN, &["execute", "DEALLOCATE ALL"], select])[2],
+        "ok(a:int32,b:str [int32:1 null])"
+    );
+}
+
+#[test]
+fn a_million_rows_are_streamed_without_being_held() {
+    let stage = Stage::start("postgres");
+    let series = |most: u32| format!("SELECT x, 'a row with a text' FROM generate_series(1, {most}) AS n(x)");
+    stage.answers(GENERATION4, &[OPEN, &["count-rows", &series(1)]]);
+    let memory = Memory::watch(stage.up.child());
+    let answers = stage.answers(GENERATION4, &[OPEN, &["count-rows", &series(1_000_000)]]);
+    assert_eq!(answers, ["ok", "ok(1000000)"]);
+    assert!(memory.growth() < 64 << 20, "{} bytes more", memory.growth());
+}
+
+#[test]
+fn a_guest_that_stops_reading_stops_the_statement() {
+    let stage = Stage::start("postgres");
+    let endless = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT x, 'endless' FROM n";
+    // The connection is free for the next statement.
+    let calls: [&[&str]; 3] = [OPEN, &["first-row", endless], &["query", "SELECT 2 AS a"]];
+    for _ in 0..3 {
+        assert_eq!(stage.answers(GENERATION4, &calls), ["ok", "[int32:1 str:endless]", "ok(a:int32 [int32:2])"]);
+    }
+    // One that has few rows left goes on, and so does the transaction that it is in.
+    let calls: [&[&str]; 4] = [
+        OPEN,
+        &["execute", "BEGIN"],
+        &["first-row", "SELECT generate_series(1, 1000) AS a"],
+        &["query", "SELECT 2 AS a"],
+    ];
+    assert_eq!(stage.answers(GENERATION4, &calls)[2..], ["[int32:1]", "ok(a:int32 [int32:2])"]);
+    let running = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%endless%' AND state = 'active' \
+                   AND pid <> pg_backend_pid()";
+    assert_eq!(stage.postgres().query(running), [["0"]]);
+}
+
+#[test]
+fn an_answer_has_at_most_128_mib_and_a_stream_has_no_end() {
+    let stage = Stage::start("postgres");
+    let large = "SELECT repeat('x', 1000000) FROM generate_series(1, 200)";
+    let calls: [&[&str]; 4] = [OPEN, &["query", large], &["count-rows", large], &["query", "SELECT 1 AS a"]];
+    let too_large = "err(query-failed(QueryError::Text(\"query result exceeds limit of 134217728 bytes\")))";
+    assert_eq!(stage.answers(GENERATION4, &calls), ["ok", too_large, "ok(200)", "ok(a:int32 [int32:1])"]);
+}
+
+#[test]
+fn a_killed_server_gives_errors_and_is_used_again_when_it_is_back() {
+    let mut stage = Stage::start("postgres");
+    let address = stage.postgres().url();
+    let query: &[&str] = &["query", &address, "SELECT 1 AS a"];
+    assert_eq!(stage.answers(GENERATION1, &[query]), ["ok(a:int32 [int32:1])"]);
+    let stopped = stage.kill_postgres();
+    let down = stage.answers(GENERATION1, &[query]);
+    assert!(down[0].starts_with("err(connection-failed(\"can't connect to postgres://"), "{down:?}");
+    stage.revive_postgres(stopped);
+    assert_eq!(stage.answers(GENERATION1, &[query]), ["ok(a:int32 [int32:1])"]);
+    // In the middle of what a guest does.
+    let calls: [&[&str]; 4] =
+        [OPEN, &["query", "SELECT pg_terminate_backend(pg_backend_pid())"], &["query", "SELECT 1"], OPEN];
+    let answers = stage.answers(GENERATION2, &calls);
+    assert!(answers[1].contains("terminating connection due to administrator command"), "{answers:?}");
+    assert!(answers[2].starts_with("err(query-failed(\"connection closed"), "{answers:?}");
+    assert_eq!(answers[3], "ok");
+}
+
+#[test]
+fn tls_is_verified_and_can_trust_one_more_root() {
+    let world = World::new();
+    let certificates = Certificates::new(world.path("certificates"));
+    let issued = certificates.issue("database", Key::Pkcs8);
+    let root = std::fs::read_to_string(certificates.root()).unwrap().trim().replace('\n', "|");
+    let stage = Stage::on_postgres(Postgres::start_with_tls(&issued));
+    let encrypted: &[&str] = &["query", "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"];
+    let url = stage.postgres().url();
+    let required = format!("{url}?sslmode=require");
+    let disabled = format!("{url}?sslmode=disable");
+    for (build, address) in [("build", &url), ("build", &required), ("build-async", &required)] {
+        let answers = stage.answers(GENERATION4, &[&[build, address, &root], encrypted]);
+        assert_eq!(answers, ["ok", "ok(ssl:boolean [boolean:true])"], "{address}");
+    }
+    assert_eq!(stage.answers(GENERATION4, &[&["open", &disabled], encrypted])[1], "ok(ssl:boolean [boolean:false])");
+    // A server that offers it is believed with a certificate only, whatever connections others have made.
+    for address in [&url, &required] {
+        let answers = stage.answers(GENERATION4, &[&["open", address]]);
+        assert!(answers[0].starts_with("err(connection-failed(\"error performing TLS handshake: "), "{answers:?}");
+    }
+}
