@@ -12,10 +12,10 @@
 //! The conversion takes about ten milliseconds, so its result isn't kept; the compiled code is.
 
 mod first_generation;
+pub(crate) mod pre_release;
 mod producers;
 #[cfg(test)]
 mod refusals;
-pub(crate) mod release_candidate;
 
 use std::borrow::Cow;
 use std::fmt::Display;
@@ -133,13 +133,15 @@ enum Adapter {
 /// # Errors
 /// When no adapter fits, and when it imports what isn't WASI preview 1.
 pub(crate) fn component(module: &[u8]) -> Result<Vec<u8>, AdaptError> {
-    match adapter(module)? {
+    let made = match adapter(module)? {
         Adapter::Reactor => encode(module, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER),
         Adapter::Command => encode(module, WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER),
         Adapter::FirstGeneration => {
             encode(&first_generation::modernize(module)?, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER)
         }
-    }
+    };
+    // The world of a module may be one of a pre-release too.
+    made.map(pre_release::rename)
 }
 
 fn encode(module: &[u8], adapter: &[u8]) -> Result<Vec<u8>, AdaptError> {

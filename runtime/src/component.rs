@@ -98,7 +98,10 @@ pub enum PrepareError {
         source: wasmtime::Error,
     },
     /// The component imports something that isn't offered.
-    #[error("component \"{id}\" imports what this version of the trigger does not offer: {source:#}")]
+    #[error(
+        "component \"{id}\" imports what this version of the trigger does not offer: {}",
+        crate::adapt::pre_release::original(&format!("{source:#}"))
+    )]
     Link {
         /// Who imports.
         id: ComponentId,

@@ -197,7 +197,7 @@ impl Compiler<'_> {
     fn composed(&self, job: &Job<'_>, own: Vec<u8>, parts: Vec<(&Part<'_>, Vec<u8>)>) -> Result<Vec<u8>, PrepareError> {
         let own = self.component(job, &job.path, own)?;
         if parts.is_empty() {
-            return Ok(adapt::release_candidate::rename(own));
+            return Ok(adapt::pre_release::rename(own));
         }
         let mut dependencies = Vec::new();
         for (part, bytes) in parts {
@@ -208,7 +208,7 @@ impl Compiler<'_> {
         let composed = compose::compose(own, dependencies)
             .map_err(|source| PrepareError::Compose { id: job.component.id.clone(), source })?;
         add_one(&self.work.composed);
-        Ok(adapt::release_candidate::rename(composed))
+        Ok(adapt::pre_release::rename(composed))
     }
 
     /// The component that a file is.

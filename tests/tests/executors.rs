@@ -17,6 +17,8 @@ mod named;
 mod hostile_cases;
 #[path = "executors/inbound.rs"]
 mod inbound;
+#[path = "executors/pre_release.rs"]
+mod pre_release;
 #[path = "executors/reuse.rs"]
 mod reuse;
 #[path = "executors/wagi.rs"]

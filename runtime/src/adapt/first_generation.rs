@@ -21,7 +21,7 @@ use wit_parser::{Resolve, WorldId, WorldItem};
 use super::{AdaptError, encode_error, exported_functions, imports};
 
 /// The package with every interface that one of [`IMPORTS`] and [`EXPORTS`] needs.
-const PACKAGE: [&str; 9] = [
+const PACKAGE: [&str; 14] = [
     include_str!("../../wit/fermyon-spin/package.wit"),
     include_str!("../../wit/fermyon-spin/config.wit"),
     include_str!("../../wit/fermyon-spin/http.wit"),
@@ -29,13 +29,26 @@ const PACKAGE: [&str; 9] = [
     include_str!("../../wit/fermyon-spin/inbound-http.wit"),
     include_str!("../../wit/fermyon-spin/inbound-redis.wit"),
     include_str!("../../wit/fermyon-spin/key-value.wit"),
+    include_str!("../../wit/fermyon-spin/llm.wit"),
+    include_str!("../../wit/fermyon-spin/mysql.wit"),
+    include_str!("../../wit/fermyon-spin/postgres.wit"),
+    include_str!("../../wit/fermyon-spin/rdbms-types.wit"),
+    include_str!("../../wit/fermyon-spin/redis.wit"),
     include_str!("../../wit/fermyon-spin/redis-types.wit"),
     include_str!("../../wit/fermyon-spin/sqlite.wit"),
 ];
 
 /// What modules import from, and the interface that it is today.
-const IMPORTS: [(&str, &str); 4] =
-    [("key-value", "key-value"), ("spin-config", "config"), ("sqlite", "sqlite"), ("wasi-outbound-http", "http")];
+const IMPORTS: [(&str, &str); 8] = [
+    ("key-value", "key-value"),
+    ("llm", "llm"),
+    ("outbound-mysql", "mysql"),
+    ("outbound-pg", "postgres"),
+    ("outbound-redis", "redis"),
+    ("spin-config", "config"),
+    ("sqlite", "sqlite"),
+    ("wasi-outbound-http", "http"),
+];
 
 /// A handler, and the interface and function that it is today.
 const EXPORTS: [(&str, &str, &str); 2] = [
@@ -207,31 +220,47 @@ mod tests {
 
     #[test]
     fn every_function_that_is_offered_has_the_signature_of_then() {
+        let words = |count: usize| "i32 ".repeat(count);
         let functions = [
-            ("wasi-outbound-http", "request", 11),
-            ("spin-config", "get-config", 3),
-            ("sqlite", "open", 3),
-            ("sqlite", "execute", 6),
-            ("sqlite", "close", 1),
-            ("key-value", "open", 3),
-            ("key-value", "get", 4),
-            ("key-value", "set", 6),
-            ("key-value", "delete", 4),
-            ("key-value", "exists", 4),
-            ("key-value", "get-keys", 2),
-            ("key-value", "close", 1),
+            ("wasi-outbound-http", "request", words(11)),
+            ("spin-config", "get-config", words(3)),
+            ("outbound-redis", "publish", words(7)),
+            ("outbound-redis", "set", words(7)),
+            ("outbound-redis", "get", words(5)),
+            ("outbound-redis", "incr", words(5)),
+            ("outbound-redis", "del", words(5)),
+            ("outbound-redis", "smembers", words(5)),
+            ("outbound-redis", "sadd", words(7)),
+            ("outbound-redis", "srem", words(7)),
+            ("outbound-redis", "execute", words(7)),
+            ("outbound-pg", "query", words(7)),
+            ("outbound-pg", "execute", words(7)),
+            ("outbound-mysql", "query", words(7)),
+            ("outbound-mysql", "execute", words(7)),
+            ("sqlite", "open", words(3)),
+            ("sqlite", "execute", words(6)),
+            ("sqlite", "close", words(1)),
+            ("key-value", "open", words(3)),
+            ("key-value", "get", words(4)),
+            ("key-value", "set", words(6)),
+            ("key-value", "delete", words(4)),
+            ("key-value", "exists", words(4)),
+            ("key-value", "get-keys", words(2)),
+            ("key-value", "close", words(1)),
+            ("llm", "infer", format!("{}f32 i32 f32 i32 f32 i32", words(6))),
+            ("llm", "generate-embeddings", words(5)),
         ];
         assert!(super::IMPORTS.iter().all(|(module, _)| functions.iter().any(|(known, ..)| known == module)));
-        let imports = functions.map(|(module, name, count)| {
-            format!("(import \"{module}\" \"{name}\" (func (param {})))", "i32 ".repeat(count))
-        });
+        let imports: String = functions
+            .iter()
+            .map(|(module, name, parameters)| format!("(import \"{module}\" \"{name}\" (func (param {parameters})))"))
+            .collect();
         let made = component(&module(&format!(
-            r#"(module {} (memory (export "memory") 1)
+            r#"(module {imports} (memory (export "memory") 1)
                 (func (export "canonical_abi_realloc") (param i32 i32 i32 i32) (result i32) unreachable)
                 (func (export "handle-http-request") (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)
                     unreachable)
-                (func (export "handle-redis-message") (param i32 i32) (result i32) unreachable))"#,
-            imports.concat()
+                (func (export "handle-redis-message") (param i32 i32) (result i32) unreachable))"#
         )));
         let [_, exports] = names(&made.expect("a component"));
         assert_eq!(exports, ["fermyon:spin/inbound-http", "fermyon:spin/inbound-redis"]);

@@ -2,7 +2,7 @@
 
 use spin_app_model::ComponentId;
 
-use crate::adapt::release_candidate;
+use crate::adapt::pre_release;
 
 /// How a component answers requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +67,7 @@ const SUPPORTED: &str = "fermyon:spin/inbound-http, wasi:http/incoming-handler@0
 const COMMAND: &str = "wasi:cli/run@";
 
 fn list(names: &[String]) -> String {
-    if names.is_empty() { "nothing".to_owned() } else { release_candidate::original(&names.join(", ")) }
+    if names.is_empty() { "nothing".to_owned() } else { pre_release::original(&names.join(", ")) }
 }
 
 fn advice(exports: &[String]) -> &'static str {
@@ -100,8 +100,8 @@ pub(super) fn check_command(component: &ComponentId, exports: Vec<String>) -> Re
     Err(NotAHandler::NotACommand { component: component.clone(), exports })
 }
 
-/// Components name their handler's exact version; every 0.2.x and 0.3.x is served. Of pre-releases only the last
-/// candidate of 0.3 is, which bears a release's name by now.
+/// Components name their handler's exact version; every 0.2.x and 0.3.x is served. Of pre-releases those are
+/// that bear a release's name by now ([`pre_release`]).
 fn kind(export: &str) -> Option<Kind> {
     if export == "fermyon:spin/inbound-http" {
         Some(Kind::Inbound)

@@ -1,28 +1,41 @@
-//! Components made for the last release candidate of WASI 0.3, whose interfaces are those of the release.
+//! Components made for a pre-release of WASI whose interfaces are those of a release: the last candidate of 0.3, and of the two
+//! snapshots of 2023 the one that became 0.2.0.
 //!
 //! To the engine a pre-release is another thing than the release, so such a component would find nothing to link to. Here
-//! the candidate's version is written over, in all names of imports and exports, with a release of the same length: the
-//! engine serves every 0.3.x with what it has. It is one that will never be, because a component may import
-//! an interface as of the candidate and as of the release, and a name can't be imported twice.
+//! the pre-release's version is written over, in all names of imports and exports, with a release of the same length: the
+//! engine serves every 0.2.x and 0.3.x with what it has. It is one that will never be, because a component may import
+//! an interface as of the pre-release and as of the release, and a name can't be imported twice.
+//!
+//! The snapshot has a few functions that the release has not or by another name (the timeouts of `request-options` in
+//! milliseconds, `future-trailers.get`, `ipv6-only` of sockets). A component names only what it uses, so whoever uses none of
+//! them is served, and whoever does is refused by the name.
 
 use wasmparser::{
     BinaryReaderError, ComponentAlias, ComponentInstance, ComponentType, ComponentTypeDeclaration,
     InstanceTypeDeclaration, Parser, Payload,
 };
 
-const CANDIDATE: &str = "0.3.0-rc-2026-03-15";
-const STAND_IN: &str = "0.3.100000020260315";
-const _: () = assert!(CANDIDATE.len() == STAND_IN.len());
+/// A pre-release, and the release that stands for it.
+struct Alias {
+    pre_release: &'static str,
+    stand_in: &'static str,
+}
 
-/// Makes a component of the release out of one of the candidate; leaves others as they are. What can't be read is left to
+const CANDIDATE: Alias = Alias { pre_release: "0.3.0-rc-2026-03-15", stand_in: "0.3.100000020260315" };
+const SNAPSHOT: Alias = Alias { pre_release: "0.2.0-rc-2023-11-10", stand_in: "0.2.100000020231110" };
+const ALIASES: [Alias; 2] = [CANDIDATE, SNAPSHOT];
+const _: () = assert!(CANDIDATE.pre_release.len() == CANDIDATE.stand_in.len());
+const _: () = assert!(SNAPSHOT.pre_release.len() == SNAPSHOT.stand_in.len());
+
+/// Makes a component of the release out of one of a pre-release; leaves others as they are. What can't be read is left to
 /// the engine, whose message is better.
 pub(crate) fn rename(mut component: Vec<u8>) -> Vec<u8> {
     let mut places = Places { start: component.as_ptr() as usize, found: Vec::new() };
     let read: Result<(), BinaryReaderError> =
         Parser::new(0).parse_all(&component).try_for_each(|payload| places.of_payload(payload?));
     if read.is_ok() {
-        for at in places.found {
-            component[at..at + STAND_IN.len()].copy_from_slice(STAND_IN.as_bytes());
+        for (at, stand_in) in places.found {
+            component[at..at + stand_in.len()].copy_from_slice(stand_in.as_bytes());
         }
     }
     component
@@ -30,14 +43,15 @@ pub(crate) fn rename(mut component: Vec<u8>) -> Vec<u8> {
 
 /// A name as the component's author knows it.
 pub(crate) fn original(name: &str) -> String {
-    name.replace(STAND_IN, CANDIDATE)
+    ALIASES.iter().fold(name.to_owned(), |name, alias| name.replace(alias.stand_in, alias.pre_release))
 }
 
-/// Where the candidate's version stands.
+/// Where a pre-release's version stands.
 struct Places {
     /// Where the component begins in memory.
     start: usize,
-    found: Vec<usize>,
+    /// With what is to stand there instead.
+    found: Vec<(usize, &'static str)>,
 }
 
 impl Places {
@@ -116,9 +130,11 @@ impl Places {
 
     /// A name is a part of the component's own bytes.
     fn of_name(&mut self, name: &str) {
-        let version = name.strip_suffix(CANDIDATE).filter(|rest| rest.starts_with("wasi:") && rest.ends_with('@'));
-        if let Some(rest) = version {
-            self.found.push(name.as_ptr() as usize - self.start + rest.len());
+        for alias in ALIASES {
+            let rest = name.strip_suffix(alias.pre_release);
+            if let Some(rest) = rest.filter(|rest| rest.starts_with("wasi:") && rest.ends_with('@')) {
+                self.found.push((name.as_ptr() as usize - self.start + rest.len(), alias.stand_in));
+            }
         }
     }
 }
@@ -149,7 +165,7 @@ mod tests {
         let text = String::from_utf8_lossy(&component);
         let count = |version: &str| text.matches(version).count();
         // The core module's import and its data, and another package that happens to have such a version.
-        assert_eq!((count(CANDIDATE), count(STAND_IN)), (3, 8), "{text}");
+        assert_eq!((count(CANDIDATE.pre_release), count(CANDIDATE.stand_in)), (3, 8), "{text}");
         let mut validator = wasmparser::Validator::new_with_features(wasmparser::WasmFeatures::all());
         validator.validate_all(&component).expect("a component still");
     }
@@ -163,6 +179,9 @@ mod tests {
 
     #[test]
     fn names_are_shown_as_their_author_knows_them() {
-        assert_eq!(original(&format!("wasi:http/types@{STAND_IN}")), format!("wasi:http/types@{CANDIDATE}"));
+        let name = |version: &str| format!("wasi:http/types@{version}");
+        for alias in ALIASES {
+            assert_eq!(original(&name(alias.stand_in)), name(alias.pre_release));
+        }
     }
 }
