@@ -9,6 +9,7 @@ pub(crate) mod egress;
 pub(crate) mod files;
 pub(crate) mod http;
 pub(crate) mod key_value;
+mod mqtt;
 mod pools;
 mod postgres;
 mod redis;
@@ -34,6 +35,7 @@ capability::capabilities! {
     /// SQLite databases.
     sqlite: sqlite::Sqlite, sqlite::SqliteOptions;
     ---
+    mqtt: mqtt::Mqtt;
     postgres: postgres::Postgres;
     redis: redis::Redis;
     variables: variables::Variables;

@@ -70,6 +70,25 @@ impl Mosquitto {
         &self.log
     }
 
+    /// Subscribes to topics (at most once), and waits until the broker has taken that.
+    ///
+    /// # Panics
+    ///
+    /// If it does not answer.
+    #[track_caller]
+    pub fn subscribe(&self, filter: &str) -> Subscriber {
+        let mut stream = TcpStream::connect(self.address).expect("the broker is there");
+        stream.set_read_timeout(Some(PATIENCE)).expect("it is a socket");
+        // CONNECT with a clean session, no name and no limit of silence; SUBSCRIBE with the number 1.
+        let name = u16::try_from(filter.len()).expect("a short filter").to_be_bytes();
+        send(&mut stream, 0x10, b"\0\x04MQTT\x04\x02\0\0\0\0");
+        send(&mut stream, 0x82, &[&[0, 1], &name[..], filter.as_bytes(), &[0]].concat());
+        let mut answers = [0; 9];
+        stream.read_exact(&mut answers).expect("the broker answers");
+        assert_eq!(answers, [0x20, 2, 0, 0, 0x90, 3, 0, 1, 0], "the broker takes the subscription");
+        Subscriber(stream)
+    }
+
     /// Publishes a message, and waits until the broker has taken it (QoS 1).
     ///
     /// # Panics
@@ -79,17 +98,41 @@ impl Mosquitto {
     pub fn publish(&self, topic: &str, payload: &[u8]) {
         let mut stream = TcpStream::connect(self.address).expect("the broker is there");
         stream.set_read_timeout(Some(PATIENCE)).expect("it is a socket");
-        let mut send = |kind: u8, content: &[u8]| {
-            let length = u8::try_from(content.len()).ok().filter(|length| *length < 128).expect("a short message");
-            stream.write_all(&[&[kind, length], content].concat()).expect("the broker listens");
-        };
         // CONNECT with a clean session and no name; PUBLISH with the number 1.
-        send(0x10, b"\0\x04MQTT\x04\x02\0\x3c\0\0");
+        send(&mut stream, 0x10, b"\0\x04MQTT\x04\x02\0\x3c\0\0");
         let name = u16::try_from(topic.len()).expect("a short topic").to_be_bytes();
-        send(0x32, &[&name, topic.as_bytes(), &[0, 1], payload].concat());
+        send(&mut stream, 0x32, &[&name, topic.as_bytes(), &[0, 1], payload].concat());
         // CONNACK, then PUBACK.
         let mut answers = [0; 8];
         stream.read_exact(&mut answers).expect("the broker answers");
         assert_eq!(answers, [0x20, 2, 0, 0, 0x40, 2, 0, 1], "the broker takes the message");
     }
+}
+
+/// Somebody who gets messages.
+#[derive(Debug)]
+pub struct Subscriber(TcpStream);
+
+impl Subscriber {
+    /// Topic and payload of the next message.
+    ///
+    /// # Panics
+    ///
+    /// If none comes.
+    #[track_caller]
+    pub fn next(&mut self) -> (String, Vec<u8>) {
+        let mut head = [0; 4];
+        self.0.read_exact(&mut head).expect("a message comes");
+        let [kind, length, high, low] = head;
+        assert_eq!(kind & 0xf6, 0x30, "a message that nobody waits to be confirmed");
+        let mut rest = vec![0; usize::from(length) - 2];
+        self.0.read_exact(&mut rest).expect("it is whole");
+        let payload = rest.split_off(usize::from(u16::from_be_bytes([high, low])));
+        (String::from_utf8(rest).expect("a topic is text"), payload)
+    }
+}
+
+fn send(stream: &mut TcpStream, kind: u8, content: &[u8]) {
+    let length = u8::try_from(content.len()).ok().filter(|length| *length < 128).expect("a short message");
+    stream.write_all(&[&[kind, length], content].concat()).expect("the broker listens");
 }

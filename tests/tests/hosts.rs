@@ -41,6 +41,8 @@ backends! {
     cells_on_a_redis_that_is_down: "redis-down",
     cells_on_libsql: "libsql",
     cells_on_a_libsql_that_is_down: "libsql-down",
+    cells_on_mqtt: "mqtt",
+    cells_on_a_mqtt_broker_that_is_down: "mqtt-down",
     cells_on_postgres: "postgres",
     cells_on_a_postgres_that_is_down: "postgres-down",
 }

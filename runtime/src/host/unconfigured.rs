@@ -9,13 +9,8 @@ use wasmtime::component::types::{ComponentFunc, ComponentInstance, ComponentItem
 use wasmtime::component::{Component, Linker, LinkerInstance, ResourceType, Type, Val};
 
 /// Each without a version, and what a message calls its back end.
-const INTERFACES: &[(&str, &str)] = &[
-    ("fermyon:spin/llm", "large language models"),
-    ("fermyon:spin/mqtt", "MQTT"),
-    ("spin:mqtt/mqtt", "MQTT"),
-    ("fermyon:spin/mysql", "MySQL"),
-    ("spin:mysql/mysql", "MySQL"),
-];
+const INTERFACES: &[(&str, &str)] =
+    &[("fermyon:spin/llm", "large language models"), ("fermyon:spin/mysql", "MySQL"), ("spin:mysql/mysql", "MySQL")];
 
 /// Cases of error types that carry a text for people, the best first.
 const CASES: &[&str] = &["other", "other-error", "runtime-error"];
@@ -100,10 +95,10 @@ mod tests {
 
     use super::*;
 
-    /// Imports a function of MQTT, and gives what it answers.
+    /// Imports a function of MySQL, and gives what it answers.
     const COMPONENT: &str = r#"
         (component
-          (import "fermyon:spin/mqtt@2.0.0" (instance $mqtt
+          (import "fermyon:spin/mysql@2.0.0" (instance $mysql
             (export "connection" (type $connection (sub resource)))
             (type $error' (variant (case "invalid-address") (case "other" string)))
             (export "error" (type $error (eq $error')))
@@ -116,7 +111,7 @@ mod tests {
               global.get $next
               (global.set $next (i32.add (global.get $next) (local.get 3)))))
           (core instance $memory (instantiate $memory))
-          (core func $open (canon lower (func $mqtt "[static]connection.open")
+          (core func $open (canon lower (func $mysql "[static]connection.open")
             (memory $memory "memory") (realloc (func $memory "realloc"))))
           (core module $code
             (import "host" "open" (func $open (param i32 i32 i32)))

@@ -25,6 +25,7 @@ pub(super) struct Cell {
 pub(super) enum State {
     Sqlite { file: String, query: String, rows: Vec<Vec<String>> },
     Postgres { query: String, rows: Vec<Vec<String>> },
+    Mqtt { topic: String, payload: String },
     Redis { command: Vec<String>, answer: String },
 }
 
@@ -99,6 +100,10 @@ fn state(value: &Value) -> Result<State, String> {
     if table.contains_key("postgres") {
         only(table, &["postgres", "rows"])?;
         return Ok(State::Postgres { query: text(table, "postgres")?, rows: rows(table)? });
+    }
+    if table.contains_key("mqtt") {
+        only(table, &["mqtt", "payload"])?;
+        return Ok(State::Mqtt { topic: text(table, "mqtt")?, payload: text(table, "payload")? });
     }
     only(table, &["redis", "answer"])?;
     let command = texts(table.get("redis").ok_or("a state names no back end")?)?;

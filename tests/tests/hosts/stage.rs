@@ -1,10 +1,12 @@
 //! What a cell runs on: an app with the probe, its back ends, and clients of the test's own that look into them.
 
+use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
+use spin_tests::mosquitto::{Mosquitto, Subscriber};
 use spin_tests::postgres::{Postgres, Stopped};
 use spin_tests::redis::Redis;
 use spin_tests::{App, Running, World, http, probes};
@@ -27,6 +29,8 @@ struct Backends {
     redis: Option<Redis>,
     libsql: Option<Libsql>,
     postgres: Option<Postgres>,
+    /// The broker, and another client of it.
+    mqtt: Option<(Mosquitto, RefCell<Subscriber>)>,
     /// What calls say for the address of a server, and what is meant, whether it runs or not.
     addresses: Vec<(&'static str, String)>,
 }
@@ -73,6 +77,12 @@ impl Stage {
             }
             "libsql" => Self::on_libsql(Some(Libsql::start())),
             "libsql-down" => Self::on_libsql(None),
+            "mqtt" => Self::on_mqtt(),
+            "mqtt-down" => {
+                let mut stage = Self::on_mqtt();
+                drop(stage.backends.mqtt.take());
+                stage
+            }
             "postgres" => Self::on_postgres(Postgres::start()),
             "postgres-down" => {
                 let mut stage = Self::on_postgres(Postgres::start());
@@ -98,6 +108,13 @@ impl Stage {
     #[track_caller]
     pub(super) fn on_postgres(postgres: Postgres) -> Self {
         Self::with("", Backends { postgres: Some(postgres), ..Backends::default() }, &[])
+    }
+
+    #[track_caller]
+    fn on_mqtt() -> Self {
+        let broker = Mosquitto::start();
+        let subscriber = RefCell::new(broker.subscribe("#"));
+        Self::with("", Backends { mqtt: Some((broker, subscriber)), ..Backends::default() }, &[])
     }
 
     #[track_caller]
@@ -184,6 +201,10 @@ impl Stage {
         if let Some(postgres) = &self.backends.postgres {
             postgres.query("DROP SCHEMA public CASCADE; CREATE SCHEMA public");
         }
+        if let Some((broker, subscriber)) = &self.backends.mqtt {
+            // What was published before is of no interest any more.
+            *subscriber.borrow_mut() = broker.subscribe("#");
+        }
         if let Some(redis) = &self.backends.redis {
             assert_eq!(redis.command(&[b"FLUSHALL"]), "+OK");
         }
@@ -236,6 +257,12 @@ impl Stage {
                 let found = self.postgres().query(query);
                 if found == *rows { Ok(()) } else { Err(format!("{query} finds {found:?}, not {rows:?}")) }
             }
+            State::Mqtt { topic, payload } => {
+                let (_, subscriber) = self.backends.mqtt.as_ref().expect("there is a broker");
+                let found = subscriber.borrow_mut().next();
+                let expected = (topic.clone(), payload.clone().into_bytes());
+                if found == expected { Ok(()) } else { Err(format!("the next message is {found:?}, not {expected:?}")) }
+            }
             State::Redis { command, answer } => {
                 let found = self.redis(command);
                 if found == *answer { Ok(()) } else { Err(format!("{command:?} answers {found:?}, not {answer:?}")) }
@@ -253,10 +280,12 @@ impl Backends {
     fn take_note(&mut self) -> Vec<String> {
         let redis = self.redis.iter().map(|redis| ("{redis}", redis.url()));
         let postgres = self.postgres.iter().map(|postgres| ("{postgres}", postgres.url()));
-        self.addresses = redis.chain(postgres).collect();
+        let mqtt = self.mqtt.iter().map(|(broker, _)| ("{mqtt}", broker.url()));
+        self.addresses = redis.chain(postgres).chain(mqtt).collect();
         let redis = self.redis.iter().map(Redis::url);
         let postgres = self.postgres.iter().map(|postgres| format!("postgres://127.0.0.1:{}", postgres.port()));
-        redis.chain(postgres).collect()
+        let mqtt = self.mqtt.iter().map(|(broker, _)| broker.url());
+        redis.chain(postgres).chain(mqtt).collect()
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod key_value;
 mod keyvalue;
+mod mqtt;
 mod redis;
 mod postgres;
 mod shown;
@@ -59,6 +60,8 @@ async fn session(interface: &str, calls: &[Vec<&str>]) -> Option<Vec<String>> {
         "fermyon:spin/key-value@2.0.0" => key_value::generation2(calls),
         "spin:key-value/key-value@3.0.0" => key_value::generation3(calls).await,
         "wasi:keyvalue@0.2.0-draft2" => keyvalue::session(calls),
+        "fermyon:spin/mqtt@2.0.0" => mqtt::generation2(calls),
+        "spin:mqtt/mqtt@3.0.0" => mqtt::generation3(calls).await,
         "fermyon:spin/redis" => redis::generation1(calls),
         "fermyon:spin/redis@2.0.0" => redis::generation2(calls),
         "spin:redis/redis@3.0.0" => redis::generation3(calls).await,
