@@ -133,15 +133,13 @@ enum Adapter {
 /// # Errors
 /// When no adapter fits, and when it imports what isn't WASI preview 1.
 pub(crate) fn component(module: &[u8]) -> Result<Vec<u8>, AdaptError> {
-    let made = match adapter(module)? {
+    match adapter(module)? {
         Adapter::Reactor => encode(module, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER),
         Adapter::Command => encode(module, WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER),
         Adapter::FirstGeneration => {
             encode(&first_generation::modernize(module)?, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER)
         }
-    };
-    // The world of a module may be one of a pre-release too.
-    made.map(pre_release::rename)
+    }
 }
 
 fn encode(module: &[u8], adapter: &[u8]) -> Result<Vec<u8>, AdaptError> {
@@ -173,7 +171,12 @@ fn adapter(module: &[u8]) -> Result<Adapter, AdaptError> {
             None => Ok(Adapter::Command),
         };
     }
-    if first_generation::is_of(&functions) { Ok(Adapter::FirstGeneration) } else { Err(AdaptError::NoInterfaces) }
+    match (first_generation::is_of(&functions), producers::has_world(module)) {
+        (true, _) => Ok(Adapter::FirstGeneration),
+        // Its tools don't name themselves, but have said what it imports and exports.
+        (false, true) => Ok(Adapter::Reactor),
+        (false, false) => Err(AdaptError::NoInterfaces),
+    }
 }
 
 /// Whether the ABI of a wit-bindgen such as `0.16.0` is the one that components have: since 0.5, and no later rule is known.

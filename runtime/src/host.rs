@@ -10,6 +10,7 @@ pub(crate) mod files;
 pub(crate) mod http;
 pub(crate) mod key_value;
 mod mqtt;
+mod mysql;
 mod pools;
 mod postgres;
 mod redis;
@@ -36,6 +37,7 @@ capability::capabilities! {
     sqlite: sqlite::Sqlite, sqlite::SqliteOptions;
     ---
     mqtt: mqtt::Mqtt;
+    mysql: mysql::MySql;
     postgres: postgres::Postgres;
     redis: redis::Redis;
     variables: variables::Variables;

@@ -26,7 +26,7 @@ use crate::variables::Variables;
 
 /// The part of the cache's key that stands for what is done to the files here and in [`crate::adapt`] and
 /// [`crate::compose`]: a change there that makes other components out of the same files has to change this.
-const RECIPE: &str = concat!("spin ", env!("CARGO_PKG_VERSION"), " recipe 1");
+const RECIPE: &str = concat!("spin ", env!("CARGO_PKG_VERSION"), " recipe 2");
 
 /// One component to make ready.
 pub(crate) struct Job<'a> {

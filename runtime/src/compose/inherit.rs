@@ -60,6 +60,42 @@ pub(super) fn missing_key(import: &str, inherit: &Inherit) -> Option<&'static st
 mod tests {
     use super::*;
 
+    /// What components export, and what has types alone.
+    const NOT_OF_THE_HOST: [&str; 6] = [
+        "fermyon:spin/http-types",
+        "fermyon:spin/inbound-http",
+        "fermyon:spin/inbound-redis",
+        "fermyon:spin/rdbms-types",
+        "fermyon:spin/redis-types",
+        "spin:redis/inbound-redis",
+    ];
+
+    #[test]
+    fn every_interface_of_ours_belongs_to_a_key() {
+        let mut count = 0;
+        for folder in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/wit")).expect("a folder") {
+            let folder = folder.expect("an entry").path();
+            let files = std::fs::read_dir(&folder)
+                .into_iter()
+                .flatten()
+                .filter_map(|file| std::fs::read_to_string(file.ok()?.path()).ok());
+            let files: Vec<String> = files.collect();
+            let lines = || files.iter().flat_map(|text| text.lines());
+            let package = lines().find_map(|line| line.strip_prefix("package "));
+            let Some(package) = package.and_then(|name| name.split(['@', ';']).next()) else { continue };
+            for interface in lines().filter_map(|line| line.strip_prefix("interface ")?.strip_suffix(" {")) {
+                let name = format!("{package}/{interface}");
+                let is_known = SETS.iter().any(|(_, interfaces)| interfaces.contains(&name.as_str()));
+                assert!(
+                    is_known || NOT_OF_THE_HOST.contains(&name.as_str()),
+                    "{name} would be given to every dependency"
+                );
+                count += usize::from(is_known);
+            }
+        }
+        assert!(count >= 10, "{count}");
+    }
+
     #[test]
     fn a_key_gives_its_interfaces_in_every_version_and_no_others() {
         let one = Inherit::Some(vec!["variables".to_owned(), "nonsense".to_owned()]);

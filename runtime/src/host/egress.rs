@@ -90,6 +90,12 @@ impl Egress {
         Err(ConnectError::Connect { destination: shown(destination), source: failure })
     }
 
+    /// The same for a client that connects by itself, to nothing but these addresses. The place is kept while it does.
+    pub(crate) async fn resolve(&self, destination: &Destination) -> Result<(Vec<SocketAddr>, Place), ConnectError> {
+        let addresses = self.addresses(destination).await?;
+        Ok((addresses, self.places.take().await))
+    }
+
     /// The addresses of a destination that are not blocked; at least one.
     async fn addresses(&self, destination: &Destination) -> Result<Vec<SocketAddr>, ConnectError> {
         let dns = |reason: &str| ConnectError::Dns { destination: shown(destination), reason: reason.to_owned() };

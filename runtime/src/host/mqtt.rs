@@ -118,9 +118,10 @@ impl OpenConnection {
             return Err(Error::Other(format!("{topic:?} is no topic to publish to")));
         }
         let mut kept = self.0.session.lock().await;
-        let mut session = match kept.take() {
-            Some(mut session) if session.is_alive() => session,
-            _ => self.0.client.connect().await?,
+        let alive = kept.take().and_then(|mut session| session.is_alive().then_some(session));
+        let mut session = match alive {
+            Some(session) => session,
+            None => self.0.client.connect().await?,
         };
         session.publish(topic, payload, qos).await?;
         *kept = Some(session);

@@ -9,8 +9,7 @@ use wasmtime::component::types::{ComponentFunc, ComponentInstance, ComponentItem
 use wasmtime::component::{Component, Linker, LinkerInstance, ResourceType, Type, Val};
 
 /// Each without a version, and what a message calls its back end.
-const INTERFACES: &[(&str, &str)] =
-    &[("fermyon:spin/llm", "large language models"), ("fermyon:spin/mysql", "MySQL"), ("spin:mysql/mysql", "MySQL")];
+const INTERFACES: &[(&str, &str)] = &[("fermyon:spin/llm", "large language models")];
 
 /// Cases of error types that carry a text for people, the best first.
 const CASES: &[&str] = &["other", "other-error", "runtime-error"];
@@ -95,15 +94,14 @@ mod tests {
 
     use super::*;
 
-    /// Imports a function of MySQL, and gives what it answers.
+    /// Imports a function of LLMs, and gives what it answers.
     const COMPONENT: &str = r#"
         (component
-          (import "fermyon:spin/mysql@2.0.0" (instance $mysql
-            (export "connection" (type $connection (sub resource)))
-            (type $error' (variant (case "invalid-address") (case "other" string)))
+          (import "fermyon:spin/llm@2.0.0" (instance $llm
+            (export "model" (type (sub resource)))
+            (type $error' (variant (case "model-not-supported") (case "runtime-error" string)))
             (export "error" (type $error (eq $error')))
-            (export "[static]connection.open" (func (param "address" string)
-              (result (result (own $connection) (error $error)))))))
+            (export "infer" (func (param "model" string) (result (result u32 (error $error)))))))
           (core module $memory
             (memory (export "memory") 1)
             (global $next (mut i32) (i32.const 1024))
@@ -111,17 +109,17 @@ mod tests {
               global.get $next
               (global.set $next (i32.add (global.get $next) (local.get 3)))))
           (core instance $memory (instantiate $memory))
-          (core func $open (canon lower (func $mysql "[static]connection.open")
+          (core func $infer (canon lower (func $llm "infer")
             (memory $memory "memory") (realloc (func $memory "realloc"))))
           (core module $code
-            (import "host" "open" (func $open (param i32 i32 i32)))
+            (import "host" "infer" (func $infer (param i32 i32 i32)))
             (import "host" "memory" (memory 1))
             (func (export "run") (result i32)
-              (call $open (i32.const 0) (i32.const 0) (i32.const 16))
+              (call $infer (i32.const 0) (i32.const 0) (i32.const 16))
               ;; Whether it is an error, and which one.
               (i32.add (i32.mul (i32.load8_u (i32.const 16)) (i32.const 10)) (i32.load8_u (i32.const 20)))))
           (core instance $code (instantiate $code (with "host" (instance
-            (export "open" (func $open))
+            (export "infer" (func $infer))
             (export "memory" (memory $memory "memory"))))))
           (func (export "run") (result u32) (canon lift (core func $code "run"))))
     "#;
