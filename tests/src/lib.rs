@@ -64,6 +64,7 @@ mod guard;
 pub mod host;
 pub mod hostile;
 pub mod http;
+pub mod mariadb;
 pub mod memory;
 pub mod mosquitto;
 pub mod output;

@@ -120,7 +120,7 @@ impl Subscriber {
     ///
     /// If none comes.
     #[track_caller]
-    pub fn next(&mut self) -> (String, Vec<u8>) {
+    pub fn receive(&mut self) -> (String, Vec<u8>) {
         let mut head = [0; 4];
         self.0.read_exact(&mut head).expect("a message comes");
         let [kind, length, high, low] = head;

@@ -9,6 +9,8 @@ mod key_value;
 mod libsql;
 #[path = "hosts/matrix.rs"]
 mod matrix;
+#[path = "hosts/mysql.rs"]
+mod mysql;
 #[path = "hosts/postgres.rs"]
 mod postgres;
 #[path = "hosts/redis.rs"]
@@ -43,6 +45,8 @@ backends! {
     cells_on_a_libsql_that_is_down: "libsql-down",
     cells_on_mqtt: "mqtt",
     cells_on_a_mqtt_broker_that_is_down: "mqtt-down",
+    cells_on_mysql: "mysql",
+    cells_on_a_mysql_that_is_down: "mysql-down",
     cells_on_postgres: "postgres",
     cells_on_a_postgres_that_is_down: "postgres-down",
 }

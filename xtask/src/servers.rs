@@ -7,9 +7,10 @@ use anyhow::{Result, bail};
 use crate::build::run;
 
 /// A program that tests start, and the package that holds it.
-const SERVERS: [(&str, &str); 9] = [
+const SERVERS: [(&str, &str); 10] = [
     ("fish", "fish"),
     ("git", "git"),
+    ("mariadbd", "mariadb-server"),
     ("mosquitto", "mosquitto"),
     // The server comes with it; Debian keeps its programs out of the way.
     ("pg_ctlcluster", "postgresql"),

@@ -26,6 +26,7 @@ pub(super) enum State {
     Sqlite { file: String, query: String, rows: Vec<Vec<String>> },
     Postgres { query: String, rows: Vec<Vec<String>> },
     Mqtt { topic: String, payload: String },
+    MySql { query: String, rows: Vec<Vec<String>> },
     Redis { command: Vec<String>, answer: String },
 }
 
@@ -100,6 +101,10 @@ fn state(value: &Value) -> Result<State, String> {
     if table.contains_key("postgres") {
         only(table, &["postgres", "rows"])?;
         return Ok(State::Postgres { query: text(table, "postgres")?, rows: rows(table)? });
+    }
+    if table.contains_key("mysql") {
+        only(table, &["mysql", "rows"])?;
+        return Ok(State::MySql { query: text(table, "mysql")?, rows: rows(table)? });
     }
     if table.contains_key("mqtt") {
         only(table, &["mqtt", "payload"])?;

@@ -6,7 +6,7 @@ use spin_tests::certificates::{Certificates, Key};
 use spin_tests::mariadb::MariaDb;
 use spin_tests::memory::Memory;
 
-use super::Stage;
+use crate::stage::Stage;
 
 const GENERATION1: &str = "fermyon:spin/mysql";
 const GENERATION2: &str = "fermyon:spin/mysql@2.0.0";
@@ -89,7 +89,8 @@ fn a_guest_that_stops_reading_stops_the_statement() {
         assert_eq!(answers[1], "[uint64:1]");
         assert_eq!(answers[2], "ok(a:str [str:a])");
     }
-    let running = "SELECT count(*) FROM information_schema.processlist WHERE info LIKE '%endless%' AND id <> connection_id()";
+    let running =
+        "SELECT count(*) FROM information_schema.processlist WHERE info LIKE '%endless%' AND id <> connection_id()";
     assert_eq!(stage.mariadb().query(running), [["0"]]);
 }
 
@@ -100,7 +101,10 @@ fn an_answer_has_at_most_128_mib_and_a_stream_has_no_end() {
     let too_large = "err(query-failed(\"query result exceeds limit of 134217728 bytes\"))";
     let next: &[&str] = &["query", "SELECT 'a' AS a"];
     assert_eq!(stage.answers(GENERATION2, &[OPEN, &["query", large], next])[1..], [too_large, "ok(a:str [str:a])"]);
-    assert_eq!(stage.answers(GENERATION3, &[OPEN, &["count-rows", large], next])[1..], ["ok(200)", "ok(a:str [str:a])"]);
+    assert_eq!(
+        stage.answers(GENERATION3, &[OPEN, &["count-rows", large], next])[1..],
+        ["ok(200)", "ok(a:str [str:a])"]
+    );
 }
 
 #[test]

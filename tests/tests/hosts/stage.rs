@@ -1,11 +1,12 @@
 //! What a cell runs on: an app with the probe, its back ends, and clients of the test's own that look into them.
 
-use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
+use spin_tests::mariadb::{self, MariaDb};
 use spin_tests::mosquitto::{Mosquitto, Subscriber};
 use spin_tests::postgres::{Postgres, Stopped};
 use spin_tests::redis::Redis;
@@ -29,8 +30,9 @@ struct Backends {
     redis: Option<Redis>,
     libsql: Option<Libsql>,
     postgres: Option<Postgres>,
+    mariadb: Option<MariaDb>,
     /// The broker, and another client of it.
-    mqtt: Option<(Mosquitto, RefCell<Subscriber>)>,
+    mqtt: Option<(Mosquitto, Mutex<Subscriber>)>,
     /// What calls say for the address of a server, and what is meant, whether it runs or not.
     addresses: Vec<(&'static str, String)>,
 }
@@ -83,6 +85,12 @@ impl Stage {
                 drop(stage.backends.mqtt.take());
                 stage
             }
+            "mysql" => Self::on_mariadb(MariaDb::start()),
+            "mysql-down" => {
+                let mut stage = Self::on_mariadb(MariaDb::start());
+                drop(stage.kill_mariadb());
+                stage
+            }
             "postgres" => Self::on_postgres(Postgres::start()),
             "postgres-down" => {
                 let mut stage = Self::on_postgres(Postgres::start());
@@ -113,8 +121,13 @@ impl Stage {
     #[track_caller]
     fn on_mqtt() -> Self {
         let broker = Mosquitto::start();
-        let subscriber = RefCell::new(broker.subscribe("#"));
+        let subscriber = Mutex::new(broker.subscribe("#"));
         Self::with("", Backends { mqtt: Some((broker, subscriber)), ..Backends::default() }, &[])
+    }
+
+    #[track_caller]
+    pub(super) fn on_mariadb(mariadb: MariaDb) -> Self {
+        Self::with("", Backends { mariadb: Some(mariadb), ..Backends::default() }, &[])
     }
 
     #[track_caller]
@@ -170,6 +183,19 @@ impl Stage {
         self.backends.postgres = Some(stopped.start());
     }
 
+    /// The same for the other database server.
+    pub(super) fn kill_mariadb(&mut self) -> mariadb::Stopped {
+        self.backends.mariadb.take().expect("there is a server").kill()
+    }
+
+    pub(super) fn revive_mariadb(&mut self, stopped: mariadb::Stopped) {
+        self.backends.mariadb = Some(stopped.start());
+    }
+
+    pub(super) fn mariadb(&self) -> &MariaDb {
+        self.backends.mariadb.as_ref().expect("there is a server")
+    }
+
     /// The database server.
     pub(super) fn postgres(&self) -> &Postgres {
         self.backends.postgres.as_ref().expect("there is a server")
@@ -198,12 +224,15 @@ impl Stage {
         if let Some(libsql) = &self.backends.libsql {
             libsql.clear();
         }
+        if let Some(mariadb) = &self.backends.mariadb {
+            mariadb.query("DROP DATABASE app; CREATE DATABASE app");
+        }
         if let Some(postgres) = &self.backends.postgres {
             postgres.query("DROP SCHEMA public CASCADE; CREATE SCHEMA public");
         }
         if let Some((broker, subscriber)) = &self.backends.mqtt {
             // What was published before is of no interest any more.
-            *subscriber.borrow_mut() = broker.subscribe("#");
+            *subscriber.lock().unwrap() = broker.subscribe("#");
         }
         if let Some(redis) = &self.backends.redis {
             assert_eq!(redis.command(&[b"FLUSHALL"]), "+OK");
@@ -257,9 +286,13 @@ impl Stage {
                 let found = self.postgres().query(query);
                 if found == *rows { Ok(()) } else { Err(format!("{query} finds {found:?}, not {rows:?}")) }
             }
+            State::MySql { query, rows } => {
+                let found = self.mariadb().query(query);
+                if found == *rows { Ok(()) } else { Err(format!("{query} finds {found:?}, not {rows:?}")) }
+            }
             State::Mqtt { topic, payload } => {
                 let (_, subscriber) = self.backends.mqtt.as_ref().expect("there is a broker");
-                let found = subscriber.borrow_mut().next();
+                let found = subscriber.lock().unwrap().receive();
                 let expected = (topic.clone(), payload.clone().into_bytes());
                 if found == expected { Ok(()) } else { Err(format!("the next message is {found:?}, not {expected:?}")) }
             }
@@ -281,11 +314,13 @@ impl Backends {
         let redis = self.redis.iter().map(|redis| ("{redis}", redis.url()));
         let postgres = self.postgres.iter().map(|postgres| ("{postgres}", postgres.url()));
         let mqtt = self.mqtt.iter().map(|(broker, _)| ("{mqtt}", broker.url()));
-        self.addresses = redis.chain(postgres).chain(mqtt).collect();
+        let mysql = self.mariadb.iter().map(|mariadb| ("{mysql}", mariadb.url()));
+        self.addresses = redis.chain(postgres).chain(mqtt).chain(mysql).collect();
         let redis = self.redis.iter().map(Redis::url);
         let postgres = self.postgres.iter().map(|postgres| format!("postgres://127.0.0.1:{}", postgres.port()));
         let mqtt = self.mqtt.iter().map(|(broker, _)| broker.url());
-        redis.chain(postgres).chain(mqtt).collect()
+        let mysql = self.mariadb.iter().map(|mariadb| format!("mysql://127.0.0.1:{}", mariadb.port()));
+        redis.chain(postgres).chain(mqtt).chain(mysql).collect()
     }
 }
 

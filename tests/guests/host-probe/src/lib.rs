@@ -7,8 +7,10 @@
 mod key_value;
 mod keyvalue;
 mod mqtt;
-mod redis;
+mod mysql;
 mod postgres;
+mod rdbms;
+mod redis;
 mod shown;
 mod sqlite;
 
@@ -62,6 +64,9 @@ async fn session(interface: &str, calls: &[Vec<&str>]) -> Option<Vec<String>> {
         "wasi:keyvalue@0.2.0-draft2" => keyvalue::session(calls),
         "fermyon:spin/mqtt@2.0.0" => mqtt::generation2(calls),
         "spin:mqtt/mqtt@3.0.0" => mqtt::generation3(calls).await,
+        "fermyon:spin/mysql" => mysql::generation1(calls),
+        "fermyon:spin/mysql@2.0.0" => mysql::generation2(calls),
+        "spin:mysql/mysql@3.0.0" => mysql::generation3(calls).await,
         "fermyon:spin/redis" => redis::generation1(calls),
         "fermyon:spin/redis@2.0.0" => redis::generation2(calls),
         "spin:redis/redis@3.0.0" => redis::generation3(calls).await,

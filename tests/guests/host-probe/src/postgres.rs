@@ -4,7 +4,8 @@
 //! Parameters of statements are written as a case and its value (`int32:5`, `str:text`, `date:2024-2-29`,
 //! `range-int32:[1,9)`, `array-str:a,null`, `null`), and values of rows are shown in the same way.
 
-use crate::shown::{Shown, result, unknown};
+use crate::rdbms::{Table, rdbms, row, table};
+use crate::shown::{result, unknown};
 
 mod bindings {
     wit_bindgen::generate!({
@@ -25,16 +26,6 @@ mod bindings {
     });
 }
 
-/// Columns with their types, and rows.
-struct Table(Vec<String>, Vec<String>);
-
-impl Shown for Table {
-    fn shown(&self) -> String {
-        let text = format!("{} {}", self.0.join(","), self.1.join(" ")).trim().to_owned();
-        if text.is_empty() { "no rows".to_owned() } else { text }
-    }
-}
-
 /// `1-2-3` as numbers.
 fn numbers<const N: usize>(text: &str) -> [i64; N] {
     let mut numbers = text.split(['-', ':', ' ', '.']).map(|number| number.parse().expect("a number"));
@@ -43,77 +34,6 @@ fn numbers<const N: usize>(text: &str) -> [i64; N] {
 
 fn small(number: i64) -> u8 {
     u8::try_from(number).expect("a small number")
-}
-
-fn row(values: Vec<String>) -> String {
-    format!("[{}]", values.join(" "))
-}
-
-/// A result as a table. The three kinds of generated types have the same fields.
-macro_rules! table {
-    ($found:expr, $module:ident) => {
-        Table(
-            $found.columns.iter().map(|column| format!("{}:{}", column.name, $module::kind(&column.data_type))).collect(),
-            $found.rows.iter().map(|values| row(values.iter().map($module::value).collect())).collect(),
-        )
-    };
-}
-
-/// What the two generations before 3.0.0 have in common.
-macro_rules! rdbms {
-    ($module:ident, $($types:tt)*) => {
-        mod $module {
-            use $($types)*::{DbDataType, DbValue, ParameterValue};
-
-            pub fn parameters(words: &[&str]) -> Vec<ParameterValue> {
-                words.iter().map(|word| parameter(word)).collect()
-            }
-
-            fn parameter(word: &str) -> ParameterValue {
-                match word.split_once(':') {
-                    Some(("boolean", value)) => ParameterValue::Boolean(value == "true"),
-                    Some(("int8", value)) => ParameterValue::Int8(value.parse().expect("a number")),
-                    Some(("int16", value)) => ParameterValue::Int16(value.parse().expect("a number")),
-                    Some(("int32", value)) => ParameterValue::Int32(value.parse().expect("a number")),
-                    Some(("int64", value)) => ParameterValue::Int64(value.parse().expect("a number")),
-                    Some(("uint8", value)) => ParameterValue::Uint8(value.parse().expect("a number")),
-                    Some(("uint16", value)) => ParameterValue::Uint16(value.parse().expect("a number")),
-                    Some(("uint32", value)) => ParameterValue::Uint32(value.parse().expect("a number")),
-                    Some(("uint64", value)) => ParameterValue::Uint64(value.parse().expect("a number")),
-                    Some(("floating32", value)) => ParameterValue::Floating32(value.parse().expect("a number")),
-                    Some(("floating64", value)) => ParameterValue::Floating64(value.parse().expect("a number")),
-                    Some(("str", value)) => ParameterValue::Str(value.to_owned()),
-                    Some(("binary", value)) => ParameterValue::Binary(value.as_bytes().to_vec()),
-                    _ => ParameterValue::DbNull,
-                }
-            }
-
-            pub fn kind(kind: &DbDataType) -> String {
-                let name = format!("{kind:?}");
-                name.rsplit("::").next().unwrap_or_default().to_lowercase()
-            }
-
-            pub fn value(value: &DbValue) -> String {
-                match value {
-                    DbValue::Boolean(value) => format!("boolean:{value}"),
-                    DbValue::Int8(value) => format!("int8:{value}"),
-                    DbValue::Int16(value) => format!("int16:{value}"),
-                    DbValue::Int32(value) => format!("int32:{value}"),
-                    DbValue::Int64(value) => format!("int64:{value}"),
-                    DbValue::Uint8(value) => format!("uint8:{value}"),
-                    DbValue::Uint16(value) => format!("uint16:{value}"),
-                    DbValue::Uint32(value) => format!("uint32:{value}"),
-                    DbValue::Uint64(value) => format!("uint64:{value}"),
-                    DbValue::Floating32(value) => format!("floating32:{value}"),
-                    DbValue::Floating64(value) => format!("floating64:{value}"),
-                    DbValue::Str(value) => format!("str:{value}"),
-                    DbValue::Binary(value) => format!("binary:{}", value.escape_ascii()),
-                    DbValue::DbNull => "null".to_owned(),
-                    DbValue::Unsupported => "unsupported".to_owned(),
-                }
-            }
-        }
-    };
 }
 
 rdbms!(v1, super::bindings::fermyon::spin::rdbms_types);
@@ -151,7 +71,15 @@ macro_rules! versioned {
                 "datetime" => {
                     let [year, month, day, hour, minute, second, nanos] = numbers(value);
                     let (hour, minute, second) = (small(hour), small(minute), small(second));
-                    ParameterValue::Datetime((year as i32, small(month), small(day), hour, minute, second, nanos as u32))
+                    ParameterValue::Datetime((
+                        year as i32,
+                        small(month),
+                        small(day),
+                        hour,
+                        minute,
+                        second,
+                        nanos as u32,
+                    ))
                 }
                 "timestamp" => ParameterValue::Timestamp(value.parse().expect("a number")),
                 _ => return None,
@@ -299,7 +227,8 @@ pub fn generation1(calls: &[Vec<&str>]) -> Vec<String> {
         }
         // More calls than there are connections.
         ["query-many", address, times] => {
-            let done = (0..times.parse().unwrap_or(0)).take_while(|_| postgres::query(address, "SELECT 1", &[]).is_ok());
+            let done =
+                (0..times.parse().unwrap_or(0)).take_while(|_| postgres::query(address, "SELECT 1", &[]).is_ok());
             done.count().to_string()
         }
         other => unknown(other),
@@ -396,10 +325,7 @@ pub async fn generation4(calls: &[Vec<&str>]) -> Vec<String> {
                 match connection.query_async(statement.to_string(), Vec::new()).await {
                     Ok((_, mut rows, _ended)) => {
                         let found = rows.next().await;
-                        found.map_or_else(
-                            || "none".to_owned(),
-                            |values| row(values.iter().map(v4::value).collect()),
-                        )
+                        found.map_or_else(|| "none".to_owned(), |values| row(values.iter().map(v4::value).collect()))
                     }
                     Err(error) => result::<(), _>(Err(error)),
                 }
