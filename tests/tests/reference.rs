@@ -120,7 +120,7 @@ fn a_command_that_gives_an_exit_code_ends_the_app_with_it() {
 
 /// Waits until a trigger has tried its one topic, and then subscribed to it for good.
 fn subscribed(broker: &Mosquitto) {
-    broker.log().wait_for("Sending UNSUBACK");
+    broker.log().wait_for("Sending SUBACK");
     broker.log().wait_for("Sending SUBACK");
 }
 

@@ -60,6 +60,8 @@ pub(super) enum ChannelError {
     NotCommitted { after: Duration },
     #[error("the control channel was closed before hello")]
     ClosedEarly,
+    #[error("a generation was to be used, and the control channel was closed instead of \"committed\"")]
+    ClosedUncommitted,
     #[error("the control channel failed: {0}")]
     Io(#[from] io::Error),
 }
@@ -74,7 +76,7 @@ impl ChannelError {
             Self::NotHello { .. } => "control::not-hello",
             Self::SecondHello => "control::second-hello",
             Self::Silent { .. } => "control::no-hello",
-            Self::NotCommitted { .. } => "control::not-committed",
+            Self::NotCommitted { .. } | Self::ClosedUncommitted => "control::not-committed",
             Self::ClosedEarly => "control::closed-early",
             Self::Io(_) => "control::io",
         }

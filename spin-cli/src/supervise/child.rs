@@ -65,6 +65,8 @@ enum Overdue {
     ExitAfterEnd,
     /// It was told to use the generation of this number.
     Committed(u64),
+    /// It has closed the channel although it was told to use a generation; it may be about to exit.
+    ExitUncommitted,
 }
 
 /// How far a trigger came.
@@ -190,8 +192,9 @@ impl Trigger {
             Heard::Closed => {
                 self.control = Control::Closed;
                 // What it was to say it can't say any more.
-                self.overdue.take_if(|(_, overdue)| matches!(overdue, Overdue::Committed(_)));
-                self.overdue.get_or_insert((Instant::now() + CHANNEL_LOSS_DEADLINE, Overdue::ExitAfterEnd));
+                let was_to_commit = self.overdue.take_if(|(_, overdue)| matches!(overdue, Overdue::Committed(_)));
+                let what = if was_to_commit.is_some() { Overdue::ExitUncommitted } else { Overdue::ExitAfterEnd };
+                self.overdue.get_or_insert((Instant::now() + CHANNEL_LOSS_DEADLINE, what));
             }
         }
     }
@@ -201,9 +204,16 @@ impl Trigger {
         let message = match ask {
             Ask::Prepare(generation) => HostMessage::Reload(generation.message()),
             Ask::Commit(id) => {
-                // One that is to end has its grace, and one that is about to end by itself has a deadline for that.
-                if self.order == Order::Run && matches!(self.control, Control::Open(_)) {
-                    self.overdue.get_or_insert((Instant::now() + self.timing.commit, Overdue::Committed(id)));
+                // One that is to end has its grace, and one that has failed a deadline for its end.
+                match (self.order, &self.control, &mut self.overdue) {
+                    (Order::Run, Control::Open(_), overdue) => {
+                        overdue.get_or_insert((Instant::now() + self.timing.commit, Overdue::Committed(id)));
+                    }
+                    (Order::Run, _, Some((_, overdue @ Overdue::ExitAfterEnd))) => *overdue = Overdue::ExitUncommitted,
+                    (Order::Run, _, overdue @ None) => {
+                        *overdue = Some((Instant::now() + CHANNEL_LOSS_DEADLINE, Overdue::ExitUncommitted));
+                    }
+                    _ => {}
                 }
                 HostMessage::Commit(Numbered::new(id))
             }
@@ -253,6 +263,7 @@ impl Trigger {
             Some((_, Overdue::ExitAfterClose)) => self.break_off(&ChannelError::ClosedEarly, ui),
             Some((_, Overdue::ExitAfterFailed)) => self.kill(),
             Some((_, Overdue::ExitAfterEnd)) => wires.tell(News::Unreachable),
+            Some((_, Overdue::ExitUncommitted)) => self.break_off(&ChannelError::ClosedUncommitted, ui),
             Some((_, Overdue::Committed(_))) => {
                 self.break_off(&ChannelError::NotCommitted { after: self.timing.commit }, ui);
             }

@@ -47,7 +47,7 @@ fn peer() {
             say(r#"{"failed":{"code":"zzz::no-luck","message":"the die shows \u001b[31m1"}}"#).unwrap();
             std::process::exit(3);
         }
-        "uncommitted" | "commits another" => {
+        "uncommitted" | "commits another" | "closes at commit" => {
             say(&HELLO.replace("[]", r#"["reload"]"#)).unwrap();
             say(r#"{"ready":{}}"#).unwrap();
             arrived();
@@ -56,6 +56,12 @@ fn peer() {
                     say(r#"{"prepared":{"id":2}}"#).unwrap();
                 } else if line.starts_with(r#"{"commit""#) && role == "commits another" {
                     say(r#"{"committed":{"id":7}}"#).unwrap();
+                } else if line.starts_with(r#"{"commit""#) && role == "closes at commit" {
+                    // Both ends of it, and goes on.
+                    drop((heard, say));
+                    loop {
+                        std::thread::park();
+                    }
                 } else if line.starts_with(r#"{"commit""#) {
                     arrived();
                 } else if line.starts_with(r#"{"drain""#) {
@@ -287,12 +293,14 @@ async fn a_trigger_that_never_stops_talking_can_still_be_stopped() {
 
 #[tokio::test]
 async fn a_trigger_that_prepares_and_never_commits_is_killed() {
-    for role in ["uncommitted", "commits another"] {
-        killed_for_not_committing(World::new().peer(role)).await;
+    let late = "a generation was to be used, and no \"committed\" came within 3 s";
+    let closed = "a generation was to be used, and the control channel was closed instead of \"committed\"";
+    for (role, why) in [("uncommitted", late), ("commits another", late), ("closes at commit", closed)] {
+        killed_for_not_committing(World::new().peer(role), why).await;
     }
 }
 
-async fn killed_for_not_committing(mut world: World) {
+async fn killed_for_not_committing(mut world: World, why: &str) {
     world.timing.commit = Duration::from_secs(3);
     let (send, receive) = mpsc::unbounded_channel();
     let ask = async {
@@ -302,7 +310,7 @@ async fn killed_for_not_committing(mut world: World) {
     let mut requests = Scripted(receive);
     let ((exit, said), ()) = tokio::join!(world.run_with(&mut requests), ask);
     assert_eq!(exit, 1);
-    assert!(said.contains("a generation was to be used, and no \"committed\" came within 3 s"), "{said}");
+    assert!(said.contains(why), "{said}");
     assert!(said.contains("code: control::not-committed"), "{said}");
 }
 

@@ -19,7 +19,7 @@ use crate::guest::Guest;
 /// Waits before the connection is tried again: the first, and the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// How long the broker may take until it has answered all that we ask at first.
+/// How long the broker may say nothing while something is asked for at first.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long it may take to hear that we go.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -44,54 +44,55 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// Connects, and finds out whether the broker lets us have the topics. Nothing is subscribed to afterwards: while an app is
-    /// reloaded, the trigger whose place this one takes still gets the messages.
+    /// Finds out whether the broker lets us have the topics, on a connection for that alone, and connects. Nothing is subscribed to
+    /// afterwards: while an app is reloaded, the trigger whose place this one takes still gets the messages.
     ///
     /// # Errors
     /// When the broker can't be reached, doesn't answer, or refuses us or a topic.
     pub(crate) async fn open(broker: &Broker, subscriptions: Vec<Subscription>, places: usize) -> Result<Self, Error> {
-        // The broker ends a connection when another one comes with the same name.
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let name = format!("spin-{}-{:x}", std::process::id(), now.as_nanos());
-        let mut options = MqttOptions::new(name, broker.host.clone(), broker.port);
-        options.set_keep_alive(broker.keep_alive).set_max_packet_size(LARGEST_MESSAGE, LARGEST_MESSAGE);
-        if let Some((user, password)) = &broker.credentials {
-            options.set_credentials(user, password);
-        }
-        let (client, events) = AsyncClient::new(options, 2 * subscriptions.len() + 1);
         let places = Arc::new(Semaphore::new(places.clamp(1, Semaphore::MAX_PERMITS)));
-        let mut connection = Self { client, events, subscriptions, places, running: JoinSet::new() };
-        match timeout(PATIENCE, connection.try_topics(broker)).await {
-            Ok(tried) => tried.map(|()| connection),
-            Err(_) => Err(no_answer(broker)),
+        // For a request for each topic, and the farewell.
+        let room = subscriptions.len() + 1;
+        let connection = |subscriptions| {
+            let (client, events) = AsyncClient::new(options(broker), room);
+            Self { client, events, subscriptions, places: Arc::clone(&places), running: JoinSet::new() }
+        };
+        let mut trial = connection(subscriptions);
+        trial.connect(broker).await?;
+        trial.try_topics(broker).await?;
+        // What it has got meanwhile goes with it.
+        let mut connection = connection(std::mem::take(&mut trial.subscriptions));
+        connection.connect(broker).await?;
+        Ok(connection)
+    }
+
+    /// The next event, if it comes in time.
+    async fn next(&mut self, broker: &Broker) -> Result<Result<Event, ConnectionError>, Error> {
+        timeout(PATIENCE, self.events.poll()).await.map_err(|_| no_answer(broker))
+    }
+
+    async fn connect(&mut self, broker: &Broker) -> Result<(), Error> {
+        loop {
+            match self.next(broker).await? {
+                Ok(Event::Incoming(Packet::ConnAck(_))) => return Ok(()),
+                Ok(_) => {}
+                Err(error) => return Err(refusal(&error).unwrap_or_else(|| unreachable(broker, &error))),
+            }
         }
     }
 
-    /// Subscribes and lets go again. What arrives meanwhile is somebody else's.
     async fn try_topics(&mut self, broker: &Broker) -> Result<(), Error> {
-        let (mut connected, mut confirmed, mut let_go) = (false, 0, 0);
-        while let_go < self.subscriptions.len() {
-            let event = self.events.poll().await.map_err(|error| match connected {
-                // What brokers do about a topic filter that is none.
-                true => self.refused(confirmed, &format!("it ends the connection ({error})")),
-                false => refusal(&error).unwrap_or_else(|| unreachable(broker, &error)),
-            });
-            match event? {
-                Event::Incoming(Packet::ConnAck(_)) => {
-                    connected = true;
-                    self.subscribe()?;
-                }
-                Event::Incoming(Packet::SubAck(answer)) => {
+        self.subscribe()?;
+        let mut confirmed = 0;
+        while confirmed < self.subscriptions.len() {
+            match self.next(broker).await? {
+                Ok(Event::Incoming(Packet::SubAck(answer))) => {
                     self.check(&answer, confirmed)?;
                     confirmed += 1;
-                    if confirmed == self.subscriptions.len() {
-                        let ask = |one: &Subscription| self.client.try_unsubscribe(&one.topic);
-                        let asked = self.subscriptions.iter().try_for_each(ask);
-                        asked.map_err(|error| Error::new("mqtt::subscribe", error))?;
-                    }
                 }
-                Event::Incoming(Packet::UnsubAck(_)) => let_go += 1,
-                _ => {}
+                Ok(_) => {}
+                // What brokers do about a topic filter that is none.
+                Err(error) => return Err(self.refused(confirmed, &format!("it ended the connection ({error})"))),
             }
         }
         Ok(())
@@ -103,30 +104,33 @@ impl Connection {
     /// # Errors
     /// When the broker refuses us.
     pub(crate) async fn serve(mut self, stop: Stop, readiness: &Readiness, ready: impl FnOnce()) -> Result<(), Error> {
-        let (mut confirmed, mut pause) = (0, Duration::ZERO);
+        let (mut connected, mut confirmed, mut pause) = (true, 0, Duration::ZERO);
         let (mut ready, mut missing) = (Some(ready), None);
         let mut patience = pin!(sleep(PATIENCE));
         self.subscribe()?;
         loop {
             let event = tokio::select! {
-                event = self.events.poll() => event,
+                // First: whoever takes our place in a reload gets what comes from now on.
+                biased;
+                () = stop.requested() => break,
                 () = patience.as_mut(), if ready.is_some() => {
                     missing.get_or_insert_with(|| readiness.interrupt());
                     ready.take().into_iter().for_each(|ready| ready());
                     continue;
                 }
-                () = stop.requested() => break,
+                event = self.events.poll() => event,
             };
             match event {
                 Ok(Event::Incoming(Packet::ConnAck(_))) => {
-                    (confirmed, pause) = (0, FIRST_PAUSE);
+                    (connected, confirmed) = (true, 0);
                     self.subscribe()?;
                 }
-                Ok(Event::Incoming(Packet::SubAck(answer))) => {
+                // One of a connection that is lost already says nothing.
+                Ok(Event::Incoming(Packet::SubAck(answer))) if connected => {
                     self.check(&answer, confirmed)?;
                     confirmed += 1;
                     if confirmed == self.subscriptions.len() {
-                        missing = None;
+                        (missing, pause) = (None, FIRST_PAUSE);
                         ready.take().into_iter().for_each(|ready| ready());
                     }
                 }
@@ -136,6 +140,7 @@ impl Connection {
                     if let Some(refusal) = refusal(&error) {
                         return Err(refusal);
                     }
+                    connected = false;
                     missing.get_or_insert_with(|| readiness.interrupt());
                     tracing::warn!("the connection to the broker is lost ({error}); trying again");
                     tokio::select! {
@@ -146,7 +151,9 @@ impl Connection {
                 }
             }
         }
-        // What is left in the broker is for others; what we have is handled.
+        // Whoever takes our place says for itself whether it is ready.
+        drop(missing);
+        // What is left in the broker is for others; what we have begun is finished.
         let farewell = async {
             let _ = self.client.disconnect().await;
             while self.events.poll().await.is_ok() {}
@@ -198,6 +205,18 @@ fn refusal(error: &ConnectionError) -> Option<Error> {
         }
         _ => None,
     }
+}
+
+fn options(broker: &Broker) -> MqttOptions {
+    // The broker ends a connection when another one comes with the same name.
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let name = format!("spin-{}-{:x}", std::process::id(), now.as_nanos());
+    let mut options = MqttOptions::new(name, broker.host.clone(), broker.port);
+    options.set_keep_alive(broker.keep_alive).set_max_packet_size(LARGEST_MESSAGE, LARGEST_MESSAGE);
+    if let Some((user, password)) = &broker.credentials {
+        options.set_credentials(user, password);
+    }
+    options
 }
 
 fn no_answer(Broker { host, port, .. }: &Broker) -> Error {

@@ -18,11 +18,12 @@ impl<L: Loader> Life<'_, L> {
     /// Somebody wants a reload. One that has to wait for another says for whom: a trigger may take any time to prepare.
     pub(super) fn asked_to_reload(&mut self) {
         self.reloads.request();
-        let waits_for: Vec<&str> =
-            self.reloads.waits_for().map(|number| self.slots[number].launch.name.as_str()).collect();
-        if !waits_for.is_empty() {
-            let ui = self.around.ui;
-            ui.notice(&format!("another reload follows when this one is over; it waits for {}", waits_for.join(", ")));
+        let is_starting = |number: &usize| self.slots[*number].state == State::Starting;
+        let starting = (0..self.slots.len()).filter(is_starting);
+        let waits_for = self.reloads.waits_for().chain(starting);
+        let names: Vec<&str> = waits_for.map(|number| self.slots[number].launch.name.as_str()).collect();
+        if !names.is_empty() {
+            self.around.ui.notice(&format!("the reload begins when {} has done what it is doing", names.join(", ")));
         }
     }
 
