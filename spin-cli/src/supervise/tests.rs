@@ -66,7 +66,7 @@ fn peer() {
                     arrived();
                 } else if line.starts_with(r#"{"drain""#) {
                     // An event that takes longer than the deadline for committed.
-                    std::thread::sleep(Duration::from_secs(1));
+                    std::thread::sleep(Duration::from_secs(3));
                     return;
                 }
             }
@@ -317,7 +317,7 @@ async fn killed_for_not_committing(mut world: World, why: &str) {
 #[tokio::test]
 async fn a_drain_after_a_commit_leaves_nothing_but_the_grace() {
     let mut world = World::new().peer("uncommitted");
-    world.timing.commit = Duration::from_millis(500);
+    world.timing.commit = Duration::from_secs(2);
     let (send, receive) = mpsc::unbounded_channel();
     let ask = async {
         tokio::fs::read(world.arrived(0)).await.unwrap();
