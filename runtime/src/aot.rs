@@ -183,7 +183,8 @@ mod tests {
         let home = tempfile::tempdir().expect("a folder");
         let engine = Engine::default();
         let cache = CompiledCode::new(home.path(), &engine);
-        let component = Component::new(&engine, "(component)").expect("it compiles");
+        let component =
+            Component::new(&engine, wat::parse_str("(component)").expect("well-formed")).expect("it compiles");
         cache.keep(KEY, &component);
         let path = std::fs::read_dir(&cache.folder).expect("filled").next().expect("one").expect("entry").path();
         Fixture { home, engine, cache, component, path }

@@ -60,12 +60,19 @@ fn saying(interface: &str, word: &str) -> Vec<u8> {
 
 /// A dependency that says the value of a variable, or why it has none.
 fn reading_a_variable(interface: &str) -> Vec<u8> {
+    reading_a_variable_besides(interface, "")
+}
+
+/// The same with further imports and exports.
+fn reading_a_variable_besides(interface: &str, more: &str) -> Vec<u8> {
     telling(
         interface,
-        r#"(import "fermyon:spin/variables@2.0.0" (instance $variables
+        &format!(
+            r#"{more} (import "fermyon:spin/variables@2.0.0" (instance $variables
             (type $variant (variant (case "invalid-name" string) (case "undefined" string) (case "provider" string)))
             (export "error" (type $error (eq $variant)))
-            (export "get" (func (param "name" string) (result (result string (error $error)))))))"#,
+            (export "get" (func (param "name" string) (result (result string (error $error)))))))"#
+        ),
         r#"(core func $get (canon lower (func $variables "get")
             (memory $m "memory") (realloc (func $m "realloc"))))
         (core instance $host (export "get" (func $get)))"#,
@@ -114,13 +121,23 @@ fn host() -> Host {
 
 impl Host {
     fn call(&self, composed: &[u8], export: &str) -> wasmtime::Result<String> {
-        let component = Component::new(&self.engine, composed)?;
-        let mut store = Store::new(&self.engine, ());
-        let instance = self.linker.instantiate(&mut store, &component)?;
-        let function = instance.get_typed_func::<(), (String,)>(&mut store, export)?;
-        // Twice, as what was left over by the first call would trip the second.
-        function.call(&mut store, ())?;
-        Ok(function.call(&mut store, ())?.0)
+        self.call_of(composed, None, export)
+    }
+
+    /// The same for a function of an interface.
+    fn call_of(&self, composed: &[u8], interface: Option<&str>, export: &str) -> wasmtime::Result<String> {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        runtime.block_on(async {
+            let component = Component::new(&self.engine, composed)?;
+            let mut store = Store::new(&self.engine, ());
+            let instance = self.linker.instantiate_async(&mut store, &component).await?;
+            let within = interface.map(|name| instance.get_export_index(&mut store, None, name).expect("exported"));
+            let function = instance.get_export_index(&mut store, within.as_ref(), export).expect("exported");
+            let function = instance.get_typed_func::<(), (String,)>(&mut store, &function)?;
+            // Twice, as what was left over by the first call would trip the second.
+            function.call_async(&mut store, ()).await?;
+            Ok(function.call_async(&mut store, ()).await?.0)
+        })
     }
 }
 
@@ -147,29 +164,14 @@ fn a_dependency_sees_of_the_host_what_it_inherits() {
 #[test]
 fn what_the_main_component_may_use_is_not_touched() {
     // The main one reads the variable itself, next to a dependency that may not.
-    let main = binary(
-        r#"(component
-        (import "our:talk/tell@1.2.0" (instance $talk (export "tell" (func (result string)))))
-        (import "fermyon:spin/variables@2.0.0" (instance $variables
-            (type $variant (variant (case "invalid-name" string) (case "undefined" string) (case "provider" string)))
-            (export "error" (type $error (eq $variant)))
-            (export "get" (func (param "name" string) (result (result string (error $error)))))))
-        (export "tell" (func $talk "tell"))
-        (export "our:own/variables" (instance $variables)))"#,
-    );
+    let talk = r#"(import "our:talk/tell@1.2.0" (instance $talk (export "tell" (func (result string)))))
+        (export "tell" (func $talk "tell"))"#;
+    let main = reading_a_variable_besides("our:own/variables", talk);
     let dependencies = vec![dependency(TELL, reading_a_variable(TELL), &NOTHING)];
     let composed = compose(main, dependencies).expect("composed");
     let host = host();
     assert!(host.call(&composed, "tell").expect("called").contains("does not inherit"));
-    let component = Component::new(&host.engine, &composed).expect("a component");
-    let mut store = Store::new(&host.engine, ());
-    let instance = host.linker.instantiate(&mut store, &component).expect("an instance");
-    let variables = instance.get_export_index(&mut store, None, "our:own/variables").expect("exported");
-    let get = instance.get_export_index(&mut store, Some(&variables), "get").expect("exported");
-    let get = instance.get_func(&mut store, get).expect("a function");
-    let mut results = [Val::Bool(false)];
-    get.call(&mut store, &[Val::String("name".into())], &mut results).expect("called");
-    assert_eq!(results[0], Val::Result(Ok(Some(Box::new(Val::String("of the host".into()))))));
+    assert_eq!(host.call_of(&composed, Some("our:own/variables"), "tell").expect("called"), "of the host");
 }
 
 #[test]
