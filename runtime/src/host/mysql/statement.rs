@@ -171,22 +171,41 @@ struct Output<'a> {
 
 impl Output<'_> {
     async fn run(&mut self, connection: &mut Conn, statement: &str, values: Vec<Value>) -> Result<Ended, Broken> {
-        let unprepared = values.is_empty();
-        let values = if unprepared { Params::Empty } else { Params::Positional(values) };
-        let error = {
-            let mut started = Box::pin(connection.exec_iter(statement, values));
-            let result = tokio::select! {
-                result = &mut started => result,
+        let (count, unprepared) = (values.len(), values.is_empty());
+        let prepared = {
+            let mut prepared = Box::pin(connection.prep(statement));
+            tokio::select! {
+                result = &mut prepared => result,
                 () = self.abandoned() => {
-                    let rest = async { started.await?.drop_result().await };
-                    self.stopper.drain(rest).await?;
+                    self.stopper.drain(async { prepared.await.map(drop) }).await?;
                     return Ok(Ended::Unread);
                 }
-            };
-            match result {
-                Ok(result) => return self.pass(result).await,
-                Err(error) => error,
             }
+        };
+        let error = match prepared {
+            // The driver would give up the connection for that.
+            Ok(prepared) if usize::from(prepared.num_params()) != count => {
+                let wanted = prepared.num_params();
+                let reason = format!("the statement has {wanted} parameters, and {count} were given");
+                return Ok(Ended::AtServer(Err(Error::QueryFailed(reason))));
+            }
+            Ok(prepared) => {
+                let values = if unprepared { Params::Empty } else { Params::Positional(values) };
+                let mut started = Box::pin(connection.exec_iter(prepared, values));
+                let result = tokio::select! {
+                    result = &mut started => result,
+                    () = self.abandoned() => {
+                        let rest = async { started.await?.drop_result().await };
+                        self.stopper.drain(rest).await?;
+                        return Ok(Ended::Unread);
+                    }
+                };
+                match result {
+                    Ok(result) => return self.pass(result).await,
+                    Err(error) => error,
+                }
+            }
+            Err(error) => error,
         };
         match error {
             DriverError::Server(error) if error.code == NOT_PREPARED && unprepared => {
