@@ -1,3 +1,5 @@
+//! Composed components, run on a host with a variable and with resources.
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
