@@ -110,7 +110,9 @@ impl From<RedisError> for ConnectFailure {
 
 /// Whether a command failed because the user may not run it, or not with these keys.
 pub fn is_permission(error: &RedisError) -> bool {
-    error.code() == Some("NOPERM")
+    // A transaction that is refused as a whole says so in words only.
+    let is_in_words = error.code() == Some("EXECABORT") && error.to_string().contains("NOPERM");
+    error.code() == Some("NOPERM") || is_in_words
 }
 
 fn is_refusal(error: &RedisError) -> bool {

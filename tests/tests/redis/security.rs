@@ -72,9 +72,8 @@ fn a_command_that_is_not_permitted_is_named_at_start_with_its_keys() {
         allow(&redis, rules);
         let refused = kept(&redis, source).up(&[]).run();
         assert_eq!(refused.code, Some(1), "{rules:?}\n{}", refused.snapshot());
-        for part in [*expected, "NoPerm"] {
-            assert!(refused.stderr.contains(part), "{rules:?}: {part}\n{}", refused.snapshot());
-        }
+        assert!(refused.stderr.contains(expected), "{rules:?}: {expected}\n{}", refused.snapshot());
+        assert!(refused.stderr.to_lowercase().contains("noperm"), "{rules:?}\n{}", refused.snapshot());
     }
     assert_eq!(redis.command(&[b"KEYS", b"*"]), "*0", "nothing was done to find that out");
 }
