@@ -6,7 +6,7 @@
 //! 1. One with a `component-type` section that wit-bindgen 0.5 or later wrote has a world of its own: the reactor adapter.
 //! 2. One with a `_start` and no trace of bindings is a program: the command adapter.
 //! 3. Any other that exports what only SDKs of before wit-bindgen 0.5 did gets a world, and the reactor adapter
-//!    ([`first_generation`]).
+//!    (`first_generation`).
 //! 4. What is left can't be adapted, and is told why.
 //!
 //! The conversion takes about ten milliseconds, so its result isn't kept; the compiled code is.

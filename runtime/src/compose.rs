@@ -2,7 +2,7 @@
 //!
 //! A dependency is another component whose exports are what the main component imports. It runs inside the main one's
 //! instance, with its own memory, and sees of the host only what it inherits: everything else it gets from
-//! [an adapter that denies](deny).
+//! an adapter that denies (`deny`).
 
 mod answer;
 mod deny;
