@@ -79,6 +79,13 @@ impl Trigger for MqttTrigger {
         for entry in &self.entries {
             let guest = Guest::new(app.component(&entry.component)?, app.events(&entry.component))?;
             let topic = app.expand(&entry.topic, &format!("topic of component \"{}\"", entry.component))?;
+            if !rumqttc::valid_filter(&topic) {
+                let id = &entry.component;
+                let message = format!(
+                    "topic {topic:?} of component \"{id}\" is no topic filter: + and # stand alone between slashes, and # last"
+                );
+                return Err(Error::new("mqtt::config", message));
+            }
             let qos = entry.qos().map_err(|problem| Error::new("mqtt::config", problem))?;
             subscriptions.push(Subscription { topic, qos, guest: Arc::new(guest) });
         }
