@@ -8,6 +8,7 @@
 //!
 //! What holds for all of them is here: the event's place, the time to the head of the response, and who pays for both.
 
+mod ahead;
 mod body;
 mod call;
 mod chain;
@@ -145,6 +146,7 @@ impl Handler {
         };
         let head_timeout = (self.head_timeout)();
         let record = Arc::new(EventRecord::new(context));
+        // What the others do would be room in the future of every request, which is moved as it is handed on.
         let response = match &self.executor {
             Executor::Streaming(workers) => {
                 let waiting = record.waiting();
@@ -162,11 +164,11 @@ impl Handler {
             }
             Executor::Inbound(inbound) => {
                 let request = self.whole(request, head_timeout).await?;
-                whole_body(within(head_timeout, inbound.handle(request, record.context())).await?)
+                whole_body(within(head_timeout, Box::pin(inbound.handle(request, record.context()))).await?)
             }
             Executor::Wagi(wagi) => {
                 let request = self.whole(request, head_timeout).await?;
-                whole_body(within(head_timeout, wagi.handle(request, record.context())).await?)
+                whole_body(within(head_timeout, Box::pin(wagi.handle(request, record.context()))).await?)
             }
         };
         // Interim responses are the server's to send; it would break off the connection at one of ours.
@@ -176,7 +178,9 @@ impl Handler {
             return Err(EventError::BadResponse(message));
         }
         record.responded();
-        Ok(EventBody::of(response, &method, record, permit).map(BodyExt::boxed_unsync))
+        let mut response = EventBody::of(response, &method, record, permit);
+        response.body_mut().begin().await;
+        Ok(response.map(BodyExt::boxed_unsync))
     }
 
     /// The request with all of its body. Its time is the client's, not the guest's.

@@ -119,7 +119,8 @@ impl<C: Calls> Workers<C> {
         let Err(event) = self.seats.offer(event) else { return };
         // An instance may end together with the process, with an event that it had not looked at.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(Arc::clone(self).serve(event));
+            // In a box at once: it is large, and would be moved several times on its way to one.
+            runtime.spawn(Box::pin(Arc::clone(self).serve(event)));
         }
     }
 

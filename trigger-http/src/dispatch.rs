@@ -101,7 +101,8 @@ impl Dispatcher {
         match self.route(&mut head, scheme, client, entry) {
             ControlFlow::Continue(served) => {
                 let request = Request::from_parts(head, for_component(body, self.body_timeout));
-                let response = served.answer(request).await;
+                // In a box: else every request would move the room for it several times, also one that never needs it.
+                let response = Box::pin(served.answer(request)).await;
                 response.map(|body| match body {
                     Either::Right(body) => Either::Right(body.holding(Arc::clone(self))),
                     made_here => made_here,
@@ -138,15 +139,17 @@ impl Dispatcher {
         if let Some(entry) = entry {
             entry.served_by(&target.name);
         }
-        if let Err(problem) = headers::inject(&mut head.headers, &head.uri, &found, client) {
-            tracing::debug!("request refused: {problem}");
-            return ControlFlow::Break(empty(StatusCode::BAD_REQUEST));
-        }
         match &target.answerer {
             Answerer::Static(response) => {
                 ControlFlow::Break(response.response().map(|body| Either::Left(Full::new(body))))
             }
-            Answerer::Component(handler, events) => ControlFlow::Continue(self.served(&target.name, handler, events)),
+            Answerer::Component(handler, events) => {
+                if let Err(problem) = headers::inject(&mut head.headers, &head.uri, &found, client) {
+                    tracing::debug!("request refused: {problem}");
+                    return ControlFlow::Break(empty(StatusCode::BAD_REQUEST));
+                }
+                ControlFlow::Continue(self.served(&target.name, handler, events))
+            }
         }
     }
 

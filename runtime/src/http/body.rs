@@ -8,8 +8,9 @@ use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, Method, StatusCode};
 use http_body::{Body, Frame, SizeHint};
-use wasmtime_wasi_http::{Error, WasiBody};
+use wasmtime_wasi_http::Error;
 
+use super::ahead::Ahead;
 use crate::limits::EventRecord;
 use crate::permits::Permit;
 
@@ -17,7 +18,7 @@ use crate::permits::Permit;
 /// say, nor less than was announced for all, and hands on no more than was; and dropped before its end, it says that nobody
 /// waits for the rest.
 pub(super) struct EventBody {
-    body: WasiBody,
+    body: Ahead,
     record: Arc<EventRecord>,
     expected: Expected,
     /// Why it ends before its end.
@@ -75,7 +76,15 @@ impl EventBody {
         permit: Option<Permit>,
     ) -> http::Response<Self> {
         let expected = Expected::of(method, response.status(), response.headers());
-        response.map(|body| Self { body, record, expected, failure: None, _permit: permit })
+        response.map(|body| Self { body: Ahead::new(body), record, expected, failure: None, _permit: permit })
+    }
+
+    /// Takes what the guest says at once, so that it goes out together with the head.
+    pub(super) async fn begin(&mut self) {
+        if self.expected != Expected::Nothing {
+            let record = Arc::clone(&self.record);
+            self.body.take(|| record.instance_is_broken()).await;
+        }
     }
 }
 
