@@ -80,7 +80,7 @@ pub enum PrepareError {
     #[error(transparent)]
     Mount(#[from] crate::host::files::MountError),
     /// Dependencies that the component can't be composed with.
-    #[error("component \"{id}\": {source}")]
+    #[error("component \"{id}\": {}", crate::adapt::pre_release::original(&source.to_string()))]
     Compose {
         /// Whose dependencies.
         id: ComponentId,

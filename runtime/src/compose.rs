@@ -11,8 +11,10 @@ mod inherit;
 use std::collections::BTreeMap;
 
 use spin_app_model::lock::Inherit;
-use wac_graph::types::{Package, are_semver_compatible};
+use wac_graph::types::{ItemKind, Package, are_semver_compatible};
 use wac_graph::{CompositionGraph, EncodeOptions, NodeId, PackageId};
+
+use crate::adapt::pre_release;
 
 /// One dependency of a component.
 pub(crate) struct Dependency<'a> {
@@ -100,7 +102,7 @@ pub enum ComposeError {
 /// When a dependency is for nothing that `main` imports, or doesn't export that, or something else.
 pub(crate) fn compose(main: Vec<u8>, dependencies: Vec<Dependency<'_>>) -> Result<Vec<u8>, ComposeError> {
     let mut graph = CompositionGraph::new();
-    let socket = register(&mut graph, "main", main).map_err(ComposeError::Whole)?;
+    let socket = register(&mut graph, "main", pre_release::rename_candidate(main)).map_err(ComposeError::Whole)?;
     let plan = plan(&imports(&graph, socket), &dependencies)?;
     let instance = graph.instantiate(socket);
     for (dependency, imports) in dependencies.into_iter().zip(plan) {
@@ -123,24 +125,25 @@ fn plan(imports: &[String], dependencies: &[Dependency<'_>]) -> Result<Vec<Vec<S
     // One that names an interface comes before one that is for the rest of the package.
     for is_package in [false, true] {
         for (dependency, wanted) in dependencies.iter().zip(&mut plan) {
-            if matches!(Key::of(dependency.name), Key::Package { .. }) != is_package {
+            if is_package_key(dependency.name) != is_package {
                 continue;
             }
-            let matching: Vec<_> = imports.iter().filter(|import| Key::of(dependency.name).is_for(import)).collect();
+            let name = pre_release::candidate_renamed(dependency.name);
+            let matching: Vec<_> = imports.iter().filter(|import| Key::of(&name).is_for(import)).collect();
             if matching.is_empty() {
                 let imports = list(imports);
                 return Err(ComposeError::NoImport { dependency: dependency.name.to_owned(), imports });
             }
             for import in matching {
                 match taken.get(import) {
-                    Some(_) if is_package => {}
-                    Some(first) => {
+                    Some(first) if is_package_key(first) == is_package => {
                         return Err(ComposeError::Conflict {
                             first: (*first).to_owned(),
                             second: dependency.name.to_owned(),
                             import: import.clone(),
                         });
                     }
+                    Some(_) => {}
                     None => {
                         taken.insert(import, dependency.name);
                         wanted.push(import.clone());
@@ -184,6 +187,10 @@ impl<'a> Key<'a> {
     }
 }
 
+fn is_package_key(name: &str) -> bool {
+    matches!(Key::of(name), Key::Package { .. })
+}
+
 fn without_version(name: &str) -> &str {
     name.split_once('@').map_or(name, |(path, _)| path)
 }
@@ -196,21 +203,23 @@ fn is_compatible(name: &str, other: &str) -> bool {
 fn plug(
     graph: &mut CompositionGraph,
     main: NodeId,
-    dependency: Dependency<'_>,
+    mut dependency: Dependency<'_>,
     imports: &[String],
 ) -> Result<(), ComposeError> {
+    dependency.bytes = pre_release::rename_candidate(dependency.bytes);
     let name = dependency.name;
     let unusable = |reason: String| ComposeError::Unusable { dependency: name.to_owned(), reason };
     // The name is only to be found in messages of the graph; a key of the manifest may be no name of a package.
     let package = register(graph, &format!("dependency:{name}"), dependency.bytes.clone()).map_err(unusable)?;
     let exports = exports(graph, package);
+    let chosen = dependency.export.map(pre_release::candidate_renamed);
     let mut found = Vec::new();
     for import in imports {
-        let wanted = dependency.export.unwrap_or(import);
+        let wanted = chosen.as_ref().unwrap_or(import);
         match export(&exports, wanted) {
             Some(export) => found.push((import, export)),
             // A part of the package may be left to the host, or hold nothing but types.
-            None if matches!(Key::of(name), Key::Package { .. }) => {}
+            None if is_package_key(name) => {}
             None => return Err(no_export(name, wanted, &exports)),
         }
     }
@@ -265,6 +274,12 @@ fn deny(
         dependency: name.to_owned(),
         reason: format!("nothing can stand for what it does not inherit: {reason}"),
     };
+    // The decoder takes for granted what such a name says.
+    let world = &graph.types()[graph[package].ty()];
+    let mut names = world.imports.iter().chain(&world.exports);
+    if let Some((odd, _)) = names.find(|(name, kind)| name.contains(':') && !matches!(kind, ItemKind::Instance(_))) {
+        return Err(unusable(format!("{odd} is no interface")));
+    }
     let adapter = deny::adapter(name, &dependency.bytes, &denied).map_err(unusable)?;
     let adapter_package = register(graph, &format!("deny:{name}"), adapter.bytes).map_err(unusable)?;
     let denier = graph.instantiate(adapter_package);
@@ -304,4 +319,4 @@ fn chain(error: &dyn std::error::Error) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -15,6 +15,7 @@ mod pools;
 mod postgres;
 mod redis;
 pub(crate) mod rows;
+mod snapshots;
 pub(crate) mod sqlite;
 mod unconfigured;
 mod variables;
@@ -49,7 +50,11 @@ capability::capabilities! {
 pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<HostState>> {
     let mut linker = Linker::new(engine);
     wasi::link(&mut linker)?;
+    snapshots::link(&mut linker)?;
     http::link(&mut linker)?;
     link_capabilities(&mut linker)?;
     Ok(linker)
 }
+
+#[cfg(test)]
+mod tests;

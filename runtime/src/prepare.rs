@@ -26,7 +26,7 @@ use crate::variables::Variables;
 
 /// The part of the cache's key that stands for what is done to the files here and in [`crate::adapt`] and
 /// [`crate::compose`]: a change there that makes other components out of the same files has to change this.
-const RECIPE: &str = concat!("spin ", env!("CARGO_PKG_VERSION"), " recipe 2");
+const RECIPE: &str = concat!("spin ", env!("CARGO_PKG_VERSION"), " recipe 3");
 
 /// One component to make ready.
 pub(crate) struct Job<'a> {
@@ -259,4 +259,36 @@ fn key(path: &Path, own: &[u8], parts: &[(&Part<'_>, Vec<u8>)]) -> String {
         code(&mut sum, &part.path, bytes);
     }
     hex(&sum.finalize())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The number in [`RECIPE`], and the digest of what it makes of the files below.
+    const MADE: &str = "3 4891edd57e06a9820d4febdc565c376b4a8167130334d02a84743edc1ac7a962";
+
+    #[test]
+    fn other_components_out_of_the_same_files_are_another_recipe() {
+        let mut sum = Sha256::new();
+        let files = [
+            include_str!("../../tests/guests/first-generation/http.wat"),
+            include_str!("../../tests/guests/first-generation/redis.wat"),
+            r#"(module (memory (export "memory") 1) (func (export "_start")))"#,
+        ];
+        for text in files {
+            let module = adapt::binary(text.into(), Path::new("file.wat")).expect("a module");
+            sum.update(adapt::component(&module).expect("a component"));
+        }
+        for version in ["0.2.0-rc-2023-10-18", "0.2.0-rc-2023-11-10", "0.3.0-rc-2026-03-15"] {
+            let names = ["wasi:io/streams", "wasi:http/types", "wasi:http/outgoing-handler", "wasi:filesystem/types"];
+            let imports: String =
+                names.iter().map(|name| format!("(import \"{name}@{version}\" (instance))")).collect();
+            sum.update(adapt::pre_release::rename(wat::parse_str(format!("(component {imports})")).expect("one")));
+        }
+        sum.update(compose::tests::sample());
+        let number = RECIPE.rsplit(' ').next().expect("a word");
+        let made = format!("{number} {}", hex(&sum.finalize()));
+        assert_eq!(made, MADE, "if what is made of files has changed, the number in RECIPE has to be a higher one");
+    }
 }

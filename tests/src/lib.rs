@@ -52,6 +52,7 @@
 //! | [`mosquitto`] | an MQTT broker of the test's own |
 //! | [`postgres`] | a PostgreSQL server of the test's own |
 //! | [`redis`] | a Redis server of the test's own |
+//! | [`worlds`] | guests of every generation, made of the worlds of SDKs |
 //! | [`web`] | a web server of the test's own |
 //! | [`dist`] | where the programs under test are, and whether they are stale |
 //!
@@ -81,6 +82,7 @@ pub mod upstream;
 mod user;
 pub mod web;
 mod world;
+pub mod worlds;
 
 pub use dist::{guest, repository};
 pub use process::{Finished, Invocation, Running, Signal};

@@ -8,6 +8,8 @@ mod craft;
 mod entries;
 #[path = "executors/first_generation.rs"]
 mod first_generation;
+#[path = "executors/generations.rs"]
+mod generations;
 #[path = "executors/hostile.rs"]
 mod hostile;
 #[macro_use]
@@ -17,8 +19,6 @@ mod named;
 mod hostile_cases;
 #[path = "executors/inbound.rs"]
 mod inbound;
-#[path = "executors/pre_release.rs"]
-mod pre_release;
 #[path = "executors/reuse.rs"]
 mod reuse;
 #[path = "executors/wagi.rs"]

@@ -19,6 +19,7 @@ use wit_parser::{
 };
 
 use super::answer::{Answer, Text, answer};
+use crate::adapt::pre_release;
 
 const ABI: ManglingAndAbi = ManglingAndAbi::Legacy(LiftLowerAbi::Sync);
 
@@ -33,7 +34,7 @@ pub(super) struct Adapter {
 /// use, each with the key of the manifest that would allow it.
 ///
 /// # Errors
-/// When the dependency's imports can't be read.
+/// When the dependency's imports can't be read, or one that is denied is no interface.
 pub(super) fn adapter(
     name: &str,
     dependency: &[u8],
@@ -52,8 +53,12 @@ pub(super) fn adapter(
         Ok(ComponentEncoder::default().validate(true).module(&module)?.encode()?)
     };
     let bytes = encode().map_err(|error: Box<dyn std::error::Error + Send + Sync>| format!("{error:#}"))?;
-    let interfaces = resolve.worlds[world].exports.keys().map(|key| resolve.name_world_key(key)).collect();
-    Ok(Adapter { bytes, interfaces })
+    let interfaces: Vec<_> = resolve.worlds[world].exports.keys().map(|key| resolve.name_world_key(key)).collect();
+    // What isn't taken over would be imported from the host.
+    match denied.keys().find(|name| !interfaces.contains(name)) {
+        Some(name) => Err(format!("{name} is no interface that it imports")),
+        None => Ok(Adapter { bytes, interfaces }),
+    }
 }
 
 /// The interfaces to deny, each with its key: those named, and those whose functions take resources of these, as nobody
@@ -155,7 +160,7 @@ impl<'a> Module<'a> {
                 let why = format!(
                     "{} of {} is denied to dependency {}: add {set} to its inherit_configuration",
                     function.name,
-                    resolve.name_world_key(interface),
+                    pre_release::original(&resolve.name_world_key(interface)),
                     self.dependency
                 );
                 ("unreachable".to_owned(), format!("(@name {})", quoted(&why)))

@@ -90,6 +90,12 @@ fn dependency<'a>(name: &'a str, bytes: Vec<u8>, inherit: &'a Inherit) -> Depend
     Dependency { name, bytes, export: None, inherit }
 }
 
+/// A component with a dependency that may do nothing, which is told so.
+pub(crate) fn sample() -> Vec<u8> {
+    let dependencies = vec![dependency(TELL, reading_a_variable(TELL), &NOTHING)];
+    compose(forwarding(&[(TELL, "tell")]), dependencies).expect("composed")
+}
+
 /// A host with a variable, and with requests that it counts when they are dropped.
 struct Host {
     engine: Engine,
@@ -193,6 +199,96 @@ fn two_dependencies_of_one_package() {
     assert_eq!(of(["our:talk/tell@1.0.0", "our:talk/shout", "our:talk@2.0.0"]), expected);
     // One for the rest of the package.
     assert_eq!(of(["our:talk/tell@1.2.0", "our:talk@1.0.0", "our:talk/tell@2.1.0"]), expected);
+}
+
+#[test]
+fn two_packages_for_one_import_are_one_too_many_even_beside_one_for_the_interface() {
+    let main = [(TELL, "tell"), ("our:talk/shout@1.2.0", "shout")];
+    let word = |name| dependency(name, saying(TELL, "hello"), &NOTHING);
+    let dependencies = vec![word("our:talk/tell"), word("our:talk"), word("our:talk@1.2.0")];
+    let expected = "its dependencies \"our:talk\" and \"our:talk@1.2.0\" are both for its import our:talk/shout@1.2.0; \
+                    remove one of them";
+    assert_eq!(refusal(&main, dependencies), expected);
+}
+
+const HANDLER: &str = "our:talk/handler@1.0.0";
+
+#[test]
+fn a_candidates_component_gives_resources_to_a_releases() {
+    // The main one hands a request of the candidate on; the dependency takes one of the release.
+    let types = |version: &str| {
+        format!(
+            r#"(import "wasi:http/types@{version}" (instance $types
+                (export "request" (type (sub resource)))
+                (export "[constructor]request" (func (result (own 0))))))
+            (alias export $types "request" (type $request))"#
+        )
+    };
+    let main = binary(&format!(
+        r#"(component {}
+            (import "{HANDLER}" (instance $handler
+                (export "request" (type $r (eq $request)))
+                (export "take" (func (param "request" (own $r))))))
+            (core func $new (canon lower (func $types "[constructor]request")))
+            (core func $take (canon lower (func $handler "take")))
+            (core module $code
+                (import "host" "new" (func $new (result i32))) (import "host" "take" (func $take (param i32)))
+                (func (export "run") (call $take (call $new))))
+            (core instance $code (instantiate $code (with "host" (instance
+                (export "new" (func $new)) (export "take" (func $take))))))
+            (func (export "run") (canon lift (core func $code "run"))))"#,
+        types("0.3.0-rc-2026-03-15")
+    ));
+    let taking = binary(&format!(
+        r#"(component {}
+            (core func $drop (canon resource.drop $request))
+            (core module $code
+                (import "host" "drop" (func $drop (param i32)))
+                (func (export "take") (param i32) (call $drop (local.get 0))))
+            (core instance $code (instantiate $code (with "host" (instance (export "drop" (func $drop))))))
+            (func $take (param "request" (own $request)) (canon lift (core func $code "take")))
+            (component $shape
+                (import "request" (type $request (sub resource)))
+                (import "take" (func $take (param "request" (own $request))))
+                (export $exported "request" (type $request))
+                (export "take" (func $take) (func (param "request" (own $exported)))))
+            (instance $out (instantiate $shape (with "request" (type $request)) (with "take" (func $take))))
+            (export "{HANDLER}" (instance $out)))"#,
+        types("0.3.0")
+    ));
+    let composed = compose(main, vec![dependency(HANDLER, taking, &ALL)]).expect("composed");
+    let engine = Engine::default();
+    let mut linker = Linker::new(&engine);
+    let dropped = Arc::new(AtomicUsize::new(0));
+    // Both import one and the same by now, and the engine serves it with the release.
+    let mut types = linker.instance("wasi:http/types@0.3.0").expect("a name");
+    let count = Arc::clone(&dropped);
+    let drop = move |_: wasmtime::StoreContextMut<'_, ()>, _: u32| {
+        count.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    };
+    types.resource("request", ResourceType::host::<u8>(), drop).expect("a resource");
+    let new = |_: wasmtime::StoreContextMut<'_, ()>, (): ()| Ok((Resource::<u8>::new_own(1),));
+    types.func_wrap("[constructor]request", new).expect("a function");
+    let mut store = Store::new(&engine, ());
+    let component = Component::new(&engine, composed).expect("valid");
+    let instance = linker.instantiate(&mut store, &component).expect("instantiated");
+    let run = instance.get_typed_func::<(), ()>(&mut store, "run").expect("exported");
+    run.call(&mut store, ()).expect("called");
+    assert_eq!(dropped.load(Ordering::Relaxed), 1, "by whom it was given to");
+}
+
+#[test]
+fn a_function_by_the_name_of_an_interface_is_an_error() {
+    let dependency = telling(
+        TELL,
+        r#"(import "wasi:cli/environment@0.2.6" (func $f))"#,
+        r#"(core func $f (canon lower (func $f))) (core instance $host (export "f" (func $f)))"#,
+        r#"(import "m" "memory" (memory 1)) (func (export "tell") (result i32) (i32.const 0))"#,
+    );
+    let dependencies = vec![super::tests::dependency("our:talk", dependency, &NOTHING)];
+    let message = refusal(&[(TELL, "tell")], dependencies);
+    assert!(message.contains("wasi:cli/environment@0.2.6 is no interface"), "{message}");
 }
 
 #[test]
@@ -336,6 +432,10 @@ fn what_does_not_fit_is_told() {
         (
             vec![word("our:talk/tell"), word("our:talk/tell@1.0.0")],
             "\"our:talk/tell\" and \"our:talk/tell@1.0.0\" are both for its import our:talk/tell@1.2.0",
+        ),
+        (
+            vec![word("our:talk"), word("our:talk@1.0.0")],
+            "\"our:talk\" and \"our:talk@1.0.0\" are both for its import our:talk/tell@1.2.0; remove one of them",
         ),
         (
             vec![dependency("our:talk", saying("our:talk/tell@2.0.0", "hello"), &NOTHING)],

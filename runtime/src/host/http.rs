@@ -9,6 +9,7 @@ mod connector;
 mod generation1;
 mod imports;
 mod local;
+mod snapshots;
 pub(crate) mod tls;
 
 use std::sync::{Arc, OnceLock, Weak};

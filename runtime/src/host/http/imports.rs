@@ -27,6 +27,7 @@ pub(crate) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
         .func_wrap("handle", |store, (request, options)| Ok((handle(store, request, options)?,)))?;
     types3::add_to_linker::<_, WasiHttp>(linker, HostState::http)?;
     client::add_to_linker::<_, Client>(linker, HostState::http)?;
+    super::snapshots::link(linker)?;
     super::generation1::link(linker)
 }
 
@@ -40,7 +41,7 @@ fn note_event(mut store: StoreContextMut<'_, HostState>) -> wasmtime::Result<()>
 }
 
 /// `handle` of `wasi:http/outgoing-handler`, 0.2.
-fn handle(
+pub(super) fn handle(
     mut store: StoreContextMut<'_, HostState>,
     request: Resource<types2::OutgoingRequest>,
     options: Option<Resource<types2::RequestOptions>>,

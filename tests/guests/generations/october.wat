@@ -1,0 +1,23 @@
+;; Answers every request with 200, the path that was asked for and a header, by the interfaces of October 2023.
+(data (i32.const 256) "x-madeoctober")
+(func (export "wasi:http/incoming-handler@VERSION#handle") (param $request i32) (param $out i32)
+  (local $headers i32) (local $response i32) (local $body i32) (local $stream i32)
+  (call $"wasi:http/types@VERSION#[method]incoming-request.path-with-query" (local.get $request) (i32.const 0))
+  (call $"wasi:http/types@VERSION#drop-incoming-request" (local.get $request))
+  (local.set $headers (call $"wasi:http/types@VERSION#[constructor]fields" (i32.const 0) (i32.const 0)))
+  (call $"wasi:http/types@VERSION#[method]fields.append" (local.get $headers)
+    (i32.const 256) (i32.const 6) (i32.const 262) (i32.const 7))
+  (local.set $response (call $"wasi:http/types@VERSION#[constructor]outgoing-response"
+    (i32.const 200) (local.get $headers)))
+  (call $"wasi:http/types@VERSION#drop-fields" (local.get $headers))
+  (call $"wasi:http/types@VERSION#[method]outgoing-response.write" (local.get $response) (i32.const 16))
+  (local.set $body (i32.load (i32.const 20)))
+  (call $"wasi:http/types@VERSION#[static]response-outparam.set" (local.get $out)
+    (i32.const 0) (local.get $response) (i32.const 0) (i32.const 0))
+  (call $"wasi:http/types@VERSION#[method]outgoing-body.write" (local.get $body) (i32.const 24))
+  (local.set $stream (i32.load (i32.const 28)))
+  (call $"wasi:io/streams@VERSION#[method]output-stream.blocking-write-and-flush"
+    (local.get $stream) (i32.load (i32.const 4)) (i32.load (i32.const 8)) (i32.const 32))
+  (if (i32.load8_u (i32.const 32)) (then unreachable))
+  (call $"wasi:io/streams@VERSION#drop-output-stream" (local.get $stream))
+  (call $"wasi:http/types@VERSION#[static]outgoing-body.finish" (local.get $body) (i32.const 0) (i32.const 0)))
