@@ -5,14 +5,17 @@
 //! line in the registry below.
 
 mod capability;
+mod connections;
 pub(crate) mod egress;
 pub(crate) mod files;
 pub(crate) mod http;
 pub(crate) mod key_value;
+mod measured;
 mod mqtt;
 mod mysql;
 mod pools;
 mod postgres;
+mod recent;
 mod redis;
 pub(crate) mod rows;
 mod snapshots;

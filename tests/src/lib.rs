@@ -75,6 +75,7 @@ pub mod process;
 mod redact;
 pub mod redis;
 pub mod rules;
+mod server;
 pub mod streaming;
 pub mod terminal;
 pub mod timing;

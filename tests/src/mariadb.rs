@@ -10,6 +10,7 @@ use tempfile::TempDir;
 use crate::certificates::Issued;
 use crate::output::{Output, PATIENCE};
 use crate::process::{Process, Signal};
+use crate::server;
 use crate::user::User;
 
 /// A running server, on a loopback port, with a database `app` that everybody may use. Dropping it ends it.
@@ -47,6 +48,8 @@ impl MariaDb {
         let data = format!("--datadir={}", folder.path().join("data").display());
         let mut create = program("mariadb-install-db");
         create.current_dir(folder.path()).args(["--no-defaults", &data, "--skip-test-db"]);
+        // Its temporary tables have names that are taken in the folder of all.
+        create.env("TMPDIR", folder.path());
         create.arg("--auth-root-authentication-method=normal");
         let created = create.output().unwrap_or_else(|error| panic!("{}: {error}", missing()));
         assert!(created.status.success(), "no data folder:\n{}", String::from_utf8_lossy(&created.stderr));
@@ -60,24 +63,9 @@ impl MariaDb {
                 options.push(format!("{option}={}", to.display()));
             }
         }
-        let mut last = String::new();
-        let mut folder = Some(folder);
-        // The port may be taken between choosing and binding it.
-        for _ in 0..5 {
-            let kept = folder.take().expect("it is put back after each try");
-            match Self::try_start(crate::free_port(), options.clone(), kept) {
-                Ok(server) => {
-                    server.query_in("", "CREATE DATABASE app");
-                    return server;
-                }
-                Err((log, kept)) if log.contains("Address already in use") => {
-                    last = log;
-                    folder = Some(kept);
-                }
-                Err((log, _)) => panic!("the server does not start:\n{log}"),
-            }
-        }
-        panic!("the server found no free port:\n{last}");
+        let server = server::on_a_free_port(folder, |port, folder| Self::try_start(port, options.clone(), folder));
+        server.query_in("", "CREATE DATABASE app");
+        server
     }
 
     fn try_start(port: u16, options: Vec<String>, folder: TempDir) -> Result<Self, (String, TempDir)> {
@@ -137,11 +125,8 @@ impl MariaDb {
     fn query_in(&self, database: &str, sql: &str) -> Vec<Vec<String>> {
         let mut client = Command::new("mariadb");
         client.args(["--no-defaults", "-h", "127.0.0.1", "-u", "root", "-N", "-B", "-P", &self.port().to_string()]);
-        client.args(["-e", sql]).args((!database.is_empty()).then_some(database)).stdin(Stdio::null());
-        let done = client.output().unwrap_or_else(|error| panic!("{}: {error}", missing()));
-        assert!(done.status.success(), "{sql}: {}", String::from_utf8_lossy(&done.stderr));
-        let rows = String::from_utf8_lossy(&done.stdout);
-        rows.lines().map(|row| row.split('\t').map(str::to_owned).collect()).collect()
+        client.args(["-e", sql]).args((!database.is_empty()).then_some(database));
+        server::rows(&mut client, sql, missing())
     }
 }
 

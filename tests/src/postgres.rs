@@ -11,6 +11,7 @@ use tempfile::TempDir;
 use crate::certificates::Issued;
 use crate::output::{Output, PATIENCE};
 use crate::process::{Process, Signal};
+use crate::server;
 use crate::user::User;
 
 /// A running server, on a loopback port, that everybody may use. Dropping it ends it.
@@ -61,21 +62,7 @@ impl Postgres {
                 options.push(format!("{name}={}", to.display()));
             }
         }
-        let mut last = String::new();
-        let mut folder = Some(folder);
-        // The port may be taken between choosing and binding it.
-        for _ in 0..5 {
-            let kept = folder.take().expect("it is put back after each try");
-            match Self::try_start(crate::free_port(), options.clone(), kept) {
-                Ok(server) => return server,
-                Err((log, kept)) if log.contains("Address already in use") => {
-                    last = log;
-                    folder = Some(kept);
-                }
-                Err((log, _)) => panic!("the server does not start:\n{log}"),
-            }
-        }
-        panic!("the server found no free port:\n{last}");
+        server::on_a_free_port(folder, |port, folder| Self::try_start(port, options.clone(), folder))
     }
 
     fn try_start(port: u16, options: Vec<String>, folder: TempDir) -> Result<Self, (String, TempDir)> {
@@ -132,11 +119,8 @@ impl Postgres {
     pub fn query(&self, sql: &str) -> Vec<Vec<String>> {
         let mut psql = Command::new("psql");
         psql.args(["-X", "-q", "-A", "-t", "-F", "\t", "-P", "null=null", "-v", "ON_ERROR_STOP=1"]);
-        psql.args(["-d", &self.url(), "-c", sql]).stdin(Stdio::null());
-        let done = psql.output().unwrap_or_else(|error| panic!("{}: {error}", missing()));
-        assert!(done.status.success(), "{sql}: {}", String::from_utf8_lossy(&done.stderr));
-        let rows = String::from_utf8_lossy(&done.stdout);
-        rows.lines().map(|row| row.split('\t').map(str::to_owned).collect()).collect()
+        psql.args(["-d", &self.url(), "-c", sql]);
+        server::rows(&mut psql, sql, missing())
     }
 }
 

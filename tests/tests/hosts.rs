@@ -3,18 +3,24 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+#[path = "hosts/blocked.rs"]
+mod blocked;
 #[path = "hosts/key_value.rs"]
 mod key_value;
 #[path = "hosts/libsql.rs"]
 mod libsql;
 #[path = "hosts/matrix.rs"]
 mod matrix;
+#[path = "hosts/mqtt.rs"]
+mod mqtt;
 #[path = "hosts/mysql.rs"]
 mod mysql;
 #[path = "hosts/postgres.rs"]
 mod postgres;
 #[path = "hosts/redis.rs"]
 mod redis;
+#[path = "hosts/several.rs"]
+mod several;
 #[path = "hosts/sqlite.rs"]
 mod sqlite;
 #[path = "hosts/stage.rs"]

@@ -197,4 +197,4 @@ impl Told {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -10,10 +10,10 @@ mod generation3;
 use std::sync::Arc;
 
 use rumqttc::mqttbytes::{QoS, valid_topic};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use url::Url;
-use wasmtime::component::{HasData, Linker, Resource, ResourceTable, ResourceTableError};
+use wasmtime::component::{HasData, Linker, Resource};
 
+use crate::host::connections::{self, LONGEST_ADDRESS, MOST_OPEN, OpenPlace, TooMany};
 use crate::host::egress::{Egress, Gate};
 use crate::host::http::tls::Tls;
 use crate::host::{Capability, ComponentContext};
@@ -40,11 +40,12 @@ mod bindings {
     });
 }
 
-/// Connections that one instance may have open.
-const MOST_OPEN: usize = 1024;
-
 /// The port of a broker that names none, with TLS; without, [`spin_app_model::hosts::usual_port`] knows it.
 const TLS_PORT: u16 = 8883;
+
+/// The longest text of the protocol, in bytes. The encoder would write a part of the length of a longer one, and what is left
+/// of the text would be read as something else.
+const LONGEST_TEXT: usize = 65_535;
 
 /// Why something failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -71,9 +72,21 @@ pub(crate) struct ComponentMqtt {
     network: Arc<Network>,
 }
 
+impl From<TooMany> for Error {
+    fn from(_: TooMany) -> Self {
+        Self::TooManyConnections
+    }
+}
+
 impl ComponentMqtt {
     /// The broker at `address`, if the component may reach it.
     fn client(&self, address: &str, username: String, password: String, keep_alive: u64) -> Result<Client, Error> {
+        if address.len() > LONGEST_ADDRESS {
+            return Err(Error::InvalidAddress);
+        }
+        if [&username, &password].iter().any(|text| text.len() > LONGEST_TEXT) {
+            return Err(Error::Other(format!("user name and password have at most {LONGEST_TEXT} bytes")));
+        }
         let text = if address.contains("://") { address.to_owned() } else { format!("mqtt://{address}") };
         let mut url = Url::parse(&text).map_err(|_| Error::InvalidAddress)?;
         if !matches!(url.scheme(), "mqtt" | "mqtts") || url.host_str().is_none_or(str::is_empty) {
@@ -108,13 +121,16 @@ struct Opened {
     client: Client,
     /// Taken out while something is published: of one that was given up in the middle nothing is known any more.
     session: tokio::sync::Mutex<Option<Session>>,
-    _place: OwnedSemaphorePermit,
+    _place: OpenPlace,
 }
 
 impl OpenConnection {
     /// Publishes a message, and waits for what `qos` promises.
     async fn publish(&self, topic: &str, payload: Vec<u8>, qos: QoS) -> Result<(), Error> {
-        if topic.is_empty() || !valid_topic(topic) {
+        if topic.len() > LONGEST_TEXT {
+            return Err(Error::Other(format!("a topic has at most {LONGEST_TEXT} bytes")));
+        }
+        if topic.is_empty() || topic.contains('\0') || !valid_topic(topic) {
             return Err(Error::Other(format!("{topic:?} is no topic to publish to")));
         }
         let mut kept = self.0.session.lock().await;
@@ -130,11 +146,7 @@ impl OpenConnection {
 }
 
 /// What the interfaces work on.
-pub(crate) struct View<'a> {
-    component: &'a Arc<ComponentMqtt>,
-    places: &'a mut Option<Arc<Semaphore>>,
-    table: &'a mut ResourceTable,
-}
+type View<'a> = connections::View<'a, ComponentMqtt>;
 
 impl View<'_> {
     fn open(
@@ -144,22 +156,39 @@ impl View<'_> {
         password: String,
         keep_alive: u64,
     ) -> Result<Resource<OpenConnection>, Error> {
-        let places = self.places.get_or_insert_with(|| Arc::new(Semaphore::new(MOST_OPEN)));
-        let place = Arc::clone(places).try_acquire_owned().map_err(|_| Error::TooManyConnections)?;
-        let client = self.component.client(address, username, password, keep_alive)?;
+        let (component, place) = self.reserve()?;
+        let client = component.client(address, username, password, keep_alive)?;
         let opened = Opened { client, session: tokio::sync::Mutex::default(), _place: place };
-        self.table.push(OpenConnection(Arc::new(opened))).map_err(|_| Error::TooManyConnections)
-    }
-
-    fn connection(&self, connection: &Resource<OpenConnection>) -> Result<OpenConnection, ResourceTableError> {
-        self.table.get(connection).cloned()
-    }
-
-    fn close(&mut self, connection: Resource<OpenConnection>) -> wasmtime::Result<()> {
-        self.table.delete(connection)?;
-        Ok(())
+        Ok(self.keep(OpenConnection(Arc::new(opened)))?)
     }
 }
+
+/// What both generations have under the same names.
+macro_rules! same_cases {
+    ($($generation:tt)*) => {
+        impl From<super::Error> for $($generation)*::Error {
+            fn from(error: super::Error) -> Self {
+                match error {
+                    super::Error::InvalidAddress => Self::InvalidAddress,
+                    super::Error::TooManyConnections => Self::TooManyConnections,
+                    super::Error::ConnectionFailed(reason) => Self::ConnectionFailed(reason),
+                    super::Error::Other(reason) => Self::Other(reason),
+                }
+            }
+        }
+
+        impl From<$($generation)*::Qos> for rumqttc::mqttbytes::QoS {
+            fn from(qos: $($generation)*::Qos) -> Self {
+                match qos {
+                    $($generation)*::Qos::AtMostOnce => Self::AtMostOnce,
+                    $($generation)*::Qos::AtLeastOnce => Self::AtLeastOnce,
+                    $($generation)*::Qos::ExactlyOnce => Self::ExactlyOnce,
+                }
+            }
+        }
+    };
+}
+use same_cases;
 
 struct Host;
 
@@ -168,7 +197,7 @@ impl HasData for Host {
 }
 
 fn view(state: &mut HostState) -> View<'_> {
-    View { component: &state.component.mqtt, places: &mut state.instance.mqtt, table: &mut state.table }
+    View { component: &state.component.mqtt, opened: &mut state.instance.mqtt, table: &mut state.table }
 }
 
 /// The capability.
@@ -178,8 +207,7 @@ impl Capability for Mqtt {
     type Options = ();
     type App = Network;
     type Component = Arc<ComponentMqtt>;
-    /// Places for connections, made when the first one is opened.
-    type Instance = Option<Arc<Semaphore>>;
+    type Instance = connections::Opened;
 
     fn app((): &(), egress: &Arc<Egress>) -> Network {
         Network { egress: Arc::clone(egress), tls: Tls::new(&[]) }
@@ -192,5 +220,36 @@ impl Capability for Mqtt {
     fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
         bindings::fermyon::spin::mqtt::add_to_linker::<_, Host>(linker, view)?;
         bindings::spin::mqtt::mqtt::add_to_linker::<_, Host>(linker, view)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::egress::tests::{Rebinding, gate};
+
+    fn component(egress: &Arc<Egress>) -> ComponentMqtt {
+        let network = Arc::new(Network { egress: Arc::clone(egress), tls: Tls::new(&[]) });
+        ComponentMqtt { gate: Arc::new(gate(r#"["*://*:*"]"#)), network }
+    }
+
+    #[tokio::test]
+    async fn a_connection_goes_to_the_address_that_was_looked_at() {
+        let rebinding = Rebinding::new().await;
+        let address = format!("mqtt://{}", rebinding.host());
+        let client =
+            component(&rebinding.egress).client(&address, String::new(), String::new(), 0).expect("let through");
+        rebinding.check(async || client.connect().await.map(drop).map_err(|error| error.to_string())).await;
+    }
+
+    #[tokio::test]
+    async fn what_does_not_fit_into_the_protocol_is_refused() {
+        let component = component(&Rebinding::new().await.egress);
+        let long = "x".repeat(LONGEST_TEXT + 1);
+        for (user, password) in [(&long[..], ""), ("", &long[..])] {
+            let refused = component.client("mqtt://broker.test", user.to_owned(), password.to_owned(), 0).err();
+            assert!(matches!(refused, Some(Error::Other(_))), "{refused:?}");
+        }
+        assert!(component.client("mqtt://broker.test", long[1..].to_owned(), String::new(), 0).is_ok());
     }
 }

@@ -1,8 +1,9 @@
 //! MySQL and MariaDB databases, in the interfaces that SDKs have used for them.
 //!
 //! A component names the address of a server; the manifest says which it may reach. Each `open` borrows a connection until
-//! the guest lets it go or ends: it behaves as a new one, and is one if none was left by somebody who named the same
-//! address. Statements, values and errors are those of `spin:mysql@3.0.0`; the older generations are a short file over them.
+//! the guest lets it go or ends: it behaves as a new one, and is one if none was left by an instance of the same component
+//! that named the same address. Statements, values and errors are those of `spin:mysql@3.0.0`; the older generations are a
+//! short file over them.
 
 mod convert;
 mod older;
@@ -14,7 +15,7 @@ mod versioned;
 use std::sync::Arc;
 
 use tokio::sync::Mutex;
-use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
+use wasmtime::component::{HasData, Linker, Resource};
 
 use self::bindings::fermyon::spin::mysql as v1;
 use self::bindings::fermyon::spin2_0_0::mysql as v2;
@@ -23,8 +24,9 @@ use self::bindings::spin::mysql::mysql as v3;
 use self::server::Server;
 use self::session::Borrowed;
 use self::v3::Error;
+use crate::host::connections::{self, OpenPlace, Opened, TooMany};
 use crate::host::egress::{Egress, Gate};
-use crate::host::pools::{self, Pools};
+use crate::host::pools::Pools;
 use crate::host::{Capability, ComponentContext};
 use crate::instance::HostState;
 
@@ -49,16 +51,11 @@ mod bindings {
     });
 }
 
-/// The connections of all components.
-pub(crate) struct Databases {
+/// The databases that one component may reach, and its connections to them.
+pub(crate) struct ComponentDatabases {
     /// By address. What a connection offers of its own will be part of the key.
     pools: Pools<String, Server>,
     egress: Arc<Egress>,
-}
-
-/// The databases that one component may reach.
-pub(crate) struct ComponentDatabases {
-    databases: Arc<Databases>,
     gate: Arc<Gate>,
 }
 
@@ -67,37 +64,39 @@ pub(crate) struct ComponentDatabases {
 #[expect(unreachable_pub, reason = "generated modules export it")]
 pub struct Connection(Arc<Mutex<Borrowed>>);
 
-/// Borrows a connection, or makes one.
-async fn open(databases: Arc<Databases>, gate: Arc<Gate>, address: String) -> Result<Connection, Error> {
-    let server = Server::new(&address, &gate, &databases.egress);
-    let server = server.map_err(|error| Error::ConnectionFailed(error.to_string()))?;
-    let pool = databases.pools.get(address, || server);
-    let session = pool.get().await.map_err(|error| Error::ConnectionFailed(pools::explain(&error)))?;
-    // Where the number of connections is bounded, an idle one would keep others from getting theirs.
-    let kept = !databases.egress.is_bounded();
-    Ok(Connection(Arc::new(Mutex::new(Borrowed::new(session, kept)))))
+impl ComponentDatabases {
+    /// Borrows a connection, or makes one.
+    async fn open(&self, address: String, place: OpenPlace) -> Result<Connection, Error> {
+        let server = Server::new(&address, &self.gate, &self.egress);
+        let server = server.map_err(|error| Error::ConnectionFailed(error.to_string()))?;
+        let borrowed = self.pools.borrow(address, || server, place.others()).await;
+        let session = borrowed.map_err(Error::ConnectionFailed)?;
+        // Where the number of connections is bounded, an idle one would keep others from getting theirs.
+        Ok(Connection(Arc::new(Mutex::new(Borrowed::new(session, !self.egress.is_bounded(), place)))))
+    }
+}
+
+impl From<TooMany> for Error {
+    fn from(error: TooMany) -> Self {
+        Self::ConnectionFailed(error.to_string())
+    }
 }
 
 /// What the interfaces work on.
-pub(crate) struct View<'a> {
-    component: &'a ComponentDatabases,
-    table: &'a mut ResourceTable,
-}
+type View<'a> = connections::View<'a, ComponentDatabases>;
 
 impl View<'_> {
     /// Opens a connection; nothing is kept of it here, so that others can do something meanwhile.
-    fn opening(&self, address: String) -> impl Future<Output = Result<Connection, Error>> + use<> {
-        open(Arc::clone(&self.component.databases), Arc::clone(&self.component.gate), address)
-    }
-
-    fn keep(&mut self, connection: Connection) -> Result<Resource<Connection>, Error> {
-        let too_many = |_| Error::ConnectionFailed("too many connections".to_owned());
-        self.table.push(connection).map_err(too_many)
+    fn opening(&mut self, address: String) -> impl Future<Output = Result<Connection, Error>> + use<> {
+        let reserved = self.reserve();
+        async move {
+            let (component, place) = reserved?;
+            component.open(address, place).await
+        }
     }
 
     fn connection(&self, connection: &Resource<Connection>) -> Result<Connection, Error> {
-        let unknown = |_| Error::ConnectionFailed("no connection found".to_owned());
-        self.table.get(connection).cloned().map_err(unknown)
+        self.find(connection).map_err(|_| Error::ConnectionFailed("no connection found".to_owned()))
     }
 }
 
@@ -108,7 +107,7 @@ impl HasData for Host {
 }
 
 fn view(state: &mut HostState) -> View<'_> {
-    View { component: &state.component.mysql, table: &mut state.table }
+    View { component: &state.component.mysql, opened: &mut state.instance.mysql, table: &mut state.table }
 }
 
 /// The capability.
@@ -116,21 +115,41 @@ pub(crate) struct MySql;
 
 impl Capability for MySql {
     type Options = ();
-    type App = Databases;
-    type Component = ComponentDatabases;
-    type Instance = ();
+    type App = Arc<Egress>;
+    type Component = Arc<ComponentDatabases>;
+    type Instance = Opened;
 
-    fn app((): &(), egress: &Arc<Egress>) -> Databases {
-        Databases { pools: Pools::new(), egress: Arc::clone(egress) }
+    fn app((): &(), egress: &Arc<Egress>) -> Arc<Egress> {
+        Arc::clone(egress)
     }
 
-    fn component(app: &Arc<Databases>, of: &ComponentContext<'_>) -> ComponentDatabases {
-        ComponentDatabases { databases: Arc::clone(app), gate: Arc::clone(of.gate) }
+    fn component(egress: &Arc<Arc<Egress>>, of: &ComponentContext<'_>) -> Arc<ComponentDatabases> {
+        let (egress, gate) = (Arc::clone(egress.as_ref()), Arc::clone(of.gate));
+        Arc::new(ComponentDatabases { pools: Pools::new(), egress, gate })
     }
 
     fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
         v1::add_to_linker::<_, Host>(linker, view)?;
         v2::add_to_linker::<_, Host>(linker, view)?;
         v3::add_to_linker::<_, Host>(linker, view)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::egress::tests::{Rebinding, gate};
+
+    #[tokio::test]
+    async fn a_connection_goes_to_the_address_that_was_looked_at() {
+        let rebinding = Rebinding::new().await;
+        let (egress, gate) = (Arc::clone(&rebinding.egress), Arc::new(gate(r#"["*://*:*"]"#)));
+        let component = ComponentDatabases { pools: Pools::new(), egress, gate };
+        let address = format!("mysql://user@{}/db", rebinding.host());
+        let open = async || {
+            let place = Opened::default().take().expect("a place");
+            component.open(address.clone(), place).await.map(drop).map_err(|error| format!("{error:?}"))
+        };
+        rebinding.check(open).await;
     }
 }

@@ -1,8 +1,9 @@
 //! PostgreSQL databases, in the interfaces that SDKs have used for them.
 //!
 //! A component names the address of a server; the manifest says which it may reach. Each `open` borrows a connection until
-//! the guest lets it go or ends: it behaves as a new one, and is one if none was left by somebody who named the same
-//! address. Statements, values and errors are those of `spin:postgres@4`; the older generations are short files over them.
+//! the guest lets it go or ends: it behaves as a new one, and is one if none was left by an instance of the same component
+//! that named the same address. Statements, values and errors are those of `spin:postgres@4`; the older generations are
+//! short files over them.
 
 #![allow(clippy::result_large_err, reason = "the interface's own error, of which a statement has one")]
 
@@ -18,20 +19,22 @@ mod statement;
 mod tls;
 mod versioned3;
 mod versioned4;
+mod wire;
 
 use std::sync::Arc;
 
-use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
+use wasmtime::component::{HasData, Linker, Resource};
 
 use self::bindings::fermyon::spin::postgres as v1;
 use self::bindings::fermyon::spin2_0_0::postgres as v2;
 use self::bindings::fermyon::spin2_0_0::rdbms_types as v2_types;
 use self::bindings::spin::postgres3_0_0::postgres as v3;
 use self::bindings::spin::postgres4_2_0::postgres as v4;
-use self::server::Server;
+use self::server::{AddressError, Server};
 use self::session::Borrowed;
 use self::tls::Identity;
 use self::v4::Error;
+use crate::host::connections::{self, LONGEST_ADDRESS, OpenPlace, Opened, TooMany};
 use crate::host::egress::{Egress, Gate};
 use crate::host::pools::Pools;
 use crate::host::{Capability, ComponentContext};
@@ -61,12 +64,6 @@ mod bindings {
     });
 }
 
-/// The connections of all components.
-pub(crate) struct Databases {
-    pools: Pools<Key, Server>,
-    egress: Arc<Egress>,
-}
-
 /// What connections have in common that may be given to the same borrowers.
 #[derive(PartialEq, Eq)]
 struct Key {
@@ -74,16 +71,18 @@ struct Key {
     identity: Identity,
 }
 
-/// The databases that one component may reach.
+/// The databases that one component may reach, and its connections to them.
 pub(crate) struct ComponentDatabases {
-    databases: Arc<Databases>,
+    pools: Pools<Key, Server>,
+    egress: Arc<Egress>,
     gate: Arc<Gate>,
 }
 
 /// How a connection is to be made.
 #[expect(unreachable_pub, reason = "generated modules export it")]
 pub struct Builder {
-    address: String,
+    /// Why not, if the address is none to be kept.
+    address: Result<String, AddressError>,
     identity: Identity,
 }
 
@@ -94,47 +93,61 @@ pub struct Connection(Arc<Borrowed>);
 
 impl ComponentDatabases {
     /// Borrows a connection, or makes one.
-    async fn open(
-        databases: Arc<Databases>,
-        gate: Arc<Gate>,
-        address: String,
-        identity: Identity,
-    ) -> Result<Connection, Error> {
-        let server = Server::new(&address, identity.clone(), &gate, &databases.egress);
+    async fn open(&self, address: String, identity: Identity, place: OpenPlace) -> Result<Connection, Error> {
+        let server = Server::new(&address, identity.clone(), &self.gate, &self.egress);
         let server = server.map_err(|error| Error::ConnectionFailed(error.to_string()))?;
-        let pool = databases.pools.get(Key { address, identity }, || server);
-        let session = pool.get().await.map_err(|error| error::connection(&error))?;
+        let borrowed = self.pools.borrow(Key { address, identity }, || server, place.others()).await;
+        let session = borrowed.map_err(Error::ConnectionFailed)?;
         // Where the number of connections is bounded, an idle one would keep others from getting theirs.
-        Ok(Connection(Arc::new(Borrowed::new(session, !databases.egress.is_bounded()))))
+        Ok(Connection(Arc::new(Borrowed::new(session, !self.egress.is_bounded(), place))))
+    }
+}
+
+impl Builder {
+    fn new(address: String) -> Self {
+        let address = if address.len() > LONGEST_ADDRESS { Err(AddressError::TooLong) } else { Ok(address) };
+        Self { address, identity: Identity::default() }
+    }
+
+    /// What a connection is opened with.
+    fn parts(&self) -> Result<(String, Identity), Error> {
+        match &self.address {
+            Ok(address) => Ok((address.clone(), self.identity.clone())),
+            Err(error) => Err(Error::ConnectionFailed(error.to_string())),
+        }
+    }
+}
+
+impl From<TooMany> for Error {
+    fn from(error: TooMany) -> Self {
+        Self::ConnectionFailed(error.to_string())
     }
 }
 
 /// What the interfaces work on.
-pub(crate) struct View<'a> {
-    component: &'a ComponentDatabases,
-    table: &'a mut ResourceTable,
-}
+type View<'a> = connections::View<'a, ComponentDatabases>;
 
 impl View<'_> {
     /// Opens a connection; nothing is kept of it here, so that others can do something meanwhile.
-    fn opening(&self, address: String, identity: Identity) -> impl Future<Output = Result<Connection, Error>> + use<> {
-        let component = self.component;
-        ComponentDatabases::open(Arc::clone(&component.databases), Arc::clone(&component.gate), address, identity)
+    fn opening(
+        &mut self,
+        address: String,
+        identity: Identity,
+    ) -> impl Future<Output = Result<Connection, Error>> + use<> {
+        let reserved = self.reserve();
+        async move {
+            let (component, place) = reserved?;
+            component.open(address, identity, place).await
+        }
     }
 
     async fn open(&mut self, address: String, identity: Identity) -> Result<Resource<Connection>, Error> {
         let connection = self.opening(address, identity).await?;
-        self.keep(connection)
-    }
-
-    fn keep(&mut self, connection: Connection) -> Result<Resource<Connection>, Error> {
-        let too_many = |_| Error::ConnectionFailed("too many connections".to_owned());
-        self.table.push(connection).map_err(too_many)
+        Ok(self.keep(connection)?)
     }
 
     fn connection(&self, connection: &Resource<Connection>) -> Result<Connection, Error> {
-        let unknown = |_| Error::ConnectionFailed("no connection found".to_owned());
-        self.table.get(connection).cloned().map_err(unknown)
+        self.find(connection).map_err(|_| Error::ConnectionFailed("no connection found".to_owned()))
     }
 }
 
@@ -145,7 +158,7 @@ impl HasData for Host {
 }
 
 fn view(state: &mut HostState) -> View<'_> {
-    View { component: &state.component.postgres, table: &mut state.table }
+    View { component: &state.component.postgres, opened: &mut state.instance.postgres, table: &mut state.table }
 }
 
 /// The capability.
@@ -153,16 +166,17 @@ pub(crate) struct Postgres;
 
 impl Capability for Postgres {
     type Options = ();
-    type App = Databases;
-    type Component = ComponentDatabases;
-    type Instance = ();
+    type App = Arc<Egress>;
+    type Component = Arc<ComponentDatabases>;
+    type Instance = Opened;
 
-    fn app((): &(), egress: &Arc<Egress>) -> Databases {
-        Databases { pools: Pools::new(), egress: Arc::clone(egress) }
+    fn app((): &(), egress: &Arc<Egress>) -> Arc<Egress> {
+        Arc::clone(egress)
     }
 
-    fn component(app: &Arc<Databases>, of: &ComponentContext<'_>) -> ComponentDatabases {
-        ComponentDatabases { databases: Arc::clone(app), gate: Arc::clone(of.gate) }
+    fn component(egress: &Arc<Arc<Egress>>, of: &ComponentContext<'_>) -> Arc<ComponentDatabases> {
+        let (egress, gate) = (Arc::clone(egress.as_ref()), Arc::clone(of.gate));
+        Arc::new(ComponentDatabases { pools: Pools::new(), egress, gate })
     }
 
     fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
@@ -170,5 +184,25 @@ impl Capability for Postgres {
         v2::add_to_linker::<_, Host>(linker, view)?;
         v3::add_to_linker::<_, Host>(linker, view)?;
         v4::add_to_linker::<_, Host>(linker, view)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::egress::tests::{Rebinding, gate};
+
+    #[tokio::test]
+    async fn a_connection_goes_to_the_address_that_was_looked_at() {
+        let rebinding = Rebinding::new().await;
+        let (egress, gate) = (Arc::clone(&rebinding.egress), Arc::new(gate(r#"["*://*:*"]"#)));
+        let component = ComponentDatabases { pools: Pools::new(), egress, gate };
+        let address = format!("postgres://user@{}/db", rebinding.host());
+        let open = async || {
+            let place = Opened::default().take().expect("a place");
+            let opened = component.open(address.clone(), Identity::default(), place).await;
+            opened.map(drop).map_err(|error| format!("{error:?}"))
+        };
+        rebinding.check(open).await;
     }
 }

@@ -1,27 +1,29 @@
 //! Redis servers that components name, in the three interfaces that SDKs have used for them.
 //!
-//! An address passes the component's gate before anything else. Connections are the process's: whatever goes to the same
-//! address, with the same user, password and database in it, shares one ([`connection::Pool`]). A component that changes
-//! the state of its connection gets one of its own from then on ([`command::wants_own`]).
+//! An address passes the component's gate before anything else. All instances of a component that go to the same address,
+//! with the same user, password and database in it, share a connection ([`connection::Pool`]). Who sends a command that is
+//! not known to leave it as it is gets one of its own from then on ([`command::may_share`]).
 
 mod command;
 mod connection;
 mod generation1;
 mod generation2;
 mod generation3;
+mod replies;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ::redis::{Cmd, FromRedisValue, Value, cmd};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use wasmtime::component::{HasData, Linker, Resource, ResourceTable, ResourceTableError};
+use ::redis::{Cmd, FromRedisValue, RedisError, Value, cmd};
+use wasmtime::component::{HasData, Linker};
 
+use crate::host::connections::{self, LONGEST_ADDRESS, MOST_OPEN, OpenPlace, TooMany};
 use crate::host::egress::{Egress, Gate};
 use crate::host::rows::Budget;
 use crate::host::{Capability, ComponentContext};
 use crate::instance::HostState;
 use command::Answer;
-use connection::{Address, Pool, Slot};
+use connection::{Address, Maker, Pool, Slot};
 
 #[allow(missing_docs, reason = "generated; the WIT files carry the documentation")]
 mod bindings {
@@ -44,9 +46,6 @@ mod bindings {
     });
 }
 
-/// Connections that one instance may have open.
-const MOST_OPEN: usize = 1024;
-
 /// The port of a server that names none.
 const PORT: u16 = 6379;
 
@@ -60,6 +59,9 @@ enum Error {
     /// The value that is there is of another type.
     #[error("the value is of another type")]
     Type,
+    /// What the server says, and the code in front of it: the text may hold what the guest has sent.
+    #[error("{text}")]
+    Server { code: String, text: String },
     #[error("{0}")]
     Other(String),
 }
@@ -70,8 +72,26 @@ impl Error {
     }
 }
 
+impl From<RedisError> for Error {
+    fn from(error: RedisError) -> Self {
+        match error.code() {
+            Some(code) => Self::Server { code: code.to_owned(), text: error.to_string() },
+            None => Self::other(&error),
+        }
+    }
+}
+
+impl From<TooMany> for Error {
+    fn from(_: TooMany) -> Self {
+        Self::TooManyConnections
+    }
+}
+
 /// The address that `text` names, if the component may reach it.
 fn address(gate: &Gate, text: &str) -> Result<Address, Error> {
+    if text.len() > LONGEST_ADDRESS {
+        return Err(Error::InvalidAddress);
+    }
     let url = if text.contains("://") { text.to_owned() } else { format!("redis://{text}") };
     let mut url = ::redis::parse_redis_url(&url).ok_or(Error::InvalidAddress)?;
     if !matches!(url.scheme(), "redis" | "rediss") {
@@ -87,7 +107,7 @@ fn address(gate: &Gate, text: &str) -> Result<Address, Error> {
     Address::new(url.as_str(), destination).ok_or(Error::InvalidAddress)
 }
 
-/// A connection that a component has opened: at first the one that everybody shares.
+/// A connection that a component has opened: at first the one that its instances share.
 #[derive(Clone)]
 #[expect(unreachable_pub, reason = "generated modules export it")]
 pub struct OpenConnection(Arc<Opened>);
@@ -95,7 +115,7 @@ pub struct OpenConnection(Arc<Opened>);
 struct Opened {
     slot: Mutex<Arc<Slot>>,
     /// What counts among the connections of the instance, in generations that have handles for them.
-    _place: Option<OwnedSemaphorePermit>,
+    _place: Option<OpenPlace>,
 }
 
 impl OpenConnection {
@@ -149,11 +169,11 @@ impl OpenConnection {
 
     /// Any command, whose arguments are in `command` already.
     async fn execute(&self, name: &str, command: &Cmd) -> Result<Vec<Answer>, Error> {
-        let slot = if command::wants_own(name) { self.own() } else { self.slot() };
+        let slot = if command::may_share(name) { self.slot() } else { self.own() };
         command::flattened(slot.send::<Value>(command).await?)
     }
 
-    /// From now on no other component's commands come between those of this one.
+    /// From now on no other instance's commands come between those of this one.
     fn own(&self) -> Arc<Slot> {
         let mut slot = self.0.slot.lock().unwrap_or_else(PoisonError::into_inner);
         if slot.is_shared() {
@@ -166,51 +186,89 @@ impl OpenConnection {
 /// What one component may reach, and through what.
 pub(crate) struct ComponentRedis {
     gate: Arc<Gate>,
-    pool: Arc<Pool>,
+    pool: Pool,
+    /// Whether the operator has been told of what guests aren't told.
+    told: AtomicBool,
 }
 
 impl ComponentRedis {
-    fn connection(&self, address: &str, place: Option<OwnedSemaphorePermit>) -> Result<OpenConnection, Error> {
+    fn connection(&self, address: &str, place: Option<OpenPlace>) -> Result<OpenConnection, Error> {
         let slot = self.pool.slot(self::address(&self.gate, address)?);
         Ok(OpenConnection(Arc::new(Opened { slot: Mutex::new(slot), _place: place })))
     }
 
     /// A connection that is there.
-    async fn connect(&self, address: &str, place: OwnedSemaphorePermit) -> Result<OpenConnection, Error> {
+    async fn connect(&self, address: &str, place: OpenPlace) -> Result<OpenConnection, Error> {
         let connection = self.connection(address, Some(place))?;
         connection.slot().ready().await?;
         Ok(connection)
     }
+
+    /// Tells the operator why something failed, once, where the guest isn't told.
+    fn tell(&self, error: &Error) {
+        if self.told.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let component = self.gate.component();
+        match error {
+            Error::Server { code, .. } => tracing::warn!(%component, "redis: the server refuses a command: {code}"),
+            error => tracing::warn!(%component, "redis: {error}"),
+        }
+    }
 }
 
 /// What the interfaces work on.
-pub(crate) struct View<'a> {
-    component: &'a Arc<ComponentRedis>,
-    places: &'a mut Option<Arc<Semaphore>>,
-    table: &'a mut ResourceTable,
+type View<'a> = connections::View<'a, ComponentRedis>;
+
+/// What all generations have under the same names.
+macro_rules! same_values {
+    ($($generation:tt)*) => {
+        fn command(name: &str, arguments: &[$($generation)*::RedisParameter]) -> ::redis::Cmd {
+            let mut command = ::redis::cmd(name);
+            for argument in arguments {
+                match argument {
+                    $($generation)*::RedisParameter::Int64(number) => command.arg(number),
+                    $($generation)*::RedisParameter::Binary(bytes) => command.arg(bytes),
+                };
+            }
+            command
+        }
+
+        impl From<super::Answer> for $($generation)*::RedisResult {
+            fn from(answer: super::Answer) -> Self {
+                match answer {
+                    super::Answer::Nil => Self::Nil,
+                    super::Answer::Status(text) => Self::Status(text),
+                    super::Answer::Int(number) => Self::Int64(number),
+                    super::Answer::Binary(bytes) => Self::Binary(bytes),
+                }
+            }
+        }
+
+        /// Answers as this generation has them.
+        fn given(answers: Vec<super::Answer>) -> Vec<$($generation)*::RedisResult> {
+            answers.into_iter().map(Into::into).collect()
+        }
+    };
 }
+use same_values;
 
-impl View<'_> {
-    /// What a connection is opened with: the component, and one of the places for connections of this instance.
-    fn reserve(&mut self) -> Result<(Arc<ComponentRedis>, OwnedSemaphorePermit), Error> {
-        let places = self.places.get_or_insert_with(|| Arc::new(Semaphore::new(MOST_OPEN)));
-        let place = Arc::clone(places).try_acquire_owned().map_err(|_| Error::TooManyConnections)?;
-        Ok((Arc::clone(self.component), place))
-    }
-
-    fn keep(&mut self, connection: OpenConnection) -> Result<Resource<OpenConnection>, Error> {
-        self.table.push(connection).map_err(|_| Error::TooManyConnections)
-    }
-
-    fn connection(&self, connection: &Resource<OpenConnection>) -> Result<OpenConnection, ResourceTableError> {
-        self.table.get(connection).cloned()
-    }
-
-    fn close(&mut self, connection: Resource<OpenConnection>) -> wasmtime::Result<()> {
-        self.table.delete(connection)?;
-        Ok(())
-    }
+/// What the generations have under the same names whose connections are resources.
+macro_rules! same_errors {
+    ($error:path) => {
+        impl From<super::Error> for $error {
+            fn from(error: super::Error) -> Self {
+                match error {
+                    super::Error::InvalidAddress => Self::InvalidAddress,
+                    super::Error::TooManyConnections => Self::TooManyConnections,
+                    super::Error::Type => Self::TypeError,
+                    super::Error::Server { text, .. } | super::Error::Other(text) => Self::Other(text),
+                }
+            }
+        }
+    };
 }
+use same_errors;
 
 struct Host;
 
@@ -219,7 +277,7 @@ impl HasData for Host {
 }
 
 fn view(state: &mut HostState) -> View<'_> {
-    View { component: &state.component.redis, places: &mut state.instance.redis, table: &mut state.table }
+    View { component: &state.component.redis, opened: &mut state.instance.redis, table: &mut state.table }
 }
 
 /// The capability.
@@ -227,17 +285,17 @@ pub(crate) struct Redis;
 
 impl Capability for Redis {
     type Options = ();
-    type App = Pool;
+    type App = Maker;
     type Component = Arc<ComponentRedis>;
-    /// Places for connections, made when the first one is opened.
-    type Instance = Option<Arc<Semaphore>>;
+    type Instance = connections::Opened;
 
-    fn app((): &(), egress: &Arc<Egress>) -> Pool {
-        Pool::new(Arc::clone(egress))
+    fn app((): &(), egress: &Arc<Egress>) -> Maker {
+        Maker::new(Arc::clone(egress))
     }
 
-    fn component(app: &Arc<Pool>, of: &ComponentContext<'_>) -> Arc<ComponentRedis> {
-        Arc::new(ComponentRedis { gate: Arc::clone(of.gate), pool: Arc::clone(app) })
+    fn component(app: &Arc<Maker>, of: &ComponentContext<'_>) -> Arc<ComponentRedis> {
+        let pool = Pool::new(Arc::clone(app));
+        Arc::new(ComponentRedis { gate: Arc::clone(of.gate), pool, told: AtomicBool::new(false) })
     }
 
     fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
@@ -245,5 +303,24 @@ impl Capability for Redis {
         bindings::fermyon::spin::redis::add_to_linker::<_, Host>(linker, view)?;
         bindings::fermyon::spin2_0_0::redis::add_to_linker::<_, Host>(linker, view)?;
         bindings::spin::redis::redis::add_to_linker::<_, Host>(linker, view)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::egress::tests::{Rebinding, gate};
+
+    #[tokio::test]
+    async fn a_connection_goes_to_the_address_that_was_looked_at() {
+        let rebinding = Rebinding::new().await;
+        let pool = Pool::new(Arc::new(Maker::new(Arc::clone(&rebinding.egress))));
+        let component = ComponentRedis { gate: Arc::new(gate(r#"["*://*:*"]"#)), pool, told: AtomicBool::new(false) };
+        let address = format!("redis://{}", rebinding.host());
+        let open = async || {
+            let place = connections::Opened::default().take().expect("a place");
+            component.connect(&address, place).await.map(drop).map_err(|error| error.to_string())
+        };
+        rebinding.check(open).await;
     }
 }

@@ -6,7 +6,9 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
-use wasmtime::component::{Destination, Lift, Lower, StreamProducer, StreamResult, VecBuffer};
+use wasmtime::component::{
+    Destination, FutureReader, Lift, Lower, StreamProducer, StreamReader, StreamResult, VecBuffer,
+};
 use wasmtime::{AsContextMut, StoreContextMut};
 
 /// Bytes of one result that is held whole; of a stream, bytes of one row.
@@ -61,6 +63,11 @@ impl Budget {
     pub(crate) fn take(&mut self, bytes: usize) -> Result<(), TooLarge> {
         self.left = self.left.checked_sub(bytes).ok_or(TooLarge)?;
         Ok(())
+    }
+
+    /// Bytes that have been counted.
+    pub(crate) fn used(&self) -> usize {
+        MOST_BUFFERED - self.left
     }
 }
 
@@ -161,21 +168,34 @@ pub(crate) struct Rows<T, E> {
     pub(crate) ended: oneshot::Receiver<Result<(), E>>,
 }
 
-/// The items of a stream as a guest gets them. What makes them stops when this is dropped.
-pub(crate) struct Items<T, K = ()> {
-    receiver: mpsc::Receiver<Vec<T>>,
-    _kept: K,
+/// The items of a stream and its end, as guests have them.
+pub(crate) type Readers<T, E> = (StreamReader<T>, FutureReader<Result<(), E>>);
+
+impl<T, E> Rows<T, E>
+where
+    T: Lift + Lower + Send + Sync + 'static,
+    E: Send + 'static,
+{
+    /// Hands it to a guest. `kept` is dropped when nobody reads the items any more; `given_up` is the end if whoever makes
+    /// them says none.
+    pub(crate) fn into_readers<S, K, G>(self, mut store: S, kept: K, given_up: E) -> wasmtime::Result<Readers<T, G>>
+    where
+        S: AsContextMut<Data: Send + 'static>,
+        K: Send + Unpin + 'static,
+        G: From<E> + Lift + Lower + Send + Sync + 'static,
+    {
+        let items = StreamReader::new(&mut store, Items { receiver: self.receiver, _kept: kept })?;
+        let ended = FutureReader::new(&mut store, async move {
+            wasmtime::error::Ok(self.ended.await.unwrap_or(Err(given_up)).map_err(G::from))
+        })?;
+        Ok((items, ended))
+    }
 }
 
-impl<T> Items<T> {
-    pub(crate) fn new(receiver: mpsc::Receiver<Vec<T>>) -> Self {
-        Self { receiver, _kept: () }
-    }
-
-    /// With what is to be dropped when nobody reads any more.
-    pub(crate) fn keeping<K>(self, kept: K) -> Items<T, K> {
-        Items { receiver: self.receiver, _kept: kept }
-    }
+/// The items of a stream as a guest gets them. What makes them stops when this is dropped.
+struct Items<T, K> {
+    receiver: mpsc::Receiver<Vec<T>>,
+    _kept: K,
 }
 
 impl<T, K, D> StreamProducer<D> for Items<T, K>

@@ -108,6 +108,42 @@ fn an_answer_has_at_most_128_mib_and_a_stream_has_no_end() {
 }
 
 #[test]
+fn a_row_that_is_too_large_is_not_read() {
+    let stage = Stage::start("mysql");
+    stage.mariadb().query("SET GLOBAL max_allowed_packet = 1073741824");
+    stage.answers(GENERATION3, &[OPEN, &["query", "SELECT 1"]]);
+    let memory = Memory::watch(stage.up.child());
+    let large: &[&str] = &["count-rows", "SELECT repeat('x', 400000000) AS x"];
+    let answers = stage.answers(GENERATION3, &[&["open", "{mysql}?max_allowed_packet=1000000000"], large]);
+    assert!(answers[1].contains("query result exceeds limit of 134217728 bytes"), "{answers:?}");
+    assert!(memory.growth() < 320 << 20, "{} bytes more", memory.growth());
+    assert_eq!(stage.answers(GENERATION3, &[OPEN, &["query", "SELECT 'a' AS a"]])[1], "ok(a:str [str:a])");
+}
+
+#[test]
+fn rows_before_one_that_guests_have_no_form_for_are_read() {
+    let stage = Stage::start("mysql");
+    let rows = "SELECT CASE seq WHEN 2 THEN CAST('2024-02-29' AS DATE) END AS d FROM seq_1_to_2";
+    let answers = stage.answers(GENERATION3, &[OPEN, &["first-row", rows], &["query", rows]]);
+    assert_eq!(answers[1], "[null]");
+    assert!(answers[2].starts_with("err(value-conversion-failed("), "{answers:?}");
+}
+
+#[test]
+fn components_share_no_connections_and_addresses_have_an_end() {
+    let stage = Stage::start("mysql");
+    let of = |component| {
+        stage.answers_of(component, GENERATION2, &[OPEN, &["query", "SELECT connection_id() AS c"]])[1].clone()
+    };
+    let first = of("allowed");
+    assert_ne!(of("other"), first);
+    assert_eq!(of("allowed"), first);
+    let long = format!("{{mysql}}?{}", "x".repeat(4096));
+    let too_long = "err(connection-failed(\"the address is longer than 4096 bytes\"))";
+    assert_eq!(stage.answers(GENERATION2, &[&["open", &long]]), [too_long]);
+}
+
+#[test]
 fn a_killed_server_gives_errors_and_is_used_again_when_it_is_back() {
     let mut stage = Stage::start("mysql");
     let address = stage.mariadb().url();

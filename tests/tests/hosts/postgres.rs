@@ -1,9 +1,12 @@
 //! What the cells of PostgreSQL can't show: many at once, what is left for the next borrower, streams, sizes, TLS, and servers
 //! that come and go.
 
+use std::time::Instant;
+
 use spin_tests::World;
 use spin_tests::certificates::{Certificates, Key};
 use spin_tests::memory::Memory;
+use spin_tests::output::PATIENCE;
 use spin_tests::postgres::Postgres;
 
 use super::Stage;
@@ -90,6 +93,113 @@ fn a_statement_is_prepared_anew_when_its_table_has_changed() {
 }
 
 #[test]
+fn a_statement_takes_the_new_types_of_its_parameters() {
+    let stage = Stage::start("postgres");
+    stage.postgres().query("CREATE TABLE t (a int)");
+    let insert = |value| stage.answers(GENERATION2, &[OPEN, &["execute", "INSERT INTO t VALUES ($1)", value]]);
+    assert_eq!(insert("int32:1"), ["ok", "ok(1)"]);
+    stage.postgres().query("ALTER TABLE t ALTER a TYPE bigint");
+    assert_eq!(insert("int64:5000000000"), ["ok", "ok(1)"]);
+    assert!(insert("str:a")[1].contains("can't be used where the statement has int8"));
+    assert_eq!(stage.postgres().query("SELECT a FROM t ORDER BY a"), [["1"], ["5000000000"]]);
+}
+
+#[test]
+fn statements_that_a_guest_throws_away_are_missed_by_nobody() {
+    let stage = Stage::start("postgres");
+    let select: &[&str] = &["query", "SELECT 'a' AS a"];
+    let found = "ok(a:str [str:a])";
+    for thrown_away in ["DEALLOCATE ALL", "DO $$ BEGIN EXECUTE 'DEALLOCATE ALL'; END $$"] {
+        assert_eq!(stage.answers(GENERATION2, &[OPEN, select, &["execute", thrown_away]])[1], found);
+        let next: &[&[&str]] = &[OPEN, &["execute", "BEGIN"], select, select];
+        assert_eq!(stage.answers(GENERATION2, next)[2..], [found, found], "{thrown_away}");
+    }
+}
+
+#[test]
+fn components_share_no_connections() {
+    let stage = Stage::start("postgres");
+    let of = |component| {
+        stage.answers_of(component, GENERATION2, &[OPEN, &["query", "SELECT pg_backend_pid() AS p"]])[1].clone()
+    };
+    let first = of("allowed");
+    assert_ne!(of("other"), first);
+    assert_eq!(of("allowed"), first);
+}
+
+#[test]
+fn an_address_says_who_connects_and_has_an_end() {
+    let stage = Stage::start("postgres");
+    let port = stage.postgres().port();
+    let hosts = vec![format!("127.0.0.1:{port}"); 17].join(",");
+    for (address, reason) in [
+        (format!("postgres://127.0.0.1:{port}/postgres"), "the address names no user"),
+        (format!("host=127.0.0.1 port={port}"), "the address names no user"),
+        (format!("{{postgres}}?application_name={}", "x".repeat(4096)), "the address is longer than 4096 bytes"),
+        (format!("postgres://postgres@{hosts}/postgres"), "the address names more than 16 hosts"),
+    ] {
+        for open in ["open", "open-async", "build"] {
+            let call: &[&str] = &[open, &address];
+            let answers = stage.answers(GENERATION4, &[call]);
+            assert!(answers[0].starts_with(&format!("err(connection-failed(\"{reason}")), "{answers:?}");
+        }
+    }
+}
+
+#[test]
+fn a_host_that_does_not_answer_leaves_the_next_its_time() {
+    // Connections are made by the kernel, and nobody takes them.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = silent.local_addr().unwrap();
+    let stage = Stage::on_postgres_and(format!("postgres://{silent}"));
+    let address =
+        format!("postgres://postgres@{silent},127.0.0.1:{}/postgres?connect_timeout=1", stage.postgres().port());
+    let answers = stage.answers(GENERATION2, &[&["open", &address], &["query", "SELECT 1 AS a"]]);
+    assert_eq!(answers, ["ok", "ok(a:int32 [int32:1])"]);
+}
+
+#[test]
+fn data_that_is_copied_out_has_no_form_and_is_stopped() {
+    let stage = Stage::start("postgres");
+    let copy: &[&str] = &["query", "COPY (SELECT generate_series(1, 1000000000000)) TO STDOUT"];
+    let answers = stage.answers(GENERATION2, &[OPEN, copy]);
+    assert!(answers[1].starts_with("err(query-failed("), "{answers:?}");
+    let running = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'COPY%' AND state = 'active'";
+    let began = Instant::now();
+    while stage.postgres().query(running) != [["0"]] {
+        assert!(began.elapsed() < PATIENCE, "it goes on");
+    }
+}
+
+#[test]
+fn rows_before_one_that_guests_have_no_form_for_are_read() {
+    let stage = Stage::start("postgres");
+    let rows = "SELECT (ARRAY['2024-02-29', 'infinity'])[n]::date AS d FROM generate_series(1, 2) AS s(n)";
+    let answers = stage.answers(GENERATION4, &[OPEN, &["first-row", rows], &["query", rows]]);
+    assert!(answers[1].starts_with("[date:2024"), "{answers:?}");
+    assert!(answers[2].contains("there is no such date or time"), "{answers:?}");
+}
+
+#[test]
+fn an_answer_is_counted_as_the_host_holds_it() {
+    let stage = Stage::start("postgres");
+    stage.answers(GENERATION4, &[OPEN, &["query", "SELECT 1"]]);
+    let too_large = "err(query-failed(QueryError::Text(\"query result exceeds limit of 134217728 bytes\")))";
+    for large in [
+        // Ten bytes each on the wire, and 131 072 digits.
+        "SELECT 1e131071::numeric FROM generate_series(1, 1000000)",
+        "SELECT array_agg(1e131071::numeric) FROM generate_series(1, 10000)",
+        // A row that would have to be read whole.
+        "SELECT repeat('x', 400000000)",
+    ] {
+        let memory = Memory::watch(stage.up.child());
+        assert_eq!(stage.answers(GENERATION4, &[OPEN, &["query", large]]), ["ok", too_large], "{large}");
+        assert!(memory.growth() < 320 << 20, "{large}: {} bytes more", memory.growth());
+    }
+    assert_eq!(stage.answers(GENERATION4, &[OPEN, &["query", "SELECT 1 AS a"]])[1], "ok(a:int32 [int32:1])");
+}
+
+#[test]
 fn a_million_rows_are_streamed_without_being_held() {
     let stage = Stage::start("postgres");
     let series = |most: u32| format!("SELECT x, 'a row with a text' FROM generate_series(1, {most}) AS n(x)");
@@ -167,6 +277,10 @@ fn tls_is_verified_and_can_trust_one_more_root() {
         assert_eq!(answers, ["ok", "ok(ssl:boolean [boolean:true])"], "{address}");
     }
     assert_eq!(stage.answers(GENERATION4, &[&["open", &disabled], encrypted])[1], "ok(ssl:boolean [boolean:false])");
+    // One that has none is told nothing by whoever says whom to trust.
+    let plain = Stage::start("postgres");
+    let answers = plain.answers(GENERATION4, &[&["build", "{postgres}", &root]]);
+    assert!(answers[0].contains("server does not support TLS"), "{answers:?}");
     // A server that offers it is believed with a certificate only, whatever connections others have made.
     for address in [&url, &required] {
         let answers = stage.answers(GENERATION4, &[&["open", address]]);

@@ -1,5 +1,7 @@
 //! Redis servers that components name: what needs more than one request or one connection.
 
+use spin_tests::memory::Memory;
+
 use crate::stage::Stage;
 
 const INTERFACES: [&str; 3] = ["fermyon:spin/redis", "fermyon:spin/redis@2.0.0", "spin:redis/redis@3.0.0"];
@@ -46,6 +48,72 @@ fn requests_share_a_connection_until_one_changes_its_state() {
     let queued = id(&["execute", "MULTI"]);
     assert_eq!(queued, ["ok", "ok([\"status(OK)\"])", "ok([\"status(QUEUED)\"])"]);
     assert_eq!(id(&["get", "a"])[2], "ok([\"int64(6)\"])");
+}
+
+#[test]
+fn a_command_that_others_would_notice_is_noticed_by_nobody() {
+    let stage = Stage::start("redis");
+    let get: &[&[&str]] = &[&["open", "{redis}"], &["get", "a"]];
+    let made = || {
+        let info = stage.redis(&["INFO".to_owned(), "stats".to_owned()]);
+        let line = info.lines().find_map(|line| line.strip_prefix("total_connections_received:")).expect("a count");
+        line.trim().parse::<usize>().expect("a number")
+    };
+    stage.answers("fermyon:spin/redis@2.0.0", get);
+    for name in ["POST", "Host:", "MULTI", "QUIT", "SUBSCRIBE", "no such command"] {
+        let before = made();
+        let answers =
+            stage.answers("fermyon:spin/redis@2.0.0", &[&["open", "{redis}"], &["get", "a"], &["execute", name]]);
+        assert_eq!(answers[1], "ok(none)", "{name}: {answers:?}");
+        for _ in 0..3 {
+            assert_eq!(stage.answers("fermyon:spin/redis@2.0.0", get), ["ok", "ok(none)"], "{name}");
+        }
+        // The one of that command's own, and the one that asks.
+        assert_eq!(made() - before, 2, "{name}: {answers:?}");
+    }
+}
+
+#[test]
+fn an_answer_that_is_too_large_is_not_read() {
+    let stage = Stage::start("redis");
+    let text = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+    stage.redis(&text(&["SETRANGE", "large", "199999999", "x"]));
+    stage.redis(&text(&["RPUSH", "list", "a", "b"]));
+    for interface in &INTERFACES[1..] {
+        stage.answers(interface, &[&["open", "{redis}"], &["get", "none"]]);
+        let memory = Memory::watch(stage.up.child());
+        let calls: &[&[&str]] = &[
+            &["open", "{redis}"],
+            &["get", "large"],
+            &["execute", "MGET", "large", "large"],
+            &["execute", "LRANGE", "list", "#0", "#-1"],
+        ];
+        let too_large = "err(other(\"query result exceeds limit of 134217728 bytes\"))";
+        let answers = stage.answers(interface, calls);
+        assert_eq!(answers, ["ok", too_large, too_large, "ok([\"binary(a)\", \"binary(b)\"])"], "{interface}");
+        assert!(memory.growth() < 64 << 20, "{} bytes more", memory.growth());
+    }
+}
+
+#[test]
+fn what_a_server_says_is_no_secret_of_the_log() {
+    let stage = Stage::start("redis");
+    let calls: &[&[&str]] =
+        &[&["open", "{redis}"], &["execute", "NOSUCH", "pass-word"], &["execute", "NOSUCH", "pass-word"]];
+    let answers = stage.answers("fermyon:spin/redis", calls);
+    assert!(answers[1..].iter().all(|answer| answer.starts_with("err(error ")), "{answers:?}");
+    let log = stage.up.stderr().text();
+    assert!(!log.contains("pass-word"), "{log}");
+    assert_eq!(log.matches("the server refuses a command: ERR").count(), 1, "{log}");
+}
+
+#[test]
+fn an_address_has_an_end() {
+    let stage = Stage::start("redis");
+    let long = format!("{{redis}}/?{}", "x".repeat(4096));
+    for interface in &INTERFACES[1..] {
+        assert_eq!(stage.answers(interface, &[&["open", &long]]), ["err(invalid-address)"], "{interface}");
+    }
 }
 
 #[test]

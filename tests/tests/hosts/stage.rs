@@ -35,17 +35,27 @@ struct Backends {
     mqtt: Option<(Mosquitto, Mutex<Subscriber>)>,
     /// What calls say for the address of a server, and what is meant, whether it runs or not.
     addresses: Vec<(&'static str, String)>,
+    /// What else a component may reach.
+    hosts: Vec<String>,
 }
 
-/// The probe twice: with the default store and database and the servers, and without.
+/// The probe three times: twice with the default store and database and the servers, and without.
 const TABLES: &str = r#"
 [[trigger.http]]
 route = "/allowed"
 component = "allowed"
 [[trigger.http]]
+route = "/other"
+component = "other"
+[[trigger.http]]
 route = "/denied"
 component = "denied"
 [component.allowed]
+source = "host-probe.wasm"
+allowed_outbound_hosts = [HOSTS]
+key_value_stores = ["default"]
+sqlite_databases = ["default"]
+[component.other]
 source = "host-probe.wasm"
 allowed_outbound_hosts = [HOSTS]
 key_value_stores = ["default"]
@@ -105,6 +115,18 @@ impl Stage {
     #[track_caller]
     pub(super) fn with_flags(flags: &[&str]) -> Self {
         Self::with("", Backends::default(), flags)
+    }
+
+    /// No back end, and components that may reach everything, with this runtime configuration.
+    #[track_caller]
+    pub(super) fn reaching_everything(config: &str) -> Self {
+        Self::with(config, Backends { hosts: vec!["*://*:*".to_owned()], ..Backends::default() }, &[])
+    }
+
+    /// The database server, and a component that may reach another host, too.
+    #[track_caller]
+    pub(super) fn on_postgres_and(host: String) -> Self {
+        Self::with("", Backends { postgres: Some(Postgres::start()), hosts: vec![host], ..Backends::default() }, &[])
     }
 
     #[track_caller]
@@ -252,12 +274,18 @@ impl Stage {
         }
     }
 
-    /// The same for the component that may, and does not trap.
+    /// The same for one that does not trap.
     #[track_caller]
-    pub(super) fn answers(&self, interface: &str, calls: &[&[&str]]) -> Vec<String> {
+    pub(super) fn answers_of(&self, component: &str, interface: &str, calls: &[&[&str]]) -> Vec<String> {
         let owned: Vec<Vec<String>> =
             calls.iter().map(|call| call.iter().map(|word| (*word).to_owned()).collect()).collect();
-        self.calls("allowed", interface, &owned).unwrap_or_else(|| panic!("trapped\n{}", self.up.stderr().text()))
+        self.calls(component, interface, &owned).unwrap_or_else(|| panic!("trapped\n{}", self.up.stderr().text()))
+    }
+
+    /// The same for the component that may.
+    #[track_caller]
+    pub(super) fn answers(&self, interface: &str, calls: &[&[&str]]) -> Vec<String> {
+        self.answers_of("allowed", interface, calls)
     }
 
     /// What a SQL query finds in a file, each value as a text.
@@ -320,7 +348,7 @@ impl Backends {
         let postgres = self.postgres.iter().map(|postgres| format!("postgres://127.0.0.1:{}", postgres.port()));
         let mqtt = self.mqtt.iter().map(|(broker, _)| broker.url());
         let mysql = self.mariadb.iter().map(|mariadb| format!("mysql://127.0.0.1:{}", mariadb.port()));
-        redis.chain(postgres).chain(mqtt).chain(mysql).collect()
+        redis.chain(postgres).chain(mqtt).chain(mysql).chain(self.hosts.iter().cloned()).collect()
     }
 }
 

@@ -30,6 +30,11 @@ impl Gate {
         Self { component: component.id.clone(), allowed, told: Told::default() }
     }
 
+    /// Whose gate it is.
+    pub(crate) fn component(&self) -> &ComponentId {
+        &self.component
+    }
+
     /// The destination of `url`, if the component may reach it; `self.alt` is the app itself. A text without a scheme gets
     /// `default_scheme`.
     pub(crate) fn check(&self, url: &str, default_scheme: &str) -> Result<Destination, Refused> {

@@ -11,7 +11,7 @@ use spin_app_model::lock::LockedApp;
 use super::*;
 use crate::variables::Variables;
 
-fn gate(entries: &str) -> Gate {
+pub(crate) fn gate(entries: &str) -> Gate {
     let json = format!(
         r#"{{"spin_lock_version":0,"variables":{{"host":{{"default":"api.example.com"}},"none":{{"default":""}}}},"triggers":[],
             "components":[{{"id":"one","source":{{"content_type":"application/wasm","source":"file:///one.wasm"}},
@@ -99,6 +99,37 @@ fn egress(blocked: &[&str], answers: &[&'static [&'static str]]) -> Egress {
     let blocked = blocked.iter().map(|entry| entry.parse().expect("an entry")).collect();
     let options = EgressOptions { blocked, max_connections: None };
     Egress::with_resolver(&options, Box::new(Answers(answers.to_vec(), AtomicUsize::new(0))))
+}
+
+/// A name that has a blocked address and one of this machine, and then only the blocked one.
+pub(crate) struct Rebinding {
+    pub(crate) egress: std::sync::Arc<Egress>,
+    listener: tokio::net::TcpListener,
+}
+
+impl Rebinding {
+    pub(crate) async fn new() -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let egress = std::sync::Arc::new(egress(&["10.0.0.0/8"], &[&["10.0.0.1", "127.0.0.1"], &["10.0.0.1"]]));
+        Self { egress, listener }
+    }
+
+    /// Host and port.
+    pub(crate) fn host(&self) -> String {
+        format!("rebinding.test:{}", self.listener.local_addr().expect("bound").port())
+    }
+
+    /// Looks whether a client, which says why it fails, goes to the address that was looked at, and then nowhere.
+    pub(crate) async fn check(&self, connect: impl AsyncFn() -> Result<(), String>) {
+        let answer = async {
+            let (stream, _) = self.listener.accept().await.expect("the client comes here");
+            drop(stream);
+        };
+        let (connected, ()) = tokio::join!(connect(), answer);
+        connected.expect_err("nobody answers");
+        let refused = connect().await.expect_err("there is no address any more");
+        assert!(refused.contains("is in a blocked network"), "{refused}");
+    }
 }
 
 async fn addresses(egress: &Egress, url: &str) -> Result<Vec<String>, ConnectError> {

@@ -4,7 +4,7 @@ use wasmtime::component::{Accessor, FutureReader, Resource, StreamReader};
 
 use super::bindings::spin::key_value::key_value::{Error, Host as HostInterface, HostStore, HostStoreWithStore};
 use super::{Failure, Host, OpenStore, Refused, View};
-use crate::host::rows::{Items, stream};
+use crate::host::rows::stream;
 
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
@@ -84,13 +84,7 @@ impl<T: Send + 'static> HostStoreWithStore<T> for Host {
             drop(writer);
             let _ = outcome.send(written);
         });
-        accessor.with(|mut access| {
-            let keys = StreamReader::new(&mut access, Items::new(rows.receiver))?;
-            let ended = FutureReader::new(&mut access, async move {
-                let ended = rows.ended.await.unwrap_or_else(|_| Err(Failure("the store has ended".to_owned())));
-                wasmtime::error::Ok(ended.map_err(Error::from))
-            })?;
-            Ok((keys, ended))
-        })
+        let given_up = Failure("the store has ended".to_owned());
+        accessor.with(|mut access| rows.into_readers(&mut access, (), given_up))
     }
 }

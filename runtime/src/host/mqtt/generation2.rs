@@ -1,31 +1,11 @@
 //! `fermyon:spin/mqtt@2.0.0`.
 
-use rumqttc::mqttbytes::QoS;
 use wasmtime::component::Resource;
 
 use super::bindings::fermyon::spin::mqtt::{Error, Host, HostConnection, Qos};
-use super::{Error as Failure, OpenConnection, View};
+use super::{OpenConnection, View};
 
-impl From<Failure> for Error {
-    fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::InvalidAddress => Self::InvalidAddress,
-            Failure::TooManyConnections => Self::TooManyConnections,
-            Failure::ConnectionFailed(reason) => Self::ConnectionFailed(reason),
-            Failure::Other(reason) => Self::Other(reason),
-        }
-    }
-}
-
-impl From<Qos> for QoS {
-    fn from(qos: Qos) -> Self {
-        match qos {
-            Qos::AtMostOnce => Self::AtMostOnce,
-            Qos::AtLeastOnce => Self::AtLeastOnce,
-            Qos::ExactlyOnce => Self::ExactlyOnce,
-        }
-    }
-}
+super::same_cases!(crate::host::mqtt::bindings::fermyon::spin::mqtt);
 
 impl Host for View<'_> {}
 
@@ -47,7 +27,7 @@ impl HostConnection for View<'_> {
         payload: Vec<u8>,
         qos: Qos,
     ) -> wasmtime::Result<Result<(), Error>> {
-        Ok(self.connection(&connection)?.publish(&topic, payload, qos.into()).await.map_err(Error::from))
+        Ok(self.find(&connection)?.publish(&topic, payload, qos.into()).await.map_err(Error::from))
     }
 
     async fn drop(&mut self, connection: Resource<OpenConnection>) -> wasmtime::Result<()> {

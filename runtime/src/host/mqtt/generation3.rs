@@ -1,31 +1,11 @@
 //! `spin:mqtt@3.0.0`: everything is asynchronous.
 
-use rumqttc::mqttbytes::QoS;
 use wasmtime::component::{Accessor, Resource};
 
 use super::bindings::spin::mqtt::mqtt::{Error, Host as HostInterface, HostConnection, HostConnectionWithStore, Qos};
-use super::{Error as Failure, Host, OpenConnection, View};
+use super::{Host, OpenConnection, View};
 
-impl From<Failure> for Error {
-    fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::InvalidAddress => Self::InvalidAddress,
-            Failure::TooManyConnections => Self::TooManyConnections,
-            Failure::ConnectionFailed(reason) => Self::ConnectionFailed(reason),
-            Failure::Other(reason) => Self::Other(reason),
-        }
-    }
-}
-
-impl From<Qos> for QoS {
-    fn from(qos: Qos) -> Self {
-        match qos {
-            Qos::AtMostOnce => Self::AtMostOnce,
-            Qos::AtLeastOnce => Self::AtLeastOnce,
-            Qos::ExactlyOnce => Self::ExactlyOnce,
-        }
-    }
-}
+super::same_cases!(crate::host::mqtt::bindings::spin::mqtt::mqtt);
 
 impl HostInterface for View<'_> {}
 
@@ -54,7 +34,7 @@ impl<T: Send + 'static> HostConnectionWithStore<T> for Host {
         payload: Vec<u8>,
         qos: Qos,
     ) -> wasmtime::Result<Result<(), Error>> {
-        let connection = accessor.with(|mut access| access.get().connection(&connection))?;
+        let connection = accessor.with(|mut access| access.get().find(&connection))?;
         Ok(connection.publish(&topic, payload, qos.into()).await.map_err(Error::from))
     }
 }

@@ -37,7 +37,7 @@ impl v1::Host for View<'_> {
 impl v2::HostConnection for View<'_> {
     async fn open(&mut self, address: String) -> wasmtime::Result<Result<Resource<Connection>, v2::Error>> {
         let opened = self.opening(address).await;
-        Ok(opened.and_then(|connection| self.keep(connection)).map_err(v2::Error::from))
+        Ok(opened.and_then(|connection| Ok(self.keep(connection)?)).map_err(v2::Error::from))
     }
 
     async fn query(
@@ -61,8 +61,7 @@ impl v2::HostConnection for View<'_> {
     }
 
     async fn drop(&mut self, connection: Resource<Connection>) -> wasmtime::Result<()> {
-        self.table.delete(connection)?;
-        Ok(())
+        self.close(connection)
     }
 }
 

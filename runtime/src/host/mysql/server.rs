@@ -10,16 +10,26 @@ use spin_app_model::hosts::Destination;
 use url::Url;
 
 use super::session::Session;
+use crate::host::connections::LONGEST_ADDRESS;
 use crate::host::egress::{Egress, Gate};
+use crate::host::rows::MOST_BUFFERED;
 
 /// Parameters of an address that say whether there is TLS. The driver doesn't know them.
 const TLS_MODES: [&str; 2] = ["ssl-mode", "sslmode"];
+
+/// Prepared statements that a connection keeps, whatever the address says.
+const MOST_STATEMENTS: usize = 64;
+
+/// What a row takes on its way besides its values, in bytes at the most, about.
+const AROUND_A_ROW: usize = 64 * 1024;
 
 /// Why an address is not used.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum AddressError {
     #[error("address {0} is not permitted")]
     Denied(String),
+    #[error("the address is longer than {LONGEST_ADDRESS} bytes")]
+    TooLong,
     #[error("the address can't be used: {0}")]
     Unreadable(String),
 }
@@ -36,6 +46,9 @@ pub(super) struct Server {
 impl Server {
     /// Reads an address, and asks whether it may be reached.
     pub(super) fn new(address: &str, gate: &Gate, egress: &Arc<Egress>) -> Result<Self, AddressError> {
+        if address.len() > LONGEST_ADDRESS {
+            return Err(AddressError::TooLong);
+        }
         let destination = gate.check(address, "mysql").map_err(|_| AddressError::Denied(address.to_owned()))?;
         let unreadable = |reason: &dyn std::fmt::Display| AddressError::Unreadable(reason.to_string());
         let mut url = Url::parse(address).map_err(|error| unreadable(&error))?;
@@ -57,6 +70,9 @@ impl Server {
             .socket(None::<String>)
             .prefer_socket(false)
             .tcp_nodelay(true)
+            .stmt_cache_size(MOST_STATEMENTS)
+            // The driver holds a packet whole, and a row is one.
+            .max_allowed_packet(Some(MOST_BUFFERED + AROUND_A_ROW))
             .ssl_opts(self.ssl().await?);
         let connection = Conn::new(options).await.map_err(|error| error.to_string())?;
         Ok(Session::new(connection, place))

@@ -13,7 +13,9 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::server::Server;
+use crate::host::connections::OpenPlace;
 use crate::host::egress::Place;
+use crate::host::pools::Share;
 
 /// How long it may take to make a connection as new; after it the connection is given up.
 const RESET_TIME: Duration = Duration::from_secs(5);
@@ -49,11 +51,14 @@ pub(super) struct Borrowed {
     session: Option<Object<Server>>,
     /// Whether it may lie in the pool unused.
     kept: bool,
+    // Free when the connection is.
+    _share: Share,
+    _place: OpenPlace,
 }
 
 impl Borrowed {
-    pub(super) fn new(session: Object<Server>, kept: bool) -> Self {
-        Self { session: Some(session), kept }
+    pub(super) fn new((session, share): (Object<Server>, Share), kept: bool, place: OpenPlace) -> Self {
+        Self { session: Some(session), kept, _share: share, _place: place }
     }
 
     /// The connection, if it hasn't been given up.

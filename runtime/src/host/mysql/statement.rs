@@ -58,7 +58,10 @@ impl From<DriverError> for Ended {
 }
 
 fn failed(error: &DriverError) -> Error {
-    Error::QueryFailed(error.to_string())
+    let reason = error.to_string();
+    // The driver has no case for that.
+    let too_large = matches!(error, DriverError::Io(_)) && reason.contains("larger than max_allowed_packet");
+    Error::QueryFailed(if too_large { TooLarge.to_string() } else { reason })
 }
 
 fn given_up() -> Error {
@@ -232,9 +235,11 @@ impl Output<'_> {
     }
 
     async fn pass<P: Protocol>(&mut self, mut result: QueryResult<'_, '_, P>) -> Result<Ended, Broken> {
-        let ended = match self.pass_all(&mut result).await {
-            Ok(()) => Ended::AtServer(Ok(())),
-            Err(ended) => ended,
+        let ended = self.pass_all(&mut result).await.err().unwrap_or(Ended::AtServer(Ok(())));
+        // The rows that were before an error, too.
+        let ended = match self.writer.flush_all().await {
+            Ok(()) => ended,
+            Err(Gone) => Ended::Unread,
         };
         if !matches!(ended, Ended::AtServer(Err(_))) {
             // Further result sets, which guests have no form for, or what nobody reads.
@@ -272,6 +277,6 @@ impl Output<'_> {
             }
             self.writer.put(row, bytes).await?;
         }
-        Ok(self.writer.flush_all().await?)
+        Ok(())
     }
 }

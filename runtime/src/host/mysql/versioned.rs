@@ -4,14 +4,12 @@ use wasmtime::component::{Accessor, FutureReader, Resource, StreamReader};
 
 use super::v3::{Column, Error, Host as HostInterface, HostConnection, HostConnectionWithStore, ParameterValue, Row};
 use super::{Connection, Host, View};
-use crate::host::rows::Items;
 
 impl HostInterface for View<'_> {}
 
 impl HostConnection for View<'_> {
     async fn drop(&mut self, connection: Resource<Connection>) -> wasmtime::Result<()> {
-        self.table.delete(connection)?;
-        Ok(())
+        self.close(connection)
     }
 }
 
@@ -24,7 +22,7 @@ impl<T: Send + 'static> HostConnectionWithStore<T> for Host {
     ) -> wasmtime::Result<Result<Resource<Connection>, Error>> {
         let opening = accessor.with(|mut access| access.get().opening(address));
         let opened = opening.await;
-        Ok(opened.and_then(|connection| accessor.with(|mut access| access.get().keep(connection))))
+        Ok(opened.and_then(|connection| Ok(accessor.with(|mut access| access.get().keep(connection))?)))
     }
 
     async fn query(
@@ -41,15 +39,9 @@ impl<T: Send + 'static> HostConnectionWithStore<T> for Host {
             Ok(streamed) => streamed,
             Err(error) => return Ok(Err(error)),
         };
-        accessor.with(|mut access| {
-            let rows = StreamReader::new(&mut access, Items::new(streamed.rows.receiver))?;
-            let ended = streamed.rows.ended;
-            let ended = FutureReader::new(&mut access, async move {
-                let given_up = |_| Err(Error::QueryFailed("the statement was given up".to_owned()));
-                wasmtime::error::Ok(ended.await.unwrap_or_else(given_up))
-            })?;
-            Ok(Ok((streamed.columns, rows, ended)))
-        })
+        let given_up = Error::QueryFailed("the statement was given up".to_owned());
+        let (rows, ended) = accessor.with(|mut access| streamed.rows.into_readers(&mut access, (), given_up))?;
+        Ok(Ok((streamed.columns, rows, ended)))
     }
 
     async fn execute(

@@ -9,6 +9,7 @@ use super::encode::{LOWER_INCLUSIVE, LOWER_INFINITE, UPPER_INCLUSIVE, UPPER_INFI
 use super::numeric::{NoDecimal, Numeric};
 use super::v4::{Column, DbDataType, DbValue, Interval, RangeBoundKind};
 use super::{Error, error, moment};
+use crate::host::rows::{Budget, TooLarge};
 
 /// The first byte of a range in which there is nothing.
 const EMPTY: u8 = 0x01;
@@ -26,6 +27,8 @@ enum Undecodable {
     Dimensions,
     #[error("the server sent something else than it should")]
     Malformed,
+    #[error(transparent)]
+    TooLarge(#[from] TooLarge),
 }
 
 /// The columns of a row.
@@ -37,16 +40,18 @@ pub(super) fn columns(row: &Row) -> Vec<Column> {
     row.columns().iter().map(column).collect()
 }
 
-/// A row, and about how many bytes it takes.
-pub(super) fn row(row: &Row) -> Result<(Vec<DbValue>, usize), Error> {
+/// A row. What its values take is counted before they are made: some are much larger than what was sent of them.
+pub(super) fn row(row: &Row, budget: &mut Budget) -> Result<Vec<DbValue>, Error> {
+    budget.take(row.len() * size_of::<DbValue>())?;
     let values = row.columns().iter().enumerate().map(|(at, column)| {
         let raw = row.try_get::<_, Raw<'_>>(at).map_err(|error| error::query(&error))?;
-        let named = |error| error::query_text(format!("column \"{}\": {error}", column.name()));
-        raw.0.map_or(Ok(DbValue::DbNull), |bytes| value(column.type_(), bytes)).map_err(named)
+        let read = raw.0.map_or(Ok(DbValue::DbNull), |bytes| value(column.type_(), bytes, budget));
+        read.map_err(|error| match error {
+            Undecodable::TooLarge(error) => error.into(),
+            error => error::query_text(format!("column \"{}\": {error}", column.name())),
+        })
     });
-    let values: Vec<DbValue> = values.collect::<Result<_, _>>()?;
-    let bytes = row.raw_size_bytes() + values.len() * size_of::<DbValue>();
-    Ok((values, bytes))
+    values.collect()
 }
 
 /// What was sent, of whatever type.
@@ -66,10 +71,13 @@ impl<'a> FromSql<'a> for Raw<'a> {
     }
 }
 
+/// Reads a value, for which there must be room.
+type Read<T> = fn(&[u8], &mut Budget) -> Result<T, Undecodable>;
+
 /// Which case a type is, and how values of it are read.
 struct Decoder {
     data_type: DbDataType,
-    read: fn(&[u8]) -> Result<DbValue, Undecodable>,
+    read: Read<DbValue>,
 }
 
 /// What is said of the type of a column.
@@ -77,10 +85,10 @@ fn data_type(of: &Type) -> DbDataType {
     decoder(of).map_or_else(|| DbDataType::Other(of.name().to_owned()), |decoder| decoder.data_type)
 }
 
-fn value(of: &Type, bytes: &[u8]) -> Result<DbValue, Undecodable> {
+fn value(of: &Type, bytes: &[u8], budget: &mut Budget) -> Result<DbValue, Undecodable> {
     match decoder(of) {
-        Some(decoder) => (decoder.read)(bytes),
-        None => Ok(DbValue::Unsupported(bytes.to_vec())),
+        Some(decoder) => (decoder.read)(bytes, budget),
+        None => Ok(DbValue::Unsupported(binary(bytes, budget)?)),
     }
 }
 
@@ -88,44 +96,50 @@ fn decoder(of: &Type) -> Option<Decoder> {
     let as_is = |data_type, read| Some(Decoder { data_type, read });
     if let Kind::Array(item) = of.kind() {
         return match *item {
-            Type::INT4 => as_is(DbDataType::ArrayInt32, |bytes| Ok(DbValue::ArrayInt32(array(bytes, int32)?))),
-            Type::INT8 => as_is(DbDataType::ArrayInt64, |bytes| Ok(DbValue::ArrayInt64(array(bytes, int64)?))),
-            Type::NUMERIC => as_is(DbDataType::ArrayDecimal, |bytes| Ok(DbValue::ArrayDecimal(array(bytes, decimal)?))),
+            Type::INT4 => as_is(DbDataType::ArrayInt32, |it, room| Ok(DbValue::ArrayInt32(array(it, room, int32)?))),
+            Type::INT8 => as_is(DbDataType::ArrayInt64, |it, room| Ok(DbValue::ArrayInt64(array(it, room, int64)?))),
+            Type::NUMERIC => {
+                as_is(DbDataType::ArrayDecimal, |it, room| Ok(DbValue::ArrayDecimal(array(it, room, decimal)?)))
+            }
             Type::TEXT | Type::VARCHAR | Type::BPCHAR => {
-                as_is(DbDataType::ArrayStr, |bytes| Ok(DbValue::ArrayStr(array(bytes, text)?)))
+                as_is(DbDataType::ArrayStr, |it, room| Ok(DbValue::ArrayStr(array(it, room, text)?)))
             }
             _ => None,
         };
     }
     match *of {
-        Type::BOOL => as_is(DbDataType::Boolean, |bytes| Ok(DbValue::Boolean(fixed::<1>(bytes)? != [0]))),
-        Type::BYTEA => as_is(DbDataType::Binary, |bytes| Ok(DbValue::Binary(bytes.to_vec()))),
-        Type::FLOAT4 => {
-            as_is(DbDataType::Floating32, |bytes| Ok(DbValue::Floating32(f32::from_be_bytes(fixed(bytes)?))))
+        Type::BOOL => as_is(DbDataType::Boolean, |it, _| Ok(DbValue::Boolean(fixed::<1>(it)? != [0]))),
+        Type::BYTEA => as_is(DbDataType::Binary, |it, room| Ok(DbValue::Binary(binary(it, room)?))),
+        Type::FLOAT4 => as_is(DbDataType::Floating32, |it, _| Ok(DbValue::Floating32(f32::from_be_bytes(fixed(it)?)))),
+        Type::FLOAT8 => as_is(DbDataType::Floating64, |it, _| Ok(DbValue::Floating64(f64::from_be_bytes(fixed(it)?)))),
+        Type::INT2 => as_is(DbDataType::Int16, |it, _| Ok(DbValue::Int16(i16::from_be_bytes(fixed(it)?)))),
+        Type::INT4 => as_is(DbDataType::Int32, |it, room| Ok(DbValue::Int32(int32(it, room)?))),
+        Type::INT8 => as_is(DbDataType::Int64, |it, room| Ok(DbValue::Int64(int64(it, room)?))),
+        Type::TEXT | Type::VARCHAR | Type::BPCHAR => {
+            as_is(DbDataType::Str, |it, room| Ok(DbValue::Str(text(it, room)?)))
         }
-        Type::FLOAT8 => {
-            as_is(DbDataType::Floating64, |bytes| Ok(DbValue::Floating64(f64::from_be_bytes(fixed(bytes)?))))
-        }
-        Type::INT2 => as_is(DbDataType::Int16, |bytes| Ok(DbValue::Int16(i16::from_be_bytes(fixed(bytes)?)))),
-        Type::INT4 => as_is(DbDataType::Int32, |bytes| Ok(DbValue::Int32(int32(bytes)?))),
-        Type::INT8 => as_is(DbDataType::Int64, |bytes| Ok(DbValue::Int64(int64(bytes)?))),
-        Type::TEXT | Type::VARCHAR | Type::BPCHAR => as_is(DbDataType::Str, |bytes| Ok(DbValue::Str(text(bytes)?))),
         // One with a time zone is sent in UTC.
         Type::TIMESTAMP | Type::TIMESTAMPTZ => {
-            as_is(DbDataType::Datetime, |bytes| Ok(DbValue::Datetime(moment::date_time(int64(bytes)?)?)))
+            as_is(DbDataType::Datetime, |it, room| Ok(DbValue::Datetime(moment::date_time(int64(it, room)?)?)))
         }
-        Type::DATE => as_is(DbDataType::Date, |bytes| Ok(DbValue::Date(moment::date(int32(bytes)?)?))),
-        Type::TIME => as_is(DbDataType::Time, |bytes| Ok(DbValue::Time(moment::time(int64(bytes)?)?))),
-        Type::UUID => {
-            as_is(DbDataType::Uuid, |bytes| Ok(DbValue::Uuid(uuid::Uuid::from_bytes(fixed(bytes)?).to_string())))
-        }
+        Type::DATE => as_is(DbDataType::Date, |it, room| Ok(DbValue::Date(moment::date(int32(it, room)?)?))),
+        Type::TIME => as_is(DbDataType::Time, |it, room| Ok(DbValue::Time(moment::time(int64(it, room)?)?))),
+        Type::UUID => as_is(DbDataType::Uuid, |it, room| {
+            let id = uuid::Uuid::from_bytes(fixed(it)?);
+            room.take(uuid::fmt::Hyphenated::LENGTH)?;
+            Ok(DbValue::Uuid(id.to_string()))
+        }),
         Type::JSONB => as_is(DbDataType::Jsonb, jsonb),
-        Type::NUMERIC => as_is(DbDataType::Decimal, |bytes| Ok(DbValue::Decimal(decimal(bytes)?))),
-        Type::INT4_RANGE => as_is(DbDataType::RangeInt32, |bytes| Ok(DbValue::RangeInt32(range(bytes, int32, &0)?))),
-        Type::INT8_RANGE => as_is(DbDataType::RangeInt64, |bytes| Ok(DbValue::RangeInt64(range(bytes, int64, &0)?))),
-        Type::NUM_RANGE => {
-            as_is(DbDataType::RangeDecimal, |bytes| Ok(DbValue::RangeDecimal(range(bytes, decimal, &"0".to_owned())?)))
+        Type::NUMERIC => as_is(DbDataType::Decimal, |it, room| Ok(DbValue::Decimal(decimal(it, room)?))),
+        Type::INT4_RANGE => {
+            as_is(DbDataType::RangeInt32, |it, room| Ok(DbValue::RangeInt32(range(it, room, int32, &0)?)))
         }
+        Type::INT8_RANGE => {
+            as_is(DbDataType::RangeInt64, |it, room| Ok(DbValue::RangeInt64(range(it, room, int64, &0)?)))
+        }
+        Type::NUM_RANGE => as_is(DbDataType::RangeDecimal, |it, room| {
+            Ok(DbValue::RangeDecimal(range(it, room, decimal, &"0".to_owned())?))
+        }),
         Type::INTERVAL => as_is(DbDataType::Interval, interval),
         _ => None,
     }
@@ -135,35 +149,41 @@ fn fixed<const N: usize>(bytes: &[u8]) -> Result<[u8; N], Undecodable> {
     bytes.try_into().map_err(|_| Undecodable::Malformed)
 }
 
-fn int32(bytes: &[u8]) -> Result<i32, Undecodable> {
+fn int32(bytes: &[u8], _: &mut Budget) -> Result<i32, Undecodable> {
     Ok(i32::from_be_bytes(fixed(bytes)?))
 }
 
-fn int64(bytes: &[u8]) -> Result<i64, Undecodable> {
+fn int64(bytes: &[u8], _: &mut Budget) -> Result<i64, Undecodable> {
     Ok(i64::from_be_bytes(fixed(bytes)?))
 }
 
-fn text(bytes: &[u8]) -> Result<String, Undecodable> {
+fn binary(bytes: &[u8], room: &mut Budget) -> Result<Vec<u8>, Undecodable> {
+    room.take(bytes.len())?;
+    Ok(bytes.to_vec())
+}
+
+fn text(bytes: &[u8], room: &mut Budget) -> Result<String, Undecodable> {
+    room.take(bytes.len())?;
     Ok(std::str::from_utf8(bytes)?.to_owned())
 }
 
-fn decimal(bytes: &[u8]) -> Result<String, Undecodable> {
-    Ok(Numeric::read(bytes)?.to_string())
+fn decimal(bytes: &[u8], room: &mut Budget) -> Result<String, Undecodable> {
+    let number = Numeric::read(bytes)?;
+    room.take(number.text_length())?;
+    Ok(number.to_string())
 }
 
-fn jsonb(bytes: &[u8]) -> Result<DbValue, Undecodable> {
+fn jsonb(bytes: &[u8], room: &mut Budget) -> Result<DbValue, Undecodable> {
     // The version of its form comes first; there is one.
     match bytes.split_first() {
-        Some((1, json)) => Ok(DbValue::Jsonb(json.to_vec())),
+        Some((1, json)) => Ok(DbValue::Jsonb(binary(json, room)?)),
         _ => Err(Undecodable::Malformed),
     }
 }
 
-fn interval(bytes: &[u8]) -> Result<DbValue, Undecodable> {
+fn interval(bytes: &[u8], _: &mut Budget) -> Result<DbValue, Undecodable> {
     let mut bytes = Cut(bytes);
-    let micros = int64(bytes.take(8)?)?;
-    let days = int32(bytes.take(4)?)?;
-    let months = int32(bytes.take(4)?)?;
+    let (micros, days, months) = (i64::from_be_bytes(bytes.fixed()?), bytes.int32()?, bytes.int32()?);
     Ok(DbValue::Interval(Interval { micros, days, months }))
 }
 
@@ -177,9 +197,17 @@ impl<'a> Cut<'a> {
         Ok(front)
     }
 
+    fn fixed<const N: usize>(&mut self) -> Result<[u8; N], Undecodable> {
+        fixed(self.take(N)?)
+    }
+
+    fn int32(&mut self) -> Result<i32, Undecodable> {
+        Ok(i32::from_be_bytes(self.fixed()?))
+    }
+
     /// What has its length in front; none is null.
     fn item(&mut self) -> Result<Option<&'a [u8]>, Undecodable> {
-        match int32(self.take(4)?)? {
+        match self.int32()? {
             -1 => Ok(None),
             length => self.take(usize::try_from(length).map_err(|_| Undecodable::Malformed)?).map(Some),
         }
@@ -191,11 +219,12 @@ type Bound<T> = Option<(T, RangeBoundKind)>;
 /// A range with nothing in it has no ends; guests get one from `zero` to before it, where there is nothing either.
 fn range<T: Clone>(
     bytes: &[u8],
-    read: fn(&[u8]) -> Result<T, Undecodable>,
+    room: &mut Budget,
+    read: Read<T>,
     zero: &T,
 ) -> Result<(Bound<T>, Bound<T>), Undecodable> {
     let mut bytes = Cut(bytes);
-    let [flags] = fixed(bytes.take(1)?)?;
+    let [flags] = bytes.fixed()?;
     if flags & EMPTY != 0 {
         return Ok((Some((zero.clone(), RangeBoundKind::Inclusive)), Some((zero.clone(), RangeBoundKind::Exclusive))));
     }
@@ -205,14 +234,14 @@ fn range<T: Clone>(
         }
         let kind = if flags & inclusive == 0 { RangeBoundKind::Exclusive } else { RangeBoundKind::Inclusive };
         let end = bytes.item()?.ok_or(Undecodable::Malformed)?;
-        Ok::<_, Undecodable>(Some((read(end)?, kind)))
+        Ok::<_, Undecodable>(Some((read(end, room)?, kind)))
     };
     Ok((bound(LOWER_INCLUSIVE, LOWER_INFINITE)?, bound(UPPER_INCLUSIVE, UPPER_INFINITE)?))
 }
 
-fn array<T>(bytes: &[u8], read: fn(&[u8]) -> Result<T, Undecodable>) -> Result<Vec<Option<T>>, Undecodable> {
+fn array<T>(bytes: &[u8], room: &mut Budget, read: Read<T>) -> Result<Vec<Option<T>>, Undecodable> {
     let mut bytes = Cut(bytes);
-    let dimensions = int32(bytes.take(4)?)?;
+    let dimensions = bytes.int32()?;
     // Whether there are nulls, and the type of the items.
     bytes.take(8)?;
     match dimensions {
@@ -222,7 +251,8 @@ fn array<T>(bytes: &[u8], read: fn(&[u8]) -> Result<T, Undecodable>) -> Result<V
     };
     let mut items = Vec::new();
     while !bytes.0.is_empty() {
-        items.push(bytes.item()?.map(read).transpose()?);
+        room.take(size_of::<Option<T>>())?;
+        items.push(bytes.item()?.map(|item| read(item, room)).transpose()?);
     }
     Ok(items)
 }

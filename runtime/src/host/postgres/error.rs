@@ -6,7 +6,6 @@ use tokio_postgres::Error as DriverError;
 use tokio_postgres::error::DbError as ServerError;
 
 use super::{Error, v1, v3, v4};
-use crate::host::pools;
 use crate::host::rows::TooLarge;
 use v4::{DbError, QueryError};
 
@@ -21,11 +20,6 @@ pub(super) fn query(error: &DriverError) -> Error {
 /// A statement failed for a reason of ours.
 pub(super) fn query_text(reason: impl Into<String>) -> Error {
     Error::QueryFailed(QueryError::Text(reason.into()))
-}
-
-/// There is no connection.
-pub(super) fn connection(error: &deadpool::managed::PoolError<String>) -> Error {
-    Error::ConnectionFailed(pools::explain(error))
 }
 
 impl From<TooLarge> for Error {

@@ -52,7 +52,9 @@ pub(super) fn days((year, month, day): Date) -> Result<i32, NoSuchMoment> {
     let shifted = (i64::from(month) + 9) % 12;
     let day_of_year = (153 * shifted + 2) / 5 + i64::from(day) - 1;
     let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    i32::try_from(era * 146_097 + day_of_era - 719_468 - EPOCH_DAY).map_err(|_| NoSuchMoment)
+    let days = i32::try_from(era * 146_097 + day_of_era - 719_468 - EPOCH_DAY).map_err(|_| NoSuchMoment)?;
+    // To the server these two are infinities.
+    if days == i32::MIN || days == i32::MAX { Err(NoSuchMoment) } else { Ok(days) }
 }
 
 fn length(year: i32, month: u8) -> u8 {
@@ -99,7 +101,8 @@ pub(super) fn date_time(since: i64) -> Result<DateTime, NoSuchMoment> {
 pub(super) fn since((year, month, day, hour, minute, second, nanos): DateTime) -> Result<i64, NoSuchMoment> {
     let days = i64::from(days((year, month, day))?);
     let micros = micros((hour, minute, second, nanos))?;
-    days.checked_mul(MICROS_A_DAY).and_then(|all| all.checked_add(micros)).ok_or(NoSuchMoment)
+    let since = days.checked_mul(MICROS_A_DAY).and_then(|all| all.checked_add(micros));
+    since.filter(|since| *since != i64::MIN && *since != i64::MAX).ok_or(NoSuchMoment)
 }
 
 /// Seconds since 1970 as microseconds since 2000.
@@ -144,6 +147,11 @@ mod tests {
         }
         assert_eq!(date(i32::MAX), Err(NoSuchMoment));
         assert_eq!(date_time(i64::MIN), Err(NoSuchMoment));
+        // The borders are counted in numbers that the server takes for infinities.
+        let (first, last) = (date(i32::MIN + 1).expect("a date"), date(i32::MAX - 1).expect("a date"));
+        assert_eq!((days(first), days(last)), (Ok(i32::MIN + 1), Ok(i32::MAX - 1)));
+        assert_eq!(days((first.0, first.1, first.2 - 1)), Err(NoSuchMoment));
+        assert_eq!(days((last.0, last.1, last.2 + 1)), Err(NoSuchMoment));
         assert_eq!(time(MICROS_A_DAY), Err(NoSuchMoment));
         assert_eq!(since_seconds(i64::MAX), Err(NoSuchMoment));
     }

@@ -66,8 +66,9 @@ impl Numeric {
         while groups.last() == Some(&0) {
             groups.pop();
         }
-        let power = |count: usize| i16::try_from(count).map_err(|_| NoDecimal);
+        let power = |count: usize| i32::try_from(count).map_err(|_| NoDecimal);
         let weight = if groups.is_empty() { 0 } else { power(whole)? - power(leading)? - 1 };
+        let weight = i16::try_from(weight).map_err(|_| NoDecimal)?;
         let scale = u16::try_from(after.len()).map_err(|_| NoDecimal)?;
         // There is no negative zero.
         let sign = if groups.is_empty() { 0 } else { sign };
@@ -84,6 +85,12 @@ impl Numeric {
             return Err(NoDecimal);
         }
         Ok(Self { groups, weight, sign, scale })
+    }
+
+    /// How long it is as a text, in bytes, or a little more than that. A few bytes that were sent can be a long text.
+    pub(super) fn text_length(&self) -> usize {
+        let before = (usize::try_from(self.weight).unwrap_or(0) + 1) * 4;
+        before + usize::from(self.scale) + 2
     }
 
     /// Writes it as the server reads it.
@@ -177,6 +184,25 @@ mod tests {
     }
 
     #[test]
+    fn the_server_has_room_for_so_many_digits_and_so_have_we() {
+        for digits in [131_068, 131_069, MOST_BEFORE] {
+            let text = format!("-{}.{}", "9".repeat(digits), "9".repeat(MOST_AFTER));
+            assert!(through_the_wire(&text) == text, "{digits} digits are lost");
+        }
+    }
+
+    #[test]
+    fn the_length_of_the_text_is_known_before_it_is_made() {
+        for text in ["0", "-1", "10000", "0.00001", "-12.50", "NaN", "-Infinity", "123456789.123456789"] {
+            let length = Numeric::parse(text).expect("a number").text_length();
+            assert!(length + 4 >= text.len() && length <= text.len() + 6, "{text}: {length}");
+        }
+        // What the server sends for `1e131071`.
+        let large = Numeric::read(&[0, 1, 0x7f, 0xff, 0, 0, 0, 0, 3, 232]).expect("a number");
+        assert_eq!((large.to_string().len(), large.text_length()), (131_072, 131_074));
+    }
+
+    #[test]
     fn the_form_is_the_servers() {
         let mut bytes = BytesMut::new();
         Numeric::parse("-12345.678").expect("a number").write(&mut bytes);
@@ -190,6 +216,7 @@ mod tests {
             assert_eq!(Numeric::parse(text), Err(NoDecimal), "{text:?}");
         }
         assert_eq!(Numeric::parse(&"9".repeat(MOST_BEFORE + 1)), Err(NoDecimal));
+        assert!(Numeric::parse(&format!(".{}", "9".repeat(MOST_AFTER + 1))).is_err());
         assert_eq!(Numeric::read(&[0, 1, 0, 0, 0, 0, 0, 0]), Err(NoDecimal));
         assert_eq!(Numeric::read(&[0]), Err(NoDecimal));
     }

@@ -9,7 +9,8 @@ use deadpool::managed::{Manager, Metrics, RecycleError, RecycleResult};
 use spin_app_model::hosts::Destination;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::OnceCell;
-use tokio_postgres::config::{Host, TargetSessionAttrs};
+use tokio::time::{Instant, timeout};
+use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{CancelToken, Client, Config, SimpleQueryMessage};
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -17,7 +18,14 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::error;
 use super::session::Session;
 use super::tls::Identity;
-use crate::host::egress::{Connection, Egress, Gate};
+use super::wire::{Counted, Messages};
+use crate::host::connections::LONGEST_ADDRESS;
+use crate::host::egress::{Connection, Egress, Gate, authority};
+use crate::host::measured::{Exceeded, Measured};
+use crate::host::pools::CONNECT;
+
+/// Hosts that one address may name.
+const MOST_HOSTS: usize = 16;
 
 /// Why an address is not used.
 #[derive(Debug, thiserror::Error)]
@@ -25,8 +33,14 @@ pub(super) enum AddressError {
     /// What the driver says doesn't have the address in it, nor its password.
     #[error("the address can't be used: {0}")]
     Unreadable(String),
+    #[error("the address is longer than {LONGEST_ADDRESS} bytes")]
+    TooLong,
     #[error("the address names no host")]
     NoHost,
+    #[error("the address names more than {MOST_HOSTS} hosts")]
+    TooManyHosts,
+    #[error("the address names no user; write it as postgres://USER@HOST/DATABASE")]
+    NoUser,
     #[error("Unix sockets are not supported on WebAssembly")]
     UnixSocket,
     #[error("`hostaddr` is not supported; name the address as `host`")]
@@ -53,7 +67,10 @@ impl Server {
         gate: &Gate,
         egress: &Arc<Egress>,
     ) -> Result<Self, AddressError> {
-        let config: Config = address.parse().map_err(|error| AddressError::Unreadable(error::text(&error)))?;
+        if address.len() > LONGEST_ADDRESS {
+            return Err(AddressError::TooLong);
+        }
+        let mut config: Config = address.parse().map_err(|error| AddressError::Unreadable(error::text(&error)))?;
         // It would be connected to instead of the host, which is what the manifest allows.
         if !config.get_hostaddrs().is_empty() {
             return Err(AddressError::HostAddress);
@@ -61,6 +78,9 @@ impl Server {
         let (hosts, ports) = (config.get_hosts(), config.get_ports());
         if hosts.is_empty() {
             return Err(AddressError::NoHost);
+        }
+        if hosts.len() > MOST_HOSTS {
+            return Err(AddressError::TooManyHosts);
         }
         if ports.len() > 1 && ports.len() != hosts.len() {
             return Err(AddressError::Unreadable("there are not as many ports as hosts".to_owned()));
@@ -76,17 +96,31 @@ impl Server {
             gate.check(&url, "postgres").map_err(|_| AddressError::Denied(url))
         };
         let destinations = hosts.iter().enumerate().map(destination).collect::<Result<_, _>>()?;
+        // The driver would give the name of the account that this process runs as.
+        if config.get_user().is_none_or(str::is_empty) {
+            return Err(AddressError::NoUser);
+        }
+        // Who says whom to trust wants nothing to be said in the open.
+        if identity.has_roots() && config.get_ssl_mode() == SslMode::Prefer {
+            config.ssl_mode(SslMode::Require);
+        }
         Ok(Self { config, destinations, identity, tls: OnceCell::new(), egress: Arc::clone(egress) })
     }
 
     /// A connection to the first host that gives one of the kind that the address asks for.
     async fn connect(&self) -> Result<Session, String> {
         let tls = self.tls.get_or_try_init(|| self.identity.connector()).await?;
+        let end = Instant::now() + CONNECT;
         let mut failure = "the address names no host".to_owned();
-        for destination in &self.destinations {
-            match self.connect_to(destination, tls.clone()).await {
-                Ok(session) => return Ok(session),
-                Err(reason) => failure = reason,
+        for (tried, destination) in self.destinations.iter().enumerate() {
+            // A host that doesn't answer leaves the others their time.
+            let hosts = u32::try_from(self.destinations.len() - tried).unwrap_or(u32::MAX);
+            let share = end.saturating_duration_since(Instant::now()) / hosts;
+            let time = self.config.get_connect_timeout().map_or(share, |asked| share.min(*asked));
+            match timeout(time, self.connect_to(destination, tls.clone())).await {
+                Ok(Ok(session)) => return Ok(session),
+                Ok(Err(reason)) => failure = reason,
+                Err(_) => failure = format!("no connection to {} within {time:.0?}", authority(destination)),
             }
         }
         Err(failure)
@@ -94,8 +128,13 @@ impl Server {
 
     async fn connect_to(&self, destination: &Destination, mut tls: MakeRustlsConnect) -> Result<Session, String> {
         let stream = self.egress.connect(destination).await.map_err(|error| error.to_string())?;
-        let handshake = MakeTlsConnect::<Connection>::make_tls_connect(&mut tls, &server_name(destination)?);
+        let outside = Messages::outside(self.config.get_ssl_mode(), self.config.get_ssl_negotiation());
+        let exceeded = Exceeded::default();
+        let stream = Measured::new(stream, outside, exceeded.clone());
+        let handshake =
+            MakeTlsConnect::<Measured<Connection, Messages>>::make_tls_connect(&mut tls, &server_name(destination)?);
         let handshake = handshake.map_err(|error| error.to_string())?;
+        let handshake = Counted { tls: handshake, exceeded: exceeded.clone() };
         let connected = self.config.connect_raw(stream, handshake).await;
         let (client, connection) = connected.map_err(|error| error::text(&error))?;
         // Ends with the client, or with the server.
@@ -110,7 +149,7 @@ impl Server {
             tls,
             egress: Arc::clone(&self.egress),
         };
-        let session = Session::new(client, task.abort_handle(), canceller);
+        let session = Session::new(client, task.abort_handle(), canceller, exceeded);
         self.fits(session.client()).await?;
         Ok(session)
     }

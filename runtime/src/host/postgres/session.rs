@@ -5,6 +5,7 @@
 //! statements of ours stay, for who comes next.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use std::time::Duration;
 
@@ -14,18 +15,23 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::timeout;
 use tokio_postgres::error::{DbError, SqlState};
-use tokio_postgres::{Client, Error as DriverError, RowStream, SimpleQueryMessage, Statement};
+use tokio_postgres::{Client, Error as DriverError, RowStream, SimpleQueryMessage, SimpleQueryRow, Statement};
 
 use super::encode::Parameter;
 use super::server::{Canceller, Server};
+use super::{Error, error};
+use crate::host::connections::OpenPlace;
+use crate::host::measured::Exceeded;
+use crate::host::pools::Share;
+use crate::host::rows::TooLarge;
 
 /// Ends a transaction if there is one. To roll back nothing would be a warning in the server's log, each time.
 const END: &str = "BEGIN; ";
 
-/// Makes a connection as new. Statements that were prepared with SQL belong to who did it.
+/// Makes a connection as new. The last of its rows says how many statements were prepared with SQL, and how many were not.
 const RESET: &str = "ROLLBACK; CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; UNLISTEN *; \
     SELECT pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES; \
-    SELECT 'prepared' FROM pg_prepared_statements WHERE from_sql LIMIT 1";
+    SELECT count(*) FILTER (WHERE from_sql), count(*) FILTER (WHERE NOT from_sql) FROM pg_prepared_statements";
 
 /// How long that may take; after it the connection is given up.
 const RESET_TIME: Duration = Duration::from_secs(5);
@@ -53,10 +59,14 @@ struct Line {
     /// The task of the connection.
     task: AbortHandle,
     canceller: Canceller,
+    exceeded: Exceeded,
     /// Held while a statement runs: what comes back belongs to one of them at a time.
     order: Arc<Mutex<()>>,
     /// The one that was used most recently comes last.
     prepared: StdMutex<VecDeque<(String, Statement)>>,
+    /// How many statements the server knew besides those when the connection was last made as new: the driver has some of its
+    /// own.
+    others: AtomicI64,
 }
 
 impl Drop for Line {
@@ -66,8 +76,9 @@ impl Drop for Line {
 }
 
 impl Session {
-    pub(super) fn new(client: Client, task: AbortHandle, canceller: Canceller) -> Self {
-        let line = Line { client, task, canceller, order: Arc::default(), prepared: StdMutex::default() };
+    pub(super) fn new(client: Client, task: AbortHandle, canceller: Canceller, exceeded: Exceeded) -> Self {
+        let (order, prepared, others) = (Arc::default(), StdMutex::default(), AtomicI64::new(0));
+        let line = Line { client, task, canceller, exceeded, order, prepared, others };
         Self { line: Arc::new(line), resetting: None }
     }
 
@@ -92,12 +103,21 @@ pub(super) struct Borrowed {
     line: Arc<Line>,
     /// Whether it may lie in the pool unused.
     kept: bool,
+    // Free when the connection is.
+    _share: Share,
+    _place: OpenPlace,
 }
 
 impl Borrowed {
-    pub(super) fn new(session: Object<Server>, kept: bool) -> Self {
+    pub(super) fn new((session, share): (Object<Server>, Share), kept: bool, place: OpenPlace) -> Self {
         let line = Arc::clone(&session.line);
-        Self { session: Some(session), line, kept }
+        Self { session: Some(session), line, kept, _share: share, _place: place }
+    }
+
+    /// A failure of a statement in words for the guest.
+    pub(super) fn explain(&self, failure: &DriverError) -> Error {
+        // The driver only says that the connection has ended.
+        if self.line.exceeded.take() { TooLarge.into() } else { error::query(failure) }
     }
 
     /// Runs a statement, up to where its rows come.
@@ -109,12 +129,12 @@ impl Borrowed {
         let running = self.begin().await;
         let mut outdated = None;
         loop {
-            let statement = self.line.prepare(text).await;
-            let started = match statement {
+            let mut known = false;
+            let started = match self.line.prepare(text, &mut known).await {
                 Ok(statement) => self.line.client.query_raw(&statement, parameters).await,
                 Err(error) => Err(error),
             };
-            match self.line.judge(text, started, &mut outdated) {
+            match self.line.judge(text, started, known, &mut outdated) {
                 Some(Ok(rows)) => return Ok((rows, running)),
                 Some(Err(error)) => {
                     running.finish();
@@ -130,12 +150,12 @@ impl Borrowed {
         let running = self.begin().await;
         let mut outdated = None;
         loop {
-            let statement = self.line.prepare(text).await;
-            let executed = match statement {
+            let mut known = false;
+            let executed = match self.line.prepare(text, &mut known).await {
                 Ok(statement) => self.line.client.execute_raw(&statement, parameters).await,
                 Err(error) => Err(error),
             };
-            if let Some(ended) = self.line.judge(text, executed, &mut outdated) {
+            if let Some(ended) = self.line.judge(text, executed, known, &mut outdated) {
                 running.finish();
                 return ended;
             }
@@ -162,10 +182,11 @@ impl Drop for Borrowed {
 }
 
 impl Line {
-    /// The statement of a text, as the server knows it.
-    async fn prepare(&self, text: &str) -> Result<Statement, DriverError> {
+    /// The statement of a text, as the server knows it, and whether it was `known` before.
+    async fn prepare(&self, text: &str, known: &mut bool) -> Result<Statement, DriverError> {
         if let Some(statement) = self.forget(text) {
             self.remember(text, &statement);
+            *known = true;
             return Ok(statement);
         }
         let statement = self.client.prepare(text).await?;
@@ -190,27 +211,38 @@ impl Line {
     }
 
     /// What a statement came to, or nothing if it is to be run once more, since it was prepared for a table that has changed
-    /// or has been thrown away. The server says so before anything is done. `outdated` has that error afterwards.
+    /// or has been thrown away: either the server says so before anything is done, or the parameters were of other types
+    /// when it became `known`. `outdated` has that error afterwards.
     fn judge<T>(
         &self,
         text: &str,
         result: Result<T, DriverError>,
+        known: bool,
         outdated: &mut Option<DriverError>,
     ) -> Option<Result<T, DriverError>> {
         let error = match result {
             Ok(value) => return Some(Ok(value)),
             Err(error) => error,
         };
-        if error.as_db_error().is_some_and(is_outdated) && outdated.is_none() && self.forget(text).is_some() {
+        let about_a_value = is_about_a_value(&error);
+        let again = error.as_db_error().is_some_and(is_outdated) || (about_a_value && known);
+        if again && outdated.is_none() && self.forget(text).is_some() {
             *outdated = Some(error);
             return None;
         }
-        if error.as_db_error().is_none() && !is_about_a_value(&error) {
-            // Nobody knows what the server will send next.
+        if !about_a_value {
+            self.note(&error);
+        }
+        // In a transaction, the second time only says that there was a first one. Of values, the second one is true.
+        let first = outdated.take().filter(|first| first.as_db_error().is_some());
+        Some(Err(first.unwrap_or(error)))
+    }
+
+    /// Gives up the connection after an error of which the server doesn't know: nobody knows what it will send next.
+    fn note(&self, error: &DriverError) {
+        if error.as_db_error().is_none() {
             self.task.abort();
         }
-        // In a transaction, the second time only says that there was a first one.
-        Some(Err(outdated.take().unwrap_or(error)))
     }
 }
 
@@ -240,6 +272,13 @@ impl Running {
     /// All that the server sends for it is there.
     pub(super) fn finish(mut self) {
         self.turn = None;
+    }
+
+    /// The same, and it ends with an error. One that is not the server's ends the connection: it may have begun to copy data,
+    /// which guests have no form for and which has no end.
+    pub(super) fn fail(self, error: &DriverError) {
+        self.line.note(error);
+        self.finish();
     }
 }
 
@@ -279,15 +318,27 @@ async fn reset(line: Arc<Line>) -> bool {
             ended => ended,
         }
     });
-    let prepared = |message: &SimpleQueryMessage| match message {
-        SimpleQueryMessage::Row(row) => row.get(0) == Some("prepared"),
-        _ => false,
-    };
-    match reset.await {
-        Ok(Ok(messages)) if !messages.iter().any(prepared) => true,
-        _ => {
-            line.task.abort();
-            false
-        }
+    if let Ok(Ok(messages)) = reset.await
+        && line.has_its_statements(&messages)
+    {
+        return true;
+    }
+    line.task.abort();
+    false
+}
+
+impl Line {
+    /// Whether the server knows the statements that it should and no others, by what it answers to [`RESET`]. A guest may have
+    /// prepared some with SQL, which belong to him, and deallocated ours.
+    fn has_its_statements(&self, answer: &[SimpleQueryMessage]) -> bool {
+        let count = |row: &SimpleQueryRow, at| row.get(at)?.parse::<i64>().ok();
+        let counts = answer.iter().rev().find_map(|message| match message {
+            SimpleQueryMessage::Row(row) => Some((count(row, 0)?, count(row, 1)?)),
+            _ => None,
+        });
+        let Some((with_sql, without)) = counts else { return false };
+        let ours = self.prepared.lock().unwrap_or_else(PoisonError::into_inner).len();
+        let others = without - i64::try_from(ours).unwrap_or(i64::MAX);
+        with_sql == 0 && others >= self.others.swap(others, Ordering::Relaxed)
     }
 }

@@ -16,7 +16,15 @@ pub(super) struct Identity {
     added: Vec<CertificateDer<'static>>,
 }
 
+/// Certificates that may be trusted besides those of the machine, in bytes.
+const MOST_ADDED: usize = 256 * 1024;
+
 impl Identity {
+    /// Whether anybody is trusted besides whom the machine trusts.
+    pub(super) fn has_roots(&self) -> bool {
+        !self.added.is_empty()
+    }
+
     /// Trusts what is below a certificate too.
     ///
     /// # Errors
@@ -30,6 +38,10 @@ impl Identity {
         }
         for certificate in &found {
             RootCertStore::empty().add(certificate.clone()).map_err(|error| invalid(&error))?;
+        }
+        let all = || self.added.iter().chain(&found);
+        if all().map(|certificate| certificate.len()).sum::<usize>() > MOST_ADDED {
+            return Err(invalid(&format!("there are more than {MOST_ADDED} bytes of them")));
         }
         self.added.extend(found);
         Ok(())

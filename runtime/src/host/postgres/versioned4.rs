@@ -8,7 +8,6 @@ use super::v4::{
     HostConnectionWithStore, ParameterValue, Row, RowSet,
 };
 use super::{Builder, Connection, Host, Identity, View, error};
-use crate::host::rows::Items;
 
 impl HostInterface for View<'_> {}
 
@@ -44,9 +43,16 @@ impl HostConnection for View<'_> {
     }
 
     async fn drop(&mut self, connection: Resource<Connection>) -> wasmtime::Result<()> {
-        self.table.delete(connection)?;
-        Ok(())
+        self.close(connection)
     }
+}
+
+/// Gives the guest a handle of what was opened.
+fn keep<T: 'static>(
+    accessor: &Accessor<T, Host>,
+    opened: Result<Connection, Error>,
+) -> wasmtime::Result<Result<Resource<Connection>, Error>> {
+    Ok(opened.and_then(|connection| Ok(accessor.with(|mut access| access.get().keep(connection))?)))
 }
 
 type Rows = (Vec<Column>, StreamReader<Row>, FutureReader<Result<(), Error>>);
@@ -58,7 +64,7 @@ impl<T: Send + 'static> HostConnectionWithStore<T> for Host {
     ) -> wasmtime::Result<Result<Resource<Connection>, Error>> {
         let opening = accessor.with(|mut access| access.get().opening(address, Identity::default()));
         let opened = opening.await;
-        Ok(opened.and_then(|connection| accessor.with(|mut access| access.get().keep(connection))))
+        keep(accessor, opened)
     }
 
     async fn query_async(
@@ -75,15 +81,9 @@ impl<T: Send + 'static> HostConnectionWithStore<T> for Host {
             Ok(streamed) => streamed,
             Err(error) => return Ok(Err(error)),
         };
-        accessor.with(|mut access| {
-            let rows = StreamReader::new(&mut access, Items::new(streamed.rows.receiver))?;
-            let ended = streamed.rows.ended;
-            let ended = FutureReader::new(&mut access, async move {
-                let given_up = |_| Err(error::query_text("the statement was given up"));
-                wasmtime::error::Ok(ended.await.unwrap_or_else(given_up))
-            })?;
-            Ok(Ok((streamed.columns, rows, ended)))
-        })
+        let given_up = error::query_text("the statement was given up");
+        let (rows, ended) = accessor.with(|mut access| streamed.rows.into_readers(&mut access, (), given_up))?;
+        Ok(Ok((streamed.columns, rows, ended)))
     }
 
     async fn execute_async(
@@ -101,7 +101,7 @@ impl<T: Send + 'static> HostConnectionWithStore<T> for Host {
 
 impl HostConnectionBuilder for View<'_> {
     async fn new(&mut self, address: String) -> wasmtime::Result<Resource<Builder>> {
-        Ok(self.table.push(Builder { address, identity: Identity::default() })?)
+        Ok(self.table.push(Builder::new(address))?)
     }
 
     async fn set_ca_root(
@@ -114,14 +114,14 @@ impl HostConnectionBuilder for View<'_> {
     }
 
     async fn build(&mut self, builder: Resource<Builder>) -> wasmtime::Result<Result<Resource<Connection>, Error>> {
-        let Builder { address, identity } = self.table.get(&builder)?;
-        let (address, identity) = (address.clone(), identity.clone());
-        Ok(View::open(self, address, identity).await)
+        match self.table.get(&builder)?.parts() {
+            Ok((address, identity)) => Ok(View::open(self, address, identity).await),
+            Err(error) => Ok(Err(error)),
+        }
     }
 
     async fn drop(&mut self, builder: Resource<Builder>) -> wasmtime::Result<()> {
-        self.table.delete(builder)?;
-        Ok(())
+        self.close(builder)
     }
 }
 
@@ -131,11 +131,14 @@ impl<T: Send + 'static> HostConnectionBuilderWithStore<T> for Host {
         builder: Resource<Builder>,
     ) -> wasmtime::Result<Result<Resource<Connection>, Error>> {
         let opening = accessor.with(|mut access| {
-            let view = access.get();
-            let Builder { address, identity } = view.table.get(&builder)?;
-            wasmtime::error::Ok(view.opening(address.clone(), identity.clone()))
+            let mut view = access.get();
+            let parts = view.table.get(&builder)?.parts();
+            wasmtime::error::Ok(parts.map(|(address, identity)| view.opening(address, identity)))
         })?;
-        let opened = opening.await;
-        Ok(opened.and_then(|connection| accessor.with(|mut access| access.get().keep(connection))))
+        let opened = match opening {
+            Ok(opening) => opening.await,
+            Err(error) => Err(error),
+        };
+        keep(accessor, opened)
     }
 }

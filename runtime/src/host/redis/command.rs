@@ -14,51 +14,33 @@ pub(super) enum Answer {
     Binary(Vec<u8>),
 }
 
-/// Commands after which a connection is not what it was, or which hold up those behind them.
-const OWN: &[&str] = &[
-    "ASKING",
-    "AUTH",
-    "BLMOVE",
-    "BLMPOP",
-    "BLPOP",
-    "BRPOP",
-    "BRPOPLPUSH",
-    "BZMPOP",
-    "BZPOPMAX",
-    "BZPOPMIN",
-    "CLIENT",
-    "DEBUG",
-    "DISCARD",
-    "EXEC",
-    "HELLO",
-    "MONITOR",
-    "MULTI",
-    "PSUBSCRIBE",
-    "PSYNC",
-    "PUNSUBSCRIBE",
-    "QUIT",
-    "READONLY",
-    "READWRITE",
-    "REPLCONF",
-    "RESET",
-    "SCRIPT",
-    "SELECT",
-    "SSUBSCRIBE",
-    "SUBSCRIBE",
-    "SUNSUBSCRIBE",
-    "SYNC",
-    "UNSUBSCRIBE",
-    "UNWATCH",
-    "WAIT",
-    "WAITAOF",
-    "WATCH",
-    "XREAD",
-    "XREADGROUP",
+/// Commands after which a connection is what it was, and which hold up nobody behind them: with them a component's instances
+/// may share one. What isn't here may be harmless, too, and gets a connection of its own.
+#[rustfmt::skip]
+const HARMLESS: &[&str] = &[
+    "APPEND", "BITCOUNT", "BITFIELD", "BITFIELD_RO", "BITOP", "BITPOS", "COPY", "DBSIZE", "DECR", "DECRBY", "DEL", "DUMP",
+    "ECHO", "EVAL", "EVALSHA", "EVALSHA_RO", "EVAL_RO", "EXISTS", "EXPIRE", "EXPIREAT", "EXPIRETIME", "FCALL", "FCALL_RO",
+    "GEOADD", "GEODIST", "GEOHASH", "GEOPOS", "GEORADIUS", "GEORADIUSBYMEMBER", "GEORADIUSBYMEMBER_RO", "GEORADIUS_RO",
+    "GEOSEARCH", "GEOSEARCHSTORE", "GET", "GETBIT", "GETDEL", "GETEX", "GETRANGE", "GETSET", "HDEL", "HEXISTS", "HEXPIRE",
+    "HEXPIREAT", "HEXPIRETIME", "HGET", "HGETALL", "HINCRBY", "HINCRBYFLOAT", "HKEYS", "HLEN", "HMGET", "HMSET", "HPERSIST",
+    "HPEXPIRE", "HPEXPIREAT", "HPEXPIRETIME", "HPTTL", "HRANDFIELD", "HSCAN", "HSET", "HSETNX", "HSTRLEN", "HTTL", "HVALS",
+    "INCR", "INCRBY", "INCRBYFLOAT", "KEYS", "LCS", "LINDEX", "LINSERT", "LLEN", "LMOVE", "LMPOP", "LPOP", "LPOS", "LPUSH",
+    "LPUSHX", "LRANGE", "LREM", "LSET", "LTRIM", "MGET", "MSET", "MSETNX", "OBJECT", "PERSIST", "PEXPIRE", "PEXPIREAT",
+    "PEXPIRETIME", "PFADD", "PFCOUNT", "PFMERGE", "PING", "PSETEX", "PTTL", "PUBLISH", "PUBSUB", "RANDOMKEY", "RENAME",
+    "RENAMENX", "RESTORE", "RPOP", "RPOPLPUSH", "RPUSH", "RPUSHX", "SADD", "SCAN", "SCARD", "SDIFF", "SDIFFSTORE", "SET",
+    "SETBIT", "SETEX", "SETNX", "SETRANGE", "SINTER", "SINTERCARD", "SINTERSTORE", "SISMEMBER", "SMEMBERS", "SMISMEMBER",
+    "SMOVE", "SORT", "SORT_RO", "SPOP", "SPUBLISH", "SRANDMEMBER", "SREM", "SSCAN", "STRLEN", "SUBSTR", "SUNION",
+    "SUNIONSTORE", "TIME", "TOUCH", "TTL", "TYPE", "UNLINK", "XACK", "XADD", "XAUTOCLAIM", "XCLAIM", "XDEL", "XGROUP",
+    "XINFO", "XLEN", "XPENDING", "XRANGE", "XREVRANGE", "XSETID", "XTRIM", "ZADD", "ZCARD", "ZCOUNT", "ZDIFF", "ZDIFFSTORE",
+    "ZINCRBY", "ZINTER", "ZINTERCARD", "ZINTERSTORE", "ZLEXCOUNT", "ZMPOP", "ZMSCORE", "ZPOPMAX", "ZPOPMIN", "ZRANDMEMBER",
+    "ZRANGE", "ZRANGEBYLEX", "ZRANGEBYSCORE", "ZRANGESTORE", "ZRANK", "ZREM", "ZREMRANGEBYLEX", "ZREMRANGEBYRANK",
+    "ZREMRANGEBYSCORE", "ZREVRANGE", "ZREVRANGEBYLEX", "ZREVRANGEBYSCORE", "ZREVRANK", "ZSCAN", "ZSCORE", "ZUNION",
+    "ZUNIONSTORE",
 ];
 
-/// Whether a command must not go through a connection that others use.
-pub(super) fn wants_own(name: &str) -> bool {
-    OWN.iter().any(|own| own.eq_ignore_ascii_case(name))
+/// Whether a command may go through a connection that others use.
+pub(super) fn may_share(name: &str) -> bool {
+    HARMLESS.iter().any(|harmless| harmless.eq_ignore_ascii_case(name))
 }
 
 /// The answer as a flat list, as the interfaces have it.
@@ -81,7 +63,7 @@ fn append(value: Value, to: &mut Vec<Answer>, budget: &mut Budget) -> Result<(),
         Value::Boolean(is) => Answer::Int(i64::from(is)),
         Value::BulkString(bytes) | Value::BigNumber(bytes) => Answer::Binary(bytes),
         Value::Double(number) => Answer::Binary(number.to_string().into_bytes()),
-        Value::ServerError(error) => return Err(Error::other(&::redis::RedisError::from(error))),
+        Value::ServerError(error) => return Err(::redis::RedisError::from(error).into()),
         Value::Map(_) => return Err(unsupported("map")),
         Value::Attribute { .. } => return Err(unsupported("attribute")),
         Value::VerbatimString { .. } => return Err(unsupported("verbatim string")),
@@ -143,9 +125,31 @@ mod tests {
     }
 
     #[test]
-    fn commands_that_others_would_notice_want_a_connection_of_their_own() {
-        assert!(wants_own("multi"));
-        assert!(wants_own("BLPOP"));
-        assert!(!wants_own("GET"));
+    fn only_commands_that_nobody_would_notice_share_a_connection() {
+        for harmless in ["GET", "get", "HGetAll", "EVAL", "XADD"] {
+            assert!(may_share(harmless), "{harmless}");
+        }
+        for own in [
+            "multi",
+            "BLPOP",
+            "XREAD",
+            "SUBSCRIBE",
+            "POST",
+            "Host:",
+            "MULTI\0",
+            "GET\0",
+            " GET",
+            "GET ",
+            "",
+            "CLIENT",
+            "SELECT",
+            "QUIT",
+            "SCRIPT",
+            "WAIT",
+            "SHUTDOWN",
+            "a command of tomorrow",
+        ] {
+            assert!(!may_share(own), "{own:?}");
+        }
     }
 }

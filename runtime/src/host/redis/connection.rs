@@ -1,6 +1,6 @@
-//! Connections to Redis servers: made through the egress, shared by address, kept for a while, made anew when lost.
+//! A component's connections to Redis servers: made through the egress, shared by address, kept for a while, made anew when
+//! lost.
 
-use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -11,8 +11,12 @@ use spin_app_model::hosts::Destination;
 use tokio::task::JoinHandle;
 
 use super::Error;
+use super::replies::Replies;
 use crate::host::egress::Egress;
 use crate::host::http::tls::Tls;
+use crate::host::measured::{Exceeded, Measured};
+use crate::host::recent::Recent;
+use crate::host::rows::TooLarge;
 
 /// How long to wait for a connection, with all that must be said on it before it can be used.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -24,11 +28,12 @@ const ANSWER: Duration = Duration::from_secs(30);
 /// How long a connection is kept that nobody uses, about.
 const IDLE: Duration = Duration::from_secs(30);
 
+/// Addresses of one component that have a connection; one more takes the place of the one that was used least recently.
+const MOST_SLOTS: usize = 16;
+
 /// A server with what identifies a client there.
 #[derive(Clone)]
 pub(super) struct Address {
-    /// What the same connection is used for: the URL whole.
-    key: String,
     destination: Destination,
     identity: RedisConnectionInfo,
 }
@@ -37,43 +42,53 @@ impl Address {
     /// None if a part of `url` other than the destination makes no sense.
     pub(super) fn new(url: &str, destination: Destination) -> Option<Self> {
         let info = url.into_connection_info().ok()?;
-        Some(Self { key: url.to_owned(), destination, identity: info.redis_settings().clone() })
+        Some(Self { destination, identity: info.redis_settings().clone() })
     }
 }
 
-/// The connections of the process.
-pub(crate) struct Pool {
-    maker: Arc<Maker>,
-    slots: Arc<Mutex<HashMap<String, Arc<Slot>>>>,
+/// The same connection serves all that are the same in this, however it is written.
+impl PartialEq for Address {
+    fn eq(&self, other: &Self) -> bool {
+        let (ours, theirs) = (&self.identity, &other.identity);
+        self.destination == other.destination
+            && (ours.username(), ours.password()) == (theirs.username(), theirs.password())
+            && (ours.db(), ours.protocol()) == (theirs.db(), theirs.protocol())
+    }
 }
 
-/// Makes connections.
-struct Maker {
+/// Makes connections for all components.
+pub(crate) struct Maker {
     egress: Arc<Egress>,
     tls: Tls,
 }
 
-impl Pool {
+impl Maker {
     pub(super) fn new(egress: Arc<Egress>) -> Self {
-        Self { maker: Arc::new(Maker { egress, tls: Tls::new(&[]) }), slots: Arc::default() }
+        Self { egress, tls: Tls::new(&[]) }
+    }
+}
+
+/// The connections that the instances of a component share.
+pub(super) struct Pool {
+    maker: Arc<Maker>,
+    slots: Mutex<Recent<Address, Arc<Slot>>>,
+}
+
+impl Pool {
+    pub(super) fn new(maker: Arc<Maker>) -> Self {
+        Self { maker, slots: Mutex::new(Recent::new(MOST_SLOTS)) }
     }
 
     /// Where the connection to `address` is, or will be.
     pub(super) fn slot(&self, address: Address) -> Arc<Slot> {
+        let slot = |address| Arc::new(Slot::new(address, Arc::clone(&self.maker), true));
         if self.maker.egress.is_bounded() {
             // One that is kept without being used would take a place that somebody waits for.
-            return Arc::new(Slot::new(address, Arc::clone(&self.maker), true));
+            return slot(address);
         }
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(slot) = slots.get(&address.key) {
-            return Arc::clone(slot);
-        }
-        // A guest picks the addresses: those that led nowhere are forgotten.
-        slots.retain(|_, slot| Arc::strong_count(slot) > 1 || slot.live().is_some());
-        let key = address.key.clone();
-        let slot = Arc::new(Slot::new(address, Arc::clone(&self.maker), true));
-        slots.insert(key, Arc::clone(&slot));
-        slot
+        // One that is forgotten is closed when nobody uses it any more.
+        slots.get_or_insert(address.clone(), || slot(address)).0
     }
 }
 
@@ -93,6 +108,7 @@ struct Link {
     /// What reads and writes; the connection is of no use when it has ended.
     driver: JoinHandle<()>,
     used: Mutex<Instant>,
+    exceeded: Exceeded,
 }
 
 impl Drop for Link {
@@ -123,14 +139,14 @@ impl Slot {
 
     /// Sends a command. It is sent once: whether a lost one was done, nobody knows but the guest's author.
     pub(super) async fn send<T: FromRedisValue>(self: &Arc<Self>, command: &Cmd) -> Result<T, Error> {
-        self.query(command).await?.map_err(|error| Error::other(&error))
+        self.query(command).await?.map_err(Error::from)
     }
 
     /// [`Slot::send`], with an error of its own for a value that is of another type than the command needs.
     pub(super) async fn send_typed<T: FromRedisValue>(self: &Arc<Self>, command: &Cmd) -> Result<T, Error> {
         self.query(command).await?.map_err(|error| match error.code() {
             Some("WRONGTYPE") => Error::Type,
-            _ => Error::other(&error),
+            _ => error.into(),
         })
     }
 
@@ -144,6 +160,9 @@ impl Slot {
             let mut kept = self.kept();
             if kept.as_ref().is_some_and(|kept| Arc::ptr_eq(kept, &link)) {
                 *kept = None;
+            }
+            if link.exceeded.take() {
+                return Err(Error::other(&TooLarge));
             }
         }
         Ok(answer)
@@ -175,18 +194,21 @@ impl Slot {
     async fn connect(self: &Arc<Self>) -> Result<Arc<Link>, Error> {
         let Address { destination, identity, .. } = &self.address;
         let stream = self.maker.egress.connect(destination).await.map_err(|error| Error::other(&error))?;
+        let exceeded = Exceeded::default();
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(None)
             .set_response_timeout(self.shared.then_some(ANSWER));
         let (connection, driver) = if destination.scheme() == "rediss" {
             let stream = self.maker.tls.connect(destination, stream).await.map_err(|error| Error::other(&error))?;
+            let stream = Measured::new(stream, Replies::default(), exceeded.clone());
             let (connection, driver) = open(identity, stream, config).await?;
             (connection, tokio::spawn(keep(driver, Arc::downgrade(self))))
         } else {
+            let stream = Measured::new(stream, Replies::default(), exceeded.clone());
             let (connection, driver) = open(identity, stream, config).await?;
             (connection, tokio::spawn(keep(driver, Arc::downgrade(self))))
         };
-        let link = Arc::new(Link { connection, driver, used: Mutex::new(Instant::now()) });
+        let link = Arc::new(Link { connection, driver, used: Mutex::new(Instant::now()), exceeded });
         *self.kept() = Some(Arc::clone(&link));
         Ok(link)
     }

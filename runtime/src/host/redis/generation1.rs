@@ -1,44 +1,24 @@
 //! `fermyon:spin/redis` without a version: each call names the server, and an error says nothing but that there is one.
 
-use ::redis::{Cmd, cmd};
-
 use super::bindings::fermyon::spin::redis::Host;
 use super::bindings::fermyon::spin::redis_types::{Error, Host as TypesHost, RedisParameter, RedisResult};
-use super::{Answer, Error as Failure, View};
+use super::{Error as Failure, OpenConnection, View};
 
-impl From<Failure> for Error {
-    fn from(failure: Failure) -> Self {
-        // The guest is not told why, so the operator is.
-        tracing::warn!("redis: {failure}");
-        Self::Error
+super::same_values!(crate::host::redis::bindings::fermyon::spin::redis_types);
+
+impl View<'_> {
+    /// A result as this generation has it. The guest is not told why something failed, so the operator is.
+    fn told<T>(&self, result: Result<T, Failure>) -> wasmtime::Result<Result<T, Error>> {
+        Ok(result.map_err(|failure| {
+            self.component.tell(&failure);
+            Error::Error
+        }))
     }
-}
 
-fn command(name: &str, arguments: &[RedisParameter]) -> Cmd {
-    let mut command = cmd(name);
-    for argument in arguments {
-        match argument {
-            RedisParameter::Int64(number) => command.arg(number),
-            RedisParameter::Binary(bytes) => command.arg(bytes),
-        };
+    /// The connection that the component's instances share for an address.
+    fn to(&self, address: &str) -> Result<OpenConnection, Failure> {
+        self.component.connection(address, None)
     }
-    command
-}
-
-impl From<Answer> for RedisResult {
-    fn from(answer: Answer) -> Self {
-        match answer {
-            Answer::Nil => Self::Nil,
-            Answer::Status(text) => Self::Status(text),
-            Answer::Int(number) => Self::Int64(number),
-            Answer::Binary(bytes) => Self::Binary(bytes),
-        }
-    }
-}
-
-/// Answers and errors as this generation has them.
-fn given(answers: Result<Vec<Answer>, Failure>) -> Result<Vec<RedisResult>, Error> {
-    Ok(answers?.into_iter().map(RedisResult::from).collect())
 }
 
 impl TypesHost for View<'_> {}
@@ -50,38 +30,33 @@ impl Host for View<'_> {
         channel: String,
         payload: Vec<u8>,
     ) -> wasmtime::Result<Result<(), Error>> {
-        Ok(match self.component.connection(&address, None) {
-            Ok(connection) => connection.publish(channel, payload).await.map_err(Error::from),
-            Err(error) => Err(error.into()),
-        })
+        let connection = self.to(&address);
+        let done = async { connection?.publish(channel, payload).await }.await;
+        self.told(done)
     }
 
     async fn get(&mut self, address: String, key: String) -> wasmtime::Result<Result<Vec<u8>, Error>> {
-        Ok(match self.component.connection(&address, None) {
-            Ok(connection) => connection.get(key).await.map(Option::unwrap_or_default).map_err(Error::from),
-            Err(error) => Err(error.into()),
-        })
+        let connection = self.to(&address);
+        let done = async { connection?.get(key).await }.await;
+        self.told(done.map(Option::unwrap_or_default))
     }
 
     async fn set(&mut self, address: String, key: String, value: Vec<u8>) -> wasmtime::Result<Result<(), Error>> {
-        Ok(match self.component.connection(&address, None) {
-            Ok(connection) => connection.set(key, value).await.map_err(Error::from),
-            Err(error) => Err(error.into()),
-        })
+        let connection = self.to(&address);
+        let done = async { connection?.set(key, value).await }.await;
+        self.told(done)
     }
 
     async fn incr(&mut self, address: String, key: String) -> wasmtime::Result<Result<i64, Error>> {
-        Ok(match self.component.connection(&address, None) {
-            Ok(connection) => connection.incr(key).await.map_err(Error::from),
-            Err(error) => Err(error.into()),
-        })
+        let connection = self.to(&address);
+        let done = async { connection?.incr(key).await }.await;
+        self.told(done)
     }
 
     async fn del(&mut self, address: String, keys: Vec<String>) -> wasmtime::Result<Result<i64, Error>> {
-        Ok(match self.component.connection(&address, None) {
-            Ok(connection) => connection.del(keys).await.map(i64::from).map_err(Error::from),
-            Err(error) => Err(error.into()),
-        })
+        let connection = self.to(&address);
+        let done = async { connection?.del(keys).await }.await;
+        self.told(done.map(i64::from))
     }
 
     async fn sadd(
@@ -90,17 +65,15 @@ impl Host for View<'_> {
         key: String,
         values: Vec<String>,
     ) -> wasmtime::Result<Result<i64, Error>> {
-        Ok(match self.component.connection(&address, None) {
-            Ok(connection) => connection.sadd(key, values).await.map(i64::from).map_err(Error::from),
-            Err(error) => Err(error.into()),
-        })
+        let connection = self.to(&address);
+        let done = async { connection?.sadd(key, values).await }.await;
+        self.told(done.map(i64::from))
     }
 
     async fn smembers(&mut self, address: String, key: String) -> wasmtime::Result<Result<Vec<String>, Error>> {
-        Ok(match self.component.connection(&address, None) {
-            Ok(connection) => connection.smembers(key).await.map_err(Error::from),
-            Err(error) => Err(error.into()),
-        })
+        let connection = self.to(&address);
+        let done = async { connection?.smembers(key).await }.await;
+        self.told(done)
     }
 
     async fn srem(
@@ -109,10 +82,9 @@ impl Host for View<'_> {
         key: String,
         values: Vec<String>,
     ) -> wasmtime::Result<Result<i64, Error>> {
-        Ok(match self.component.connection(&address, None) {
-            Ok(connection) => connection.srem(key, values).await.map(i64::from).map_err(Error::from),
-            Err(error) => Err(error.into()),
-        })
+        let connection = self.to(&address);
+        let done = async { connection?.srem(key, values).await }.await;
+        self.told(done.map(i64::from))
     }
 
     async fn execute(
@@ -121,9 +93,8 @@ impl Host for View<'_> {
         name: String,
         arguments: Vec<RedisParameter>,
     ) -> wasmtime::Result<Result<Vec<RedisResult>, Error>> {
-        Ok(match self.component.connection(&address, None) {
-            Ok(connection) => given(connection.execute(&name, &command(&name, &arguments)).await),
-            Err(error) => Err(error.into()),
-        })
+        let connection = self.to(&address);
+        let done = async { connection?.execute(&name, &command(&name, &arguments)).await }.await;
+        self.told(done.map(given))
     }
 }

@@ -1,48 +1,12 @@
 //! `fermyon:spin/redis@2.0.0`: a connection is a resource.
 
-use ::redis::{Cmd, cmd};
 use wasmtime::component::Resource;
 
 use super::bindings::fermyon::spin2_0_0::redis::{Error, Host, HostConnection, RedisParameter, RedisResult};
-use super::{Answer, Error as Failure, OpenConnection, View};
+use super::{OpenConnection, View};
 
-impl From<Failure> for Error {
-    fn from(error: Failure) -> Self {
-        match error {
-            Failure::InvalidAddress => Self::InvalidAddress,
-            Failure::TooManyConnections => Self::TooManyConnections,
-            Failure::Type => Self::TypeError,
-            Failure::Other(reason) => Self::Other(reason),
-        }
-    }
-}
-
-fn command(name: &str, arguments: &[RedisParameter]) -> Cmd {
-    let mut command = cmd(name);
-    for argument in arguments {
-        match argument {
-            RedisParameter::Int64(number) => command.arg(number),
-            RedisParameter::Binary(bytes) => command.arg(bytes),
-        };
-    }
-    command
-}
-
-impl From<Answer> for RedisResult {
-    fn from(answer: Answer) -> Self {
-        match answer {
-            Answer::Nil => Self::Nil,
-            Answer::Status(text) => Self::Status(text),
-            Answer::Int(number) => Self::Int64(number),
-            Answer::Binary(bytes) => Self::Binary(bytes),
-        }
-    }
-}
-
-/// Answers and errors as this generation has them.
-fn given(answers: Result<Vec<Answer>, Failure>) -> Result<Vec<RedisResult>, Error> {
-    Ok(answers?.into_iter().map(RedisResult::from).collect())
-}
+super::same_values!(crate::host::redis::bindings::fermyon::spin2_0_0::redis);
+super::same_errors!(crate::host::redis::bindings::fermyon::spin2_0_0::redis::Error);
 
 impl Host for View<'_> {}
 
@@ -50,10 +14,10 @@ impl HostConnection for View<'_> {
     async fn open(&mut self, address: String) -> wasmtime::Result<Result<Resource<OpenConnection>, Error>> {
         let (component, place) = match self.reserve() {
             Ok(reserved) => reserved,
-            Err(error) => return Ok(Err(error.into())),
+            Err(error) => return Ok(Err(super::Error::from(error).into())),
         };
         let connection = component.connect(&address, place).await;
-        Ok(connection.and_then(|connection| self.keep(connection)).map_err(Error::from))
+        Ok(connection.and_then(|connection| Ok(self.keep(connection)?)).map_err(Error::from))
     }
 
     async fn publish(
@@ -62,7 +26,7 @@ impl HostConnection for View<'_> {
         channel: String,
         payload: Vec<u8>,
     ) -> wasmtime::Result<Result<(), Error>> {
-        Ok(self.connection(&connection)?.publish(channel, payload).await.map_err(Error::from))
+        Ok(self.find(&connection)?.publish(channel, payload).await.map_err(Error::from))
     }
 
     async fn get(
@@ -70,7 +34,7 @@ impl HostConnection for View<'_> {
         connection: Resource<OpenConnection>,
         key: String,
     ) -> wasmtime::Result<Result<Option<Vec<u8>>, Error>> {
-        Ok(self.connection(&connection)?.get(key).await.map_err(Error::from))
+        Ok(self.find(&connection)?.get(key).await.map_err(Error::from))
     }
 
     async fn set(
@@ -79,7 +43,7 @@ impl HostConnection for View<'_> {
         key: String,
         value: Vec<u8>,
     ) -> wasmtime::Result<Result<(), Error>> {
-        Ok(self.connection(&connection)?.set(key, value).await.map_err(Error::from))
+        Ok(self.find(&connection)?.set(key, value).await.map_err(Error::from))
     }
 
     async fn incr(
@@ -87,7 +51,7 @@ impl HostConnection for View<'_> {
         connection: Resource<OpenConnection>,
         key: String,
     ) -> wasmtime::Result<Result<i64, Error>> {
-        Ok(self.connection(&connection)?.incr(key).await.map_err(Error::from))
+        Ok(self.find(&connection)?.incr(key).await.map_err(Error::from))
     }
 
     async fn del(
@@ -95,7 +59,7 @@ impl HostConnection for View<'_> {
         connection: Resource<OpenConnection>,
         keys: Vec<String>,
     ) -> wasmtime::Result<Result<u32, Error>> {
-        Ok(self.connection(&connection)?.del(keys).await.map_err(Error::from))
+        Ok(self.find(&connection)?.del(keys).await.map_err(Error::from))
     }
 
     async fn sadd(
@@ -104,7 +68,7 @@ impl HostConnection for View<'_> {
         key: String,
         values: Vec<String>,
     ) -> wasmtime::Result<Result<u32, Error>> {
-        Ok(self.connection(&connection)?.sadd(key, values).await.map_err(Error::from))
+        Ok(self.find(&connection)?.sadd(key, values).await.map_err(Error::from))
     }
 
     async fn smembers(
@@ -112,7 +76,7 @@ impl HostConnection for View<'_> {
         connection: Resource<OpenConnection>,
         key: String,
     ) -> wasmtime::Result<Result<Vec<String>, Error>> {
-        Ok(self.connection(&connection)?.smembers(key).await.map_err(Error::from))
+        Ok(self.find(&connection)?.smembers(key).await.map_err(Error::from))
     }
 
     async fn srem(
@@ -121,7 +85,7 @@ impl HostConnection for View<'_> {
         key: String,
         values: Vec<String>,
     ) -> wasmtime::Result<Result<u32, Error>> {
-        Ok(self.connection(&connection)?.srem(key, values).await.map_err(Error::from))
+        Ok(self.find(&connection)?.srem(key, values).await.map_err(Error::from))
     }
 
     async fn execute(
@@ -130,7 +94,8 @@ impl HostConnection for View<'_> {
         name: String,
         arguments: Vec<RedisParameter>,
     ) -> wasmtime::Result<Result<Vec<RedisResult>, Error>> {
-        Ok(given(self.connection(&connection)?.execute(&name, &command(&name, &arguments)).await))
+        let answers = self.find(&connection)?.execute(&name, &command(&name, &arguments)).await;
+        Ok(answers.map(given).map_err(Error::from))
     }
 
     async fn drop(&mut self, connection: Resource<OpenConnection>) -> wasmtime::Result<()> {

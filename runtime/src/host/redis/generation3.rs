@@ -1,50 +1,14 @@
 //! `spin:redis@3.0.0`: everything is asynchronous.
 
-use ::redis::{Cmd, cmd};
 use wasmtime::component::{Accessor, Resource};
 
 use super::bindings::spin::redis::redis::{
     Error, Host as HostInterface, HostConnection, HostConnectionWithStore, RedisParameter, RedisResult,
 };
-use super::{Answer, Error as Failure, Host, OpenConnection, View};
+use super::{Host, OpenConnection, View};
 
-impl From<Failure> for Error {
-    fn from(error: Failure) -> Self {
-        match error {
-            Failure::InvalidAddress => Self::InvalidAddress,
-            Failure::TooManyConnections => Self::TooManyConnections,
-            Failure::Type => Self::TypeError,
-            Failure::Other(reason) => Self::Other(reason),
-        }
-    }
-}
-
-fn command(name: &str, arguments: &[RedisParameter]) -> Cmd {
-    let mut command = cmd(name);
-    for argument in arguments {
-        match argument {
-            RedisParameter::Int64(number) => command.arg(number),
-            RedisParameter::Binary(bytes) => command.arg(bytes),
-        };
-    }
-    command
-}
-
-impl From<Answer> for RedisResult {
-    fn from(answer: Answer) -> Self {
-        match answer {
-            Answer::Nil => Self::Nil,
-            Answer::Status(text) => Self::Status(text),
-            Answer::Int(number) => Self::Int64(number),
-            Answer::Binary(bytes) => Self::Binary(bytes),
-        }
-    }
-}
-
-/// Answers and errors as this generation has them.
-fn given(answers: Result<Vec<Answer>, Failure>) -> Result<Vec<RedisResult>, Error> {
-    Ok(answers?.into_iter().map(RedisResult::from).collect())
-}
+super::same_values!(crate::host::redis::bindings::spin::redis::redis);
+super::same_errors!(crate::host::redis::bindings::spin::redis::redis::Error);
 
 impl HostInterface for View<'_> {}
 
@@ -58,7 +22,7 @@ fn connection<T: 'static>(
     accessor: &Accessor<T, Host>,
     connection: &Resource<OpenConnection>,
 ) -> wasmtime::Result<OpenConnection> {
-    Ok(accessor.with(|mut access| access.get().connection(connection))?)
+    Ok(accessor.with(|mut access| access.get().find(connection))?)
 }
 
 impl<T: Send + 'static> HostConnectionWithStore<T> for Host {
@@ -68,10 +32,10 @@ impl<T: Send + 'static> HostConnectionWithStore<T> for Host {
     ) -> wasmtime::Result<Result<Resource<OpenConnection>, Error>> {
         let (component, place) = match accessor.with(|mut access| access.get().reserve()) {
             Ok(reserved) => reserved,
-            Err(error) => return Ok(Err(error.into())),
+            Err(error) => return Ok(Err(super::Error::from(error).into())),
         };
         let connection = component.connect(&address, place).await;
-        let kept = connection.and_then(|connection| accessor.with(|mut access| access.get().keep(connection)));
+        let kept = connection.and_then(|connection| Ok(accessor.with(|mut access| access.get().keep(connection))?));
         Ok(kept.map_err(Error::from))
     }
 
@@ -149,6 +113,7 @@ impl<T: Send + 'static> HostConnectionWithStore<T> for Host {
         name: String,
         arguments: Vec<RedisParameter>,
     ) -> wasmtime::Result<Result<Vec<RedisResult>, Error>> {
-        Ok(given(connection(accessor, &handle)?.execute(&name, &command(&name, &arguments)).await))
+        let answers = connection(accessor, &handle)?.execute(&name, &command(&name, &arguments)).await;
+        Ok(answers.map(given).map_err(Error::from))
     }
 }

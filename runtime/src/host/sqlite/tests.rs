@@ -175,7 +175,7 @@ async fn a_stream_that_cannot_begin_says_so_at_its_end() {
     let mut streamed = open(&databases).await.stream("SELECT * FROM nowhere".to_owned(), Vec::new()).await;
     assert!(streamed.columns.is_empty());
     assert!(streamed.rows.receiver.recv().await.is_none());
-    let error = end_of(streamed.rows.ended).await.expect_err("no table");
+    let error = streamed.rows.ended.await.expect("it is told").expect_err("no table");
     assert!(error.to_string().contains("no such table"), "{error}");
 }
 

@@ -5,8 +5,7 @@ use wasmtime::component::{Accessor, FutureReader, Resource, StreamReader};
 use super::bindings::spin::sqlite::sqlite::{
     Error, Host as HostInterface, HostConnection, HostConnectionWithStore, QueryResult, RowResult, Value,
 };
-use super::{Connection, Host, View, end_of};
-use crate::host::rows::Items;
+use super::{Connection, Host, View, given_up};
 
 impl HostInterface for View<'_> {}
 
@@ -71,11 +70,7 @@ impl<T: Send + 'static> HostConnectionWithStore<T> for Host {
         };
         let streamed = connection.stream(statement, parameters).await;
         accessor.with(|mut access| {
-            let rows = StreamReader::new(&mut access, Items::new(streamed.rows.receiver).keeping(streamed.wanted))?;
-            let ended = streamed.rows.ended;
-            let ended = FutureReader::new(&mut access, async move {
-                wasmtime::error::Ok(end_of(ended).await.map_err(Error::from))
-            })?;
+            let (rows, ended) = streamed.rows.into_readers(&mut access, streamed.wanted, given_up())?;
             Ok(Ok((streamed.columns, rows, ended)))
         })
     }

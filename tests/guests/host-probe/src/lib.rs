@@ -1,6 +1,7 @@
 //! A component for tests that calls what the host offers, as the body of a request says: its first line is the name of an
 //! interface, each further one a call, with tabs between the name of the function and its arguments. The answer has a line
-//! for each call, with its result; see `tests/guests/README.md`.
+//! for each call, with its result; see `tests/guests/README.md`. An empty line ends what is done with one interface, and the
+//! next line names another one.
 //!
 //! An interface is one file, with an entry in `session`.
 
@@ -27,12 +28,9 @@ impl Guest for Probe {
         let (_received, outcome) = wit_future::new(|| Ok(()));
         let (body, _trailers) = Request::consume_body(request, outcome);
         let script = String::from_utf8_lossy(&body.collect().await).into_owned();
-        let mut lines = script.lines();
-        let interface = lines.next().unwrap_or_default();
-        let calls: Vec<Vec<&str>> = lines.map(|line| line.split('\t').collect()).collect();
-        let (status, text) = match session(interface, &calls).await {
-            Some(answers) => (200, answers.join("\n")),
-            None => (404, format!("the probe has no interface {interface}")),
+        let (status, text) = match sessions(&script).await {
+            Ok(answers) => (200, answers.join("\n")),
+            Err(interface) => (404, format!("the probe has no interface {interface}")),
         };
         let (mut writer, reader) = wit_stream::new();
         let (_no_trailers, trailers) = wit_future::new(|| Ok(None));
@@ -41,6 +39,18 @@ impl Guest for Probe {
         wasip3::wit_bindgen::spawn(async move { drop(writer.write_all(text.into_bytes()).await) });
         Ok(response)
     }
+}
+
+/// What all calls of a script answer, or the interface that there isn't.
+async fn sessions(script: &str) -> Result<Vec<String>, &str> {
+    let mut answers = Vec::new();
+    for part in script.split("\n\n") {
+        let mut lines = part.lines();
+        let interface = lines.next().unwrap_or_default();
+        let calls: Vec<Vec<&str>> = lines.map(|line| line.split('\t').collect()).collect();
+        answers.extend(session(interface, &calls).await.ok_or(interface)?);
+    }
+    Ok(answers)
 }
 
 /// How many items a stream has, without keeping any.

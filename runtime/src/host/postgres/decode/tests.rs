@@ -18,6 +18,10 @@ fn sent(given: ParameterValue, wanted: &Type) -> BytesMut {
     bytes
 }
 
+fn read(of: &Type, bytes: &[u8]) -> Result<DbValue, Undecodable> {
+    value(of, bytes, &mut Budget::new())
+}
+
 fn shown(value: &DbValue) -> String {
     format!("{value:?}")
 }
@@ -28,8 +32,8 @@ fn what_is_sent_is_read_as_the_same() {
     macro_rules! same {
         ($($case:ident($value:expr), $of:expr;)*) => {$({
             let bytes = sent(ParameterValue::$case($value), &$of);
-            let read = value(&$of, &bytes).expect("it was just written");
-            assert_eq!(shown(&read), shown(&DbValue::$case($value)));
+            let found = read(&$of, &bytes).expect("it was just written");
+            assert_eq!(shown(&found), shown(&DbValue::$case($value)));
             assert_eq!(format!("{:?}", data_type(&$of)), format!("{:?}", DbDataType::$case));
         })*};
     }
@@ -67,8 +71,8 @@ fn what_is_sent_is_read_as_the_same() {
 #[test]
 fn a_timestamp_is_read_as_utc() {
     let bytes = sent(ParameterValue::Timestamp(86_400), &Type::TIMESTAMPTZ);
-    let read = value(&Type::TIMESTAMPTZ, &bytes).expect("a moment");
-    assert_eq!(shown(&read), shown(&DbValue::Datetime((1970, 1, 2, 0, 0, 0, 0))));
+    let found = read(&Type::TIMESTAMPTZ, &bytes).expect("a moment");
+    assert_eq!(shown(&found), shown(&DbValue::Datetime((1970, 1, 2, 0, 0, 0, 0))));
 }
 
 #[test]
@@ -127,14 +131,14 @@ fn what_is_no_value_is_told_with_its_place() {
 #[test]
 fn a_type_that_guests_dont_have_comes_as_it_is() {
     assert_eq!(format!("{:?}", data_type(&Type::POINT)), format!("{:?}", DbDataType::Other("point".to_owned())));
-    assert_eq!(shown(&value(&Type::POINT, &[1, 2]).expect("bytes")), shown(&DbValue::Unsupported(vec![1, 2])));
+    assert_eq!(shown(&read(&Type::POINT, &[1, 2]).expect("bytes")), shown(&DbValue::Unsupported(vec![1, 2])));
 }
 
 #[test]
 fn an_empty_range_is_one_without_anything_between_its_ends() {
-    let read = value(&Type::INT4_RANGE, &[EMPTY]).expect("a range");
+    let found = read(&Type::INT4_RANGE, &[EMPTY]).expect("a range");
     let (lower, upper) = (Some((0, RangeBoundKind::Inclusive)), Some((0, RangeBoundKind::Exclusive)));
-    assert_eq!(shown(&read), shown(&DbValue::RangeInt32((lower, upper))));
+    assert_eq!(shown(&found), shown(&DbValue::RangeInt32((lower, upper))));
 }
 
 #[test]
@@ -149,6 +153,32 @@ fn what_a_server_should_not_send_is_an_error() {
         (Type::UUID, &[1]),
         (Type::DATE, &[0x7f, 0xff, 0xff, 0xff]),
     ] {
-        assert!(value(&of, bytes).is_err(), "{of}");
+        assert!(read(&of, bytes).is_err(), "{of}");
+    }
+}
+
+#[test]
+fn what_a_value_takes_is_counted_before_it_is_made() {
+    // `1e131071` comes in ten bytes.
+    let number = [0, 1, 0x7f, 0xff, 0, 0, 0, 0, 3, 232];
+    let mut budget = Budget::new();
+    let mut made = 0;
+    while value(&Type::NUMERIC, &number, &mut budget).is_ok() {
+        made += 1;
+    }
+    assert_eq!(made, 1023);
+    // Nulls in an array come in four bytes, and take more.
+    let nulls = 1_000_000;
+    let head = [0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 25, 0, 0x0f, 0x42, 0x40, 0, 0, 0, 1];
+    let array: Vec<u8> = head.into_iter().chain(std::iter::repeat_n(255, 4 * nulls)).collect();
+    let mut budget = Budget::new();
+    assert!(value(&Type::TEXT_ARRAY, &array, &mut budget).is_ok());
+    assert_eq!(budget.used(), nulls * size_of::<Option<String>>());
+    let full = &mut Budget::new();
+    full.take(crate::host::rows::MOST_BUFFERED - 1).expect("room");
+    for (of, bytes) in [(Type::TEXT, &b"xy"[..]), (Type::BYTEA, b"xy"), (Type::POINT, b"xy"), (Type::JSONB, b"\x01{}")]
+    {
+        let error = value(&of, bytes, full).expect_err("there is no room");
+        assert!(matches!(error, Undecodable::TooLarge(_)), "{of}");
     }
 }
