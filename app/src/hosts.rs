@@ -188,6 +188,12 @@ impl AllowedHosts {
         Ok(Self(hosts))
     }
 
+    /// Whether any entry is for the host of a destination, whatever its scheme and port: such a name may be looked up.
+    #[must_use]
+    pub fn mention(&self, destination: &Destination) -> bool {
+        self.0.iter().any(|entry| entry.host.matches(destination))
+    }
+
     /// Whether any entry allows a destination.
     #[must_use]
     pub fn allow(&self, destination: &Destination) -> bool {

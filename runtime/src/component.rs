@@ -12,6 +12,7 @@ use wasmtime::{Engine, Store};
 
 use crate::host::files::Mounts;
 use crate::host::http::ComponentHttp;
+use crate::host::sockets::ComponentSockets;
 use crate::host::wasi::{CommandLine, WasiTemplate};
 use crate::host::{AppHost, ComponentContext, ComponentHost};
 use crate::http::{EventContext, Handler};
@@ -151,9 +152,10 @@ impl Component {
         pre: InstancePre<HostState>,
         shared: &Shared,
     ) -> Self {
+        let sockets = ComponentSockets { gate: Arc::clone(of.gate), egress: Arc::clone(&shared.host.egress) };
         let template = Template {
             id: of.locked.id.clone(),
-            wasi: WasiTemplate::new(&of.locked.id, of.locked.env.clone(), mounts, &*shared.output),
+            wasi: WasiTemplate::new(&of.locked.id, of.locked.env.clone(), mounts, sockets, &*shared.output),
             host: Arc::new(ComponentHost::new(&shared.host, of)),
             http: Arc::new(http),
             lease: Arc::new(Lease(shared.lease.clone())),

@@ -10,6 +10,7 @@ pub(crate) mod egress;
 pub(crate) mod files;
 pub(crate) mod http;
 pub(crate) mod key_value;
+pub(crate) mod llm;
 mod measured;
 mod mqtt;
 mod mysql;
@@ -19,8 +20,8 @@ mod recent;
 mod redis;
 pub(crate) mod rows;
 mod snapshots;
+pub(crate) mod sockets;
 pub(crate) mod sqlite;
-mod unconfigured;
 mod variables;
 pub(crate) mod wasi;
 
@@ -32,11 +33,12 @@ use wasmtime::component::Linker;
 use crate::instance::HostState;
 pub(crate) use capability::{Capability, ComponentContext};
 use egress::Egress;
-pub(crate) use unconfigured::with_imports_of;
 
 capability::capabilities! {
     /// Key-value stores.
     key_value: key_value::KeyValue, key_value::KeyValueOptions;
+    /// Large language models.
+    llm: llm::Llm, llm::LlmOptions;
     /// SQLite databases.
     sqlite: sqlite::Sqlite, sqlite::SqliteOptions;
     ---

@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use wasmtime::component::{Instance, ResourceTable};
 use wasmtime::{Engine, Store, StoreContextMut};
-use wasmtime_wasi::WasiCtx;
 use wasmtime_wasi_http::WasiHttpCtx;
 
 use crate::component::Template;
 use crate::host::http::OutboundHttp;
+use crate::host::wasi::InstanceWasi;
 use crate::host::{ComponentHost, InstanceHost};
 use crate::limits::{CpuMeter, Limits, MemoryMeter, MeterState};
 use crate::permits::Permit;
@@ -23,7 +23,7 @@ const MOST_RESOURCES: usize = 10_000;
 /// What the host keeps for one instance: the data of its store.
 pub struct HostState {
     pub(crate) table: ResourceTable,
-    pub(crate) wasi: WasiCtx,
+    pub(crate) wasi: InstanceWasi,
     pub(crate) http: WasiHttpCtx,
     pub(crate) outbound_http: OutboundHttp,
     pub(crate) component: Arc<ComponentHost>,
@@ -101,7 +101,7 @@ pub(crate) fn new_store_with(
     engine: &Engine,
     template: &Template,
     limits: &Limits,
-    wasi: WasiCtx,
+    wasi: InstanceWasi,
 ) -> wasmtime::Result<Store<HostState>> {
     let cpu = CpuMeter::new(limits);
     let mut table = ResourceTable::new();

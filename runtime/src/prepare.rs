@@ -17,10 +17,10 @@ use crate::adapt::{self, FileKind};
 use crate::aot::{CompiledCode, hex};
 use crate::component::{Component, PrepareError, Shared};
 use crate::compose::{self, ComposeError, Dependency};
+use crate::host::ComponentContext;
 use crate::host::egress::Gate;
 use crate::host::files::{MountOptions, Mounts};
 use crate::host::http::{ComponentHttp, HttpNetwork};
-use crate::host::{self, ComponentContext};
 use crate::instance::HostState;
 use crate::variables::Variables;
 
@@ -168,8 +168,9 @@ impl Compiler<'_> {
         let http =
             ComponentHttp { component: locked.id.clone(), gate: Arc::clone(&gate), network: Arc::clone(self.http) };
         let compiled = self.compiled(job)?;
-        let pre = host::with_imports_of(&compiled, &self.linker)
-            .and_then(|more| more.as_ref().unwrap_or(&self.linker).instantiate_pre(&compiled))
+        let pre = self
+            .linker
+            .instantiate_pre(&compiled)
             .map_err(|source| PrepareError::Link { id: locked.id.clone(), source })?;
         let of = ComponentContext { locked, variables: &values, gate: &gate };
         Ok(Component::new(&of, mounts, http, pre, &self.shared))

@@ -3,24 +3,37 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+#[path = "hosts/echo.rs"]
+mod echo;
+#[macro_use]
+#[path = "../src/hostile/named.rs"]
+mod named;
 #[path = "hosts/blocked.rs"]
 mod blocked;
+#[path = "hosts/hostile_cases.rs"]
+mod hostile_cases;
 #[path = "hosts/key_value.rs"]
 mod key_value;
 #[path = "hosts/libsql.rs"]
 mod libsql;
 #[path = "hosts/matrix.rs"]
 mod matrix;
+#[path = "hosts/models.rs"]
+mod models;
 #[path = "hosts/mqtt.rs"]
 mod mqtt;
 #[path = "hosts/mysql.rs"]
 mod mysql;
 #[path = "hosts/postgres.rs"]
 mod postgres;
+#[path = "hosts/private.rs"]
+mod private;
 #[path = "hosts/redis.rs"]
 mod redis;
 #[path = "hosts/several.rs"]
 mod several;
+#[path = "hosts/sockets.rs"]
+mod sockets;
 #[path = "hosts/sqlite.rs"]
 mod sqlite;
 #[path = "hosts/stage.rs"]
@@ -49,12 +62,18 @@ backends! {
     cells_on_a_redis_that_is_down: "redis-down",
     cells_on_libsql: "libsql",
     cells_on_a_libsql_that_is_down: "libsql-down",
+    cells_on_models: "models",
+    cells_on_models_of_open_ai: "models-open-ai",
+    cells_on_models_that_are_down: "models-down",
+    cells_without_models: "no-models",
     cells_on_mqtt: "mqtt",
     cells_on_a_mqtt_broker_that_is_down: "mqtt-down",
     cells_on_mysql: "mysql",
     cells_on_a_mysql_that_is_down: "mysql-down",
     cells_on_postgres: "postgres",
     cells_on_a_postgres_that_is_down: "postgres-down",
+    cells_on_sockets: "sockets",
+    cells_on_sockets_that_are_down: "sockets-down",
 }
 
 /// Runs the cells of a back end, all of them before anything is said of any.

@@ -39,6 +39,8 @@ mod outbound_hosts;
 mod outbound_tls;
 #[path = "http/output.rs"]
 mod output;
+#[path = "http/responses.rs"]
+mod responses;
 #[path = "http/routing.rs"]
 mod routing;
 #[path = "http/server.rs"]

@@ -22,7 +22,6 @@ use crate::admission::{self, Afterwards};
 use crate::body::{self, ResponseBody};
 use crate::dispatch;
 use crate::headers;
-use crate::ids::REQUEST_ID;
 use crate::limits::{self, Limits};
 use crate::server::Server;
 
@@ -143,7 +142,6 @@ fn respond(
         if let Some(method) = &withheld {
             body::withhold(&mut response, method);
         }
-        response.headers_mut().insert(REQUEST_ID, names.request);
         afterwards.say(&mut response);
         if let Some(entry) = &mut entry {
             entry.answered(response.status());

@@ -1,7 +1,7 @@
 //! Names for requests: `x-request-id` and W3C trace context.
 //!
 //! A client's or proxy's name for a request is kept if it is well-formed, so that a line in its log and one in ours can
-//! be put together. The component gets it as a header, and so does the client with the response.
+//! be put together. The component gets it as a header; the response is the component's, and nothing is added to it.
 //!
 //! A trace is continued, not begun: the component gets the trace of the client with a span of this server's own, which
 //! the access log tells. Without a valid `traceparent` it gets none, because nobody else would know of that trace.

@@ -7,7 +7,7 @@ use spin_app_model::ComponentId;
 use spin_app_model::launch::env::LOCKED_URL;
 use spin_app_model::lock::LockedApp;
 use spin_component_runtime::variables::{Environment, Provider, Variables};
-use spin_component_runtime::{App as Components, AppOptions, HostOptions};
+use spin_component_runtime::{App as Components, AppOptions, HostOptions, LlmOptions};
 
 use crate::app::{App, Lease};
 use crate::control::Control;
@@ -76,7 +76,11 @@ impl Loader {
         let mut options =
             settings::app_options(&self.flags, &self.config, &locked, &ids, self.logs.as_deref(), working_dir)?;
         let notices = stores.notices(&locked, &ids);
-        options.host = HostOptions { key_value: stores.key_value, sqlite: stores.sqlite };
+        options.host = HostOptions {
+            key_value: stores.key_value,
+            llm: LlmOptions { compute: self.config.llm_compute.clone().unwrap_or_default() },
+            sqlite: stores.sqlite,
+        };
         let seeds = Seeds { values: self.flags.key_value.clone(), statements: self.flags.statements()? };
         options.link = T::link;
         options.lease = Some(Arc::clone(&lease) as _);

@@ -6,8 +6,10 @@
 //! The public rule for relative paths differs from key to key. Here all are seen from the file's own folder, so that what
 //! a file means depends on nothing but the file.
 
+mod client_tls;
 mod key_value_store;
 mod labelled;
+mod llm_compute;
 mod outbound_http;
 mod outbound_networking;
 mod sqlite_database;
@@ -21,7 +23,7 @@ use std::path::Path;
 
 use spin_app_model::document::{self, Invalid, Report, Table, did_you_mean, quoted};
 use spin_component_runtime::variables::Provider;
-use spin_component_runtime::{EgressOptions, HttpOptions, KeyValueStore, SqliteDatabase};
+use spin_component_runtime::{EgressOptions, HttpOptions, KeyValueStore, LlmCompute, SqliteDatabase};
 
 use self::variables_provider::VariablesProvider;
 use crate::error::Error;
@@ -33,6 +35,8 @@ const PROVIDERS_BEFORE: &str = "config_provider";
 
 const KEY_VALUE_STORE: &str = "key_value_store";
 const SQLITE_DATABASE: &str = "sqlite_database";
+const LLM_COMPUTE: &str = "llm_compute";
+const CLIENT_TLS: &str = "client_tls";
 const OUTBOUND_NETWORKING: &str = "outbound_networking";
 const OUTBOUND_HTTP: &str = "outbound_http";
 
@@ -44,13 +48,14 @@ const KEYS: &[&str] = &[
     PROVIDERS_BEFORE,
     KEY_VALUE_STORE,
     SQLITE_DATABASE,
+    LLM_COMPUTE,
+    CLIENT_TLS,
     OUTBOUND_NETWORKING,
     OUTBOUND_HTTP,
 ];
 
 /// Keys of the public ecosystem that have no effect here yet.
-const LATER: &[&str] =
-    &["llm_compute", "client_tls", "outbound_redis", "outbound_pg", "outbound_mysql", "outbound_mqtt"];
+const LATER: &[&str] = &["outbound_redis", "outbound_pg", "outbound_mysql", "outbound_mqtt"];
 
 /// What the file says; nothing, if there is none.
 #[derive(Default)]
@@ -65,6 +70,7 @@ pub(crate) struct RuntimeConfig {
     pub(crate) key_value_stores: BTreeMap<String, KeyValueStore>,
     /// As the stores.
     pub(crate) sqlite_databases: BTreeMap<String, SqliteDatabase>,
+    pub(crate) llm_compute: Option<LlmCompute>,
     variables_providers: Vec<VariablesProvider>,
 }
 
@@ -104,9 +110,17 @@ impl RuntimeConfig {
             // More than can be addressed is no limit.
             max_instance_memory: document.count("max_instance_memory").map(|n| n.try_into().unwrap_or(usize::MAX)),
             egress: table(OUTBOUND_NETWORKING).map(|table| outbound_networking::read(&table)).unwrap_or_default(),
-            outbound_http: table(OUTBOUND_HTTP).map(|table| outbound_http::read(&table)).unwrap_or_default(),
+            outbound_http: HttpOptions {
+                client_tls: document
+                    .tables(CLIENT_TLS, &format!("[[{CLIENT_TLS}]]"))
+                    .iter()
+                    .filter_map(|table| client_tls::read(table, folder))
+                    .collect(),
+                ..table(OUTBOUND_HTTP).map(|table| outbound_http::read(&table)).unwrap_or_default()
+            },
             key_value_stores: key_value_store::read(document, KEY_VALUE_STORE, folder),
             sqlite_databases: sqlite_database::read(document, SQLITE_DATABASE, folder),
+            llm_compute: table(LLM_COMPUTE).and_then(|table| llm_compute::read(&table)),
             variables_providers: variables_providers(document, folder),
         }
     }
@@ -127,7 +141,8 @@ impl RuntimeConfig {
             format!("[{SQLITE_DATABASE}.{label}: {kind}]")
         });
         let providers = self.variables_providers.iter().map(|provider| format!("[{PROVIDERS}: {}]", provider.kind()));
-        let tables = stores.chain(databases).chain(providers).collect::<Vec<_>>().join(", ");
+        let llm = self.llm_compute.iter().map(|compute| format!("[{LLM_COMPUTE}: {}]", llm_compute::kind(compute)));
+        let tables = stores.chain(databases).chain(providers).chain(llm).collect::<Vec<_>>().join(", ");
         let separator = if tables.is_empty() { "" } else { " " };
         format!("Using runtime config {tables}{separator}from \"{}\"", path.display())
     }

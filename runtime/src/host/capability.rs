@@ -56,6 +56,8 @@ macro_rules! capabilities {
         /// What all components share, in every generation of the app.
         #[derive(Clone)]
         pub(crate) struct AppHost {
+            /// Makes connections to what components name.
+            pub(crate) egress: Arc<Egress>,
             $(pub(crate) $optional: Arc<<$with_options as Capability>::App>,)*
             $($plain: Arc<<$without_options as Capability>::App>,)*
         }
@@ -63,6 +65,7 @@ macro_rules! capabilities {
         impl AppHost {
             pub(crate) fn new(options: &HostOptions, egress: &Arc<Egress>) -> Self {
                 Self {
+                    egress: Arc::clone(egress),
                     $($optional: Arc::new(<$with_options as Capability>::app(&options.$optional, egress)),)*
                     $($plain: Arc::new(<$without_options as Capability>::app(&(), egress)),)*
                 }

@@ -32,12 +32,15 @@ pub struct EgressOptions {
     pub blocked: Vec<Blocked>,
     /// How many connections all components have open at once; whoever wants one more waits. Default: no limit.
     pub max_connections: Option<usize>,
+    /// How many of them may be raw sockets; whoever wants one more waits. Default: no limit but the other.
+    pub max_socket_connections: Option<usize>,
 }
 
 /// Makes connections for all components of an app.
 pub(crate) struct Egress {
     blocked: Vec<Blocked>,
     places: Places,
+    socket_places: Places,
     resolver: Box<dyn Resolve>,
     told: Told,
 }
@@ -62,6 +65,7 @@ impl Egress {
         Self {
             blocked: options.blocked.clone(),
             places: Places::new(options.max_connections),
+            socket_places: Places::new(options.max_socket_connections),
             resolver,
             told: Told::default(),
         }
@@ -96,10 +100,41 @@ impl Egress {
         Ok((addresses, self.places.take().await))
     }
 
-    /// The addresses of a destination that are not blocked; at least one.
+    /// Places for the connection of a raw socket, one among those alone and one among all. They are kept while it is open.
+    pub(crate) async fn socket_place(&self) -> [Place; 2] {
+        [self.socket_places.take().await, self.places.take().await]
+    }
+
+    /// Whether an address is in a blocked network. The user is told, once.
+    pub(crate) fn blocks(&self, destination: &Destination, address: IpAddr) -> bool {
+        let is_blocked = self.is_blocked(address);
+        if is_blocked {
+            self.tell_of_blocked(&shown(destination));
+        }
+        is_blocked
+    }
+
+    fn is_blocked(&self, address: IpAddr) -> bool {
+        self.blocked.iter().any(|blocked| blocked.covers(address))
+    }
+
+    fn tell_of_blocked(&self, destination: &str) {
+        if self.told.is_first(destination) {
+            tracing::error!("connection to {destination} refused: it is in a blocked network");
+        }
+    }
+
+    /// The addresses of a destination, with its port, that are not blocked; at least one.
     async fn addresses(&self, destination: &Destination) -> Result<Vec<SocketAddr>, ConnectError> {
+        let no_port = || ConnectError::Dns { destination: shown(destination), reason: "it names no port".to_owned() };
+        let port = destination.port().ok_or_else(no_port)?;
+        let found = self.look_up(destination).await?;
+        Ok(found.into_iter().map(|address| SocketAddr::new(address, port)).collect())
+    }
+
+    /// The addresses of a destination's host that are not blocked; at least one.
+    pub(crate) async fn look_up(&self, destination: &Destination) -> Result<Vec<IpAddr>, ConnectError> {
         let dns = |reason: &str| ConnectError::Dns { destination: shown(destination), reason: reason.to_owned() };
-        let port = destination.port().ok_or_else(|| dns("it names no port"))?;
         let found: Vec<IpAddr> = match (destination.address(), destination.name()) {
             (Some(address), _) => vec![address],
             (None, Some(name)) => self.resolver.resolve(name.clone()).await.map_err(|error| dns(&error.to_string()))?,
@@ -108,16 +143,10 @@ impl Egress {
         if found.is_empty() {
             return Err(dns("the name has none"));
         }
-        let open: Vec<SocketAddr> = found
-            .into_iter()
-            .filter(|address| !self.blocked.iter().any(|blocked| blocked.covers(*address)))
-            .map(|address| SocketAddr::new(address, port))
-            .collect();
+        let open: Vec<IpAddr> = found.into_iter().filter(|address| !self.is_blocked(*address)).collect();
         if open.is_empty() {
             let destination = shown(destination);
-            if self.told.is_first(&destination) {
-                tracing::error!("connection to {destination} refused: it is in a blocked network");
-            }
+            self.tell_of_blocked(&destination);
             return Err(ConnectError::Blocked { destination });
         }
         Ok(open)

@@ -4,11 +4,13 @@
 //! The life of a request: does `allowed_outbound_hosts` let it through ([`Gate`]); then it goes to the app itself or to
 //! one of its components, in this process ([`local`]), or out, on a pooled connection ([`client`]).
 
-pub(crate) mod client;
+mod client;
+pub(crate) mod client_tls;
 mod connector;
 mod generation1;
 mod imports;
 mod local;
+pub(crate) mod operator;
 mod snapshots;
 pub(crate) mod tls;
 
@@ -21,11 +23,12 @@ use spin_app_model::ComponentId;
 use spin_app_model::hosts::{self, Destination};
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
 
-use crate::host::egress::{self, Egress, Gate, Refused};
+use crate::host::egress::{self, Egress, Gate, Places, Refused};
 use crate::http::{EventContext, Loopback, Request, Response};
 use crate::instance::HostState;
 use crate::limits::MeterState;
 use client::HttpClient;
+use client_tls::ClientTls;
 pub(crate) use imports::link;
 
 impl WasiHttpView for HostState {
@@ -42,29 +45,32 @@ pub struct HttpOptions {
     /// How many connections all components have open for HTTP at once; whoever wants one more waits. Default: no limit but
     /// that of [`EgressOptions`](crate::EgressOptions).
     pub max_connections: Option<usize>,
+    /// TLS of some components to some hosts; the first entry that fits counts. Default: none, so that all trust what the
+    /// platform and browsers do and show no certificate.
+    pub client_tls: Vec<ClientTls>,
 }
 
 impl Default for HttpOptions {
     fn default() -> Self {
-        Self { connection_pooling: true, max_connections: None }
+        Self { connection_pooling: true, max_connections: None, client_tls: Vec::new() }
     }
 }
 
 /// What all components of an app send requests with.
 pub(crate) struct HttpNetwork {
-    client: Arc<HttpClient>,
+    clients: Arc<Clients>,
     // The trigger that serves the app holds its components, so it must not be held by them.
     loopback: OnceLock<Weak<dyn Loopback>>,
 }
 
 impl HttpNetwork {
     pub(crate) fn new(egress: Arc<Egress>, options: &HttpOptions) -> Self {
-        Self { client: Arc::new(HttpClient::new(egress, options)), loopback: OnceLock::new() }
+        Self { clients: Arc::new(Clients::new(&egress, options)), loopback: OnceLock::new() }
     }
 
     /// For another generation of the app: the same connections, and a loopback of its own.
     pub(crate) fn successor(&self) -> Self {
-        Self { client: Arc::clone(&self.client), loopback: OnceLock::new() }
+        Self { clients: Arc::clone(&self.clients), loopback: OnceLock::new() }
     }
 
     /// Only the first is taken: a generation of an app is served by one trigger in a process.
@@ -74,6 +80,26 @@ impl HttpNetwork {
 
     fn loopback(&self) -> Option<Arc<dyn Loopback>> {
         self.loopback.get()?.upgrade()
+    }
+}
+
+/// A client for each of the operator's TLS settings, and one for everybody else. Together they have the places.
+struct Clients {
+    usual: HttpClient,
+    others: Vec<(ClientTls, HttpClient)>,
+}
+
+impl Clients {
+    fn new(egress: &Arc<Egress>, options: &HttpOptions) -> Self {
+        let places = Places::new(options.max_connections);
+        let client = |tls| HttpClient::with(Arc::clone(egress), places.clone(), options, tls);
+        let others = options.client_tls.iter().map(|tls| (tls.clone(), client(Some(tls))));
+        Self { usual: client(None), others: others.collect() }
+    }
+
+    fn of(&self, component: &ComponentId, destination: &Destination) -> &HttpClient {
+        let other = self.others.iter().find(|(tls, _)| tls.is_for(component, destination));
+        other.map_or(&self.usual, |(_, client)| client)
     }
 }
 
@@ -159,7 +185,8 @@ impl ComponentHttp {
         if let Some(component) = destination.name().and_then(|name| hosts::component_of(name)) {
             return self.send_to_component(&component, request, timeouts, &event).await;
         }
-        self.network.client.send(request, timeouts).await.inspect_err(|error| {
+        let client = self.network.clients.of(&self.component, &destination);
+        client.send(request, timeouts).await.inspect_err(|error| {
             tracing::warn!(component = %self.component, "request to {} failed: {error}", egress::authority(&destination));
         })
     }

@@ -16,8 +16,7 @@ use wasmtime_wasi::clocks::WasiClocksView as _;
 use wasmtime_wasi::p2::bindings::clocks::{monotonic_clock, wall_clock};
 use wasmtime_wasi::p2::bindings::io::streams::{self, HostOutputStream as _};
 use wasmtime_wasi::p2::bindings::io::{error::HostError as _, poll};
-use wasmtime_wasi::p2::bindings::sockets::ip_name_lookup::{self, HostResolveAddressStream as _};
-use wasmtime_wasi::p2::bindings::sockets::network::{ErrorCode, IpAddressFamily, IpSocketAddress, Network};
+use wasmtime_wasi::p2::bindings::sockets::network::{ErrorCode, IpSocketAddress, Network};
 use wasmtime_wasi::p2::bindings::sockets::tcp::HostTcpSocket as _;
 use wasmtime_wasi::p2::bindings::sockets::udp::IncomingDatagram;
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, DynPollable, SocketError, StreamError, TcpSocket, UdpSocket};
@@ -31,7 +30,6 @@ pub(crate) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     io(linker)?;
     clocks(linker)?;
     sockets(linker)?;
-    ip_name_lookup(linker)?;
     filesystem::link(linker)
 }
 
@@ -174,27 +172,4 @@ fn sockets(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     udp.func_wrap("[method]udp-socket.finish-connect", |_, (_,): (Udp,)| unsupported::<()>())?;
     udp.func_wrap("[method]udp-socket.receive", |_, (_, _): (Udp, u64)| unsupported::<Vec<IncomingDatagram>>())?;
     udp.func_wrap("[method]udp-socket.send", |_, (_, _): (Udp, Vec<IncomingDatagram>)| unsupported::<u64>())
-}
-
-fn ip_name_lookup(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
-    type Stream = Resource<ip_name_lookup::ResolveAddressStream>;
-    let mut lookup = linker.instance("wasi:sockets/ip-name-lookup@0.2.0-rc-2023-10-18")?;
-    let ty = ResourceType::host::<ip_name_lookup::ResolveAddressStream>();
-    lookup.resource("resolve-address-stream", ty, |mut store, rep| {
-        ip_name_lookup::HostResolveAddressStream::drop(&mut store.data_mut().sockets(), Resource::new_own(rep))
-    })?;
-    // Which family, and whether addresses count that can't be reached from here, is left to whoever connects.
-    lookup.func_wrap(
-        "resolve-addresses",
-        |mut store: Store<'_>, (network, name, _, _): (Resource<Network>, String, Option<IpAddressFamily>, bool)| {
-            told(ip_name_lookup::Host::resolve_addresses(&mut store.data_mut().sockets(), network, name))
-        },
-    )?;
-    lookup.func_wrap(
-        "[method]resolve-address-stream.resolve-next-address",
-        |mut store: Store<'_>, (stream,): (Stream,)| told(store.data_mut().sockets().resolve_next_address(stream)),
-    )?;
-    lookup.func_wrap("[method]resolve-address-stream.subscribe", |mut store: Store<'_>, (stream,): (Stream,)| {
-        Ok((ip_name_lookup::HostResolveAddressStream::subscribe(&mut store.data_mut().sockets(), stream)?,))
-    })
 }

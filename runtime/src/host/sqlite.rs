@@ -20,9 +20,8 @@ use spin_app_model::lock::LockedComponent;
 use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
 
 use self::bindings::spin::sqlite::sqlite::{RowResult, Value};
-use crate::host::egress::{Egress, EgressOptions};
-use crate::host::http::HttpOptions;
-use crate::host::http::client::HttpClient;
+use crate::host::egress::Egress;
+use crate::host::http::operator::OperatorClient;
 use crate::host::rows::{Failure, Rows};
 use crate::host::{Capability, ComponentContext};
 use crate::instance::HostState;
@@ -105,9 +104,7 @@ enum Database {
 impl Databases {
     /// Opens nothing yet.
     pub(crate) fn new(options: &SqliteOptions) -> Self {
-        // Of its own: the operator names the servers, so that what components may reach has no say.
-        let egress = Arc::new(Egress::new(&EgressOptions::default()));
-        let client = Arc::new(HttpClient::new(egress, &HttpOptions::default()));
+        let client = Arc::<OperatorClient>::default();
         let databases = options.databases.iter().map(|(label, database)| {
             let database = match database.clone() {
                 SqliteDatabase::Local { path, allow_attach_file } => {

@@ -11,7 +11,7 @@ use std::fmt::Write;
 
 use wasmtime::component::Component;
 
-use super::{linker, with_imports_of};
+use super::linker;
 use crate::adapt::pre_release;
 use crate::engine::{EngineOptions, RunningEngine};
 use worlds::Worlds;
@@ -32,7 +32,6 @@ they aren't supported stands in `runtime/src/host/snapshots.rs`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum State {
     Served,
-    NoBackEnd,
     NotOffered,
 }
 
@@ -40,7 +39,6 @@ impl State {
     fn text(self) -> &'static str {
         match self {
             Self::Served => "served",
-            Self::NoBackEnd => "linked; every call answers that there is no back end",
             Self::NotOffered => "not offered",
         }
     }
@@ -58,11 +56,9 @@ fn states(interfaces: &[String]) -> Vec<State> {
     let state = |index: usize| {
         let component = worlds::component(&worlds.module(&format!("one{index}"), "", ""));
         let component = Component::new(running.engine(), pre_release::rename(component)).expect("a component");
-        let more = with_imports_of(&component, &linker).expect("linked");
-        match (&more, more.as_ref().unwrap_or(&linker).instantiate_pre(&component)) {
-            (None, Ok(_)) => State::Served,
-            (Some(_), Ok(_)) => State::NoBackEnd,
-            (_, Err(_)) => State::NotOffered,
+        match linker.instantiate_pre(&component) {
+            Ok(_) => State::Served,
+            Err(_) => State::NotOffered,
         }
     };
     (0..interfaces.len()).map(state).collect()

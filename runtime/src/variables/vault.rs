@@ -4,27 +4,18 @@
 //! `allowed_outbound_hosts` has a say.
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
-use http_body_util::{BodyExt, Empty, Limited};
 use serde::Deserialize;
 use url::Url;
 
 use super::VariableError;
-use crate::EgressOptions;
-use crate::host::egress::Egress;
-use crate::host::http::client::HttpClient;
-use crate::host::http::{HttpOptions, Timeouts};
+use crate::host::http::operator::{OperatorClient, Patience};
 
 /// How long a server may take. Nothing starts before it has answered for every variable.
-const TIMEOUTS: Timeouts = Timeouts {
-    connect: Duration::from_secs(5),
-    first_byte: Duration::from_secs(10),
-    between_bytes: Duration::from_secs(10),
-};
+const PATIENCE: Patience = Patience { connect: Duration::from_secs(5), answer: Duration::from_secs(10) };
 
 /// The longest answer, in bytes; a server has a limit of this size for its own secrets.
 const LONGEST_ANSWER: usize = 1 << 20;
@@ -34,7 +25,7 @@ pub struct Vault {
     /// The folder of the secrets, with the slash that ends it.
     folder: Url,
     token: HeaderValue,
-    client: HttpClient,
+    client: OperatorClient,
 }
 
 /// What a server can't be asked with.
@@ -90,8 +81,7 @@ impl Vault {
             .push("");
         let mut token = HeaderValue::from_str(token).map_err(|_| VaultError::Token)?;
         token.set_sensitive(true);
-        let egress = Arc::new(Egress::new(&EgressOptions::default()));
-        Ok(Self { folder, token, client: HttpClient::new(egress, &HttpOptions::default()) })
+        Ok(Self { folder, token, client: OperatorClient::default() })
     }
 
     /// The value of a variable, if there is such a secret.
@@ -106,20 +96,17 @@ impl Vault {
     }
 
     async fn ask(&self, url: &Url) -> Result<Option<String>, String> {
-        let body = Empty::<Bytes>::new().map_err(|never| match never {}).boxed_unsync();
         let request = http::Request::get(url.as_str()).header("x-vault-token", self.token.clone());
-        let request = request.body(body).map_err(|error| error.to_string())?;
-        let response = self.client.send(request, TIMEOUTS).await.map_err(|error| error.to_string())?;
-        match response.status() {
+        let request = request.body(Bytes::new()).map_err(|error| error.to_string())?;
+        let answer = self.client.send(request, PATIENCE, LONGEST_ANSWER).await.map_err(|error| error.to_string())?;
+        match answer.status {
             StatusCode::OK => {}
             StatusCode::NOT_FOUND => return Ok(None),
             StatusCode::FORBIDDEN => return Err("the server refuses the token (403)".to_owned()),
             status => return Err(format!("the server answers with {}", status.as_u16())),
         }
-        let body =
-            Limited::new(response.into_body(), LONGEST_ANSWER).collect().await.map_err(|error| error.to_string())?;
         // What the message of a parser quotes may be the secret.
-        let answer: Answer = serde_json::from_slice(&body.to_bytes())
+        let answer: Answer = serde_json::from_slice(&answer.body)
             .map_err(|_| "the answer is not that of a key-value engine of version 2".to_owned())?;
         answer.data.data.value.map(Some).ok_or_else(|| "the secret has no field \"value\"".to_owned())
     }

@@ -47,7 +47,7 @@ const CLIENTS: &[(&str, &str, &[&str])] = &[
 fn blocked_networks_are_out_of_reach_of_every_client_in_every_form() {
     let upstream = Upstream::answering("");
     let port = upstream.address().port();
-    let stage = Stage::reaching_everything(CONFIG);
+    let stage = Stage::reaching_everything(0, CONFIG);
     let mut wrong = Vec::new();
     for (interface, form, then) in CLIENTS {
         for host in HOSTS {

@@ -25,9 +25,11 @@ pub(super) struct Cell {
 pub(super) enum State {
     Sqlite { file: String, query: String, rows: Vec<Vec<String>> },
     Postgres { query: String, rows: Vec<Vec<String>> },
+    Models { path: String, body: serde_json::Value },
     Mqtt { topic: String, payload: String },
     MySql { query: String, rows: Vec<Vec<String>> },
     Redis { command: Vec<String>, answer: String },
+    Sockets { heard: String },
 }
 
 /// All cells.
@@ -105,6 +107,15 @@ fn state(value: &Value) -> Result<State, String> {
     if table.contains_key("mysql") {
         only(table, &["mysql", "rows"])?;
         return Ok(State::MySql { query: text(table, "mysql")?, rows: rows(table)? });
+    }
+    if table.contains_key("models") {
+        only(table, &["models", "body"])?;
+        let body = serde_json::from_str(&text(table, "body")?).map_err(|error| error.to_string())?;
+        return Ok(State::Models { path: text(table, "models")?, body });
+    }
+    if table.contains_key("sockets") {
+        only(table, &["sockets"])?;
+        return Ok(State::Sockets { heard: text(table, "sockets")? });
     }
     if table.contains_key("mqtt") {
         only(table, &["mqtt", "payload"])?;

@@ -1,6 +1,7 @@
 //! What a cell runs on: an app with the probe, its back ends, and clients of the test's own that look into them.
 
-use std::net::SocketAddr;
+use std::io::Write;
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -12,8 +13,10 @@ use spin_tests::postgres::{Postgres, Stopped};
 use spin_tests::redis::Redis;
 use spin_tests::{App, Running, World, http, probes};
 
+use super::echo::Echo;
 use super::libsql::Libsql;
 use super::matrix::State;
+use super::models::Models;
 
 /// An app that runs, with its back ends.
 pub(super) struct Stage {
@@ -31,6 +34,8 @@ struct Backends {
     libsql: Option<Libsql>,
     postgres: Option<Postgres>,
     mariadb: Option<MariaDb>,
+    models: Option<Models>,
+    echo: Option<Echo>,
     /// The broker, and another client of it.
     mqtt: Option<(Mosquitto, Mutex<Subscriber>)>,
     /// What calls say for the address of a server, and what is meant, whether it runs or not.
@@ -55,6 +60,7 @@ source = "host-probe.wasm"
 allowed_outbound_hosts = [HOSTS]
 key_value_stores = ["default"]
 sqlite_databases = ["default"]
+ai_models = ["llama2", "minilm", "unknown"]
 [component.other]
 source = "host-probe.wasm"
 allowed_outbound_hosts = [HOSTS]
@@ -89,6 +95,12 @@ impl Stage {
             }
             "libsql" => Self::on_libsql(Some(Libsql::start())),
             "libsql-down" => Self::on_libsql(None),
+            "models" => Self::on_models(Some(Models::start()), "default"),
+            "models-open-ai" => Self::on_models(Some(Models::start()), "open_ai"),
+            "models-down" => Self::on_models(None, "default"),
+            "no-models" => Self::with("[llm_compute]\ntype = \"spin\"\n", Backends::default(), &[]),
+            "sockets" => Self::on_sockets(true, ""),
+            "sockets-down" => Self::on_sockets(false, ""),
             "mqtt" => Self::on_mqtt(),
             "mqtt-down" => {
                 let mut stage = Self::on_mqtt();
@@ -115,12 +127,6 @@ impl Stage {
     #[track_caller]
     pub(super) fn with_flags(flags: &[&str]) -> Self {
         Self::with("", Backends::default(), flags)
-    }
-
-    /// No back end, and components that may reach everything, with this runtime configuration.
-    #[track_caller]
-    pub(super) fn reaching_everything(config: &str) -> Self {
-        Self::with(config, Backends { hosts: vec!["*://*:*".to_owned()], ..Backends::default() }, &[])
     }
 
     /// The database server, and a component that may reach another host, too.
@@ -150,6 +156,32 @@ impl Stage {
     #[track_caller]
     pub(super) fn on_mariadb(mariadb: MariaDb) -> Self {
         Self::with("", Backends { mariadb: Some(mariadb), ..Backends::default() }, &[])
+    }
+
+    #[track_caller]
+    fn on_models(models: Option<Models>, api: &str) -> Self {
+        let port = models.as_ref().map_or_else(spin_tests::free_port, Models::port);
+        let config = format!(
+            "[llm_compute]\ntype = \"remote_http\"\nurl = \"http://127.0.0.1:{port}\"\nauth_token = \"{}\"\napi_type = \"{api}\"\n",
+            Models::TOKEN
+        );
+        Self::with(&config, Backends { models, ..Backends::default() }, &[])
+    }
+
+    /// The component `allowed` may use TCP and UDP of the server's address, and TCP of the name `localhost`.
+    #[track_caller]
+    pub(super) fn on_sockets(running: bool, config: &str) -> Self {
+        let echo = running.then(Echo::start);
+        let port = echo.as_ref().map_or_else(spin_tests::free_port, Echo::port);
+        let addresses = vec![("{port}", port.to_string()), ("{server}", format!("127.0.0.1:{port}"))];
+        Self::with(config, Backends { echo, addresses, ..Backends::default() }, &[])
+    }
+
+    /// The component `allowed` may reach everything, whatever there is; `{port}` is a port.
+    #[track_caller]
+    pub(super) fn reaching_everything(port: u16, config: &str) -> Self {
+        let addresses = vec![("{port}", port.to_string())];
+        Self::with(config, Backends { hosts: vec!["*://*:*".to_owned()], addresses, ..Backends::default() }, &[])
     }
 
     #[track_caller]
@@ -218,6 +250,11 @@ impl Stage {
         self.backends.mariadb.as_ref().expect("there is a server")
     }
 
+    /// The server of TCP and UDP.
+    pub(super) fn echo(&self) -> &Echo {
+        self.backends.echo.as_ref().expect("there is a server")
+    }
+
     /// The database server.
     pub(super) fn postgres(&self) -> &Postgres {
         self.backends.postgres.as_ref().expect("there is a server")
@@ -246,6 +283,12 @@ impl Stage {
         if let Some(libsql) = &self.backends.libsql {
             libsql.clear();
         }
+        if let Some(models) = &self.backends.models {
+            models.clear();
+        }
+        if let Some(echo) = &self.backends.echo {
+            echo.clear();
+        }
         if let Some(mariadb) = &self.backends.mariadb {
             mariadb.query("DROP DATABASE app; CREATE DATABASE app");
         }
@@ -263,9 +306,7 @@ impl Stage {
 
     /// Makes calls in one request; none if the component trapped.
     pub(super) fn calls(&self, component: &str, interface: &str, calls: &[Vec<String>]) -> Option<Vec<String>> {
-        let lines = calls.iter().map(|call| call.join("\t"));
-        let script: Vec<String> = std::iter::once(interface.to_owned()).chain(lines).collect();
-        let body = self.backends.put_into(&script.join("\n"));
+        let body = self.script(interface, calls);
         let response = http::request(self.address, "POST", &format!("/{component}"), &[], body.as_bytes());
         match response.status {
             200 => Some(response.text().lines().map(str::to_owned).collect()),
@@ -274,12 +315,27 @@ impl Stage {
         }
     }
 
+    /// The same for the component that may, on a connection of the caller's, who doesn't wait for the answer.
+    pub(super) fn begin(&self, interface: &str, calls: &[&[&str]]) -> TcpStream {
+        let body = self.script(interface, &owned(calls));
+        let mut stream = TcpStream::connect(self.address).expect("the app serves");
+        let head = format!("POST /allowed HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n\r\n", body.len());
+        stream.write_all(format!("{head}{body}").as_bytes()).expect("sent");
+        stream
+    }
+
+    /// What the probe reads, with the addresses of servers.
+    fn script(&self, interface: &str, calls: &[Vec<String>]) -> String {
+        let lines = calls.iter().map(|call| call.join("\t"));
+        let script: Vec<String> = std::iter::once(interface.to_owned()).chain(lines).collect();
+        self.backends.put_into(&script.join("\n"))
+    }
+
     /// The same for one that does not trap.
     #[track_caller]
     pub(super) fn answers_of(&self, component: &str, interface: &str, calls: &[&[&str]]) -> Vec<String> {
-        let owned: Vec<Vec<String>> =
-            calls.iter().map(|call| call.iter().map(|word| (*word).to_owned()).collect()).collect();
-        self.calls(component, interface, &owned).unwrap_or_else(|| panic!("trapped\n{}", self.up.stderr().text()))
+        self.calls(component, interface, &owned(calls))
+            .unwrap_or_else(|| panic!("trapped\n{}", self.up.stderr().text()))
     }
 
     /// The same for the component that may.
@@ -318,6 +374,19 @@ impl Stage {
                 let found = self.mariadb().query(query);
                 if found == *rows { Ok(()) } else { Err(format!("{query} finds {found:?}, not {rows:?}")) }
             }
+            State::Models { path, body } => {
+                let found = self.backends.models.as_ref().expect("there is a server").asked();
+                let expected = Some((path.clone(), body.clone()));
+                if found == expected {
+                    Ok(())
+                } else {
+                    Err(format!("the server was asked {found:?}, not {expected:?}"))
+                }
+            }
+            State::Sockets { heard } => {
+                let found = self.echo().heard(heard);
+                found.map_err(|found| format!("the server heard {found:?}, not {heard:?}"))
+            }
             State::Mqtt { topic, payload } => {
                 let (_, subscriber) = self.backends.mqtt.as_ref().expect("there is a broker");
                 let found = subscriber.lock().unwrap().receive();
@@ -343,13 +412,26 @@ impl Backends {
         let postgres = self.postgres.iter().map(|postgres| ("{postgres}", postgres.url()));
         let mqtt = self.mqtt.iter().map(|(broker, _)| ("{mqtt}", broker.url()));
         let mysql = self.mariadb.iter().map(|mariadb| ("{mysql}", mariadb.url()));
-        self.addresses = redis.chain(postgres).chain(mqtt).chain(mysql).collect();
+        let sockets: Vec<String> = self
+            .addresses
+            .iter()
+            .filter(|(name, _)| *name == "{server}")
+            .flat_map(|(_, server)| {
+                let port = server.rsplit(':').next().unwrap_or_default();
+                [format!("tcp://{server}"), format!("udp://{server}"), format!("tcp://localhost:{port}")]
+            })
+            .collect();
+        self.addresses.extend(redis.chain(postgres).chain(mqtt).chain(mysql));
         let redis = self.redis.iter().map(Redis::url);
         let postgres = self.postgres.iter().map(|postgres| format!("postgres://127.0.0.1:{}", postgres.port()));
         let mqtt = self.mqtt.iter().map(|(broker, _)| broker.url());
         let mysql = self.mariadb.iter().map(|mariadb| format!("mysql://127.0.0.1:{}", mariadb.port()));
-        redis.chain(postgres).chain(mqtt).chain(mysql).chain(self.hosts.iter().cloned()).collect()
+        redis.chain(postgres).chain(mqtt).chain(mysql).chain(sockets).chain(self.hosts.iter().cloned()).collect()
     }
+}
+
+fn owned(calls: &[&[&str]]) -> Vec<Vec<String>> {
+    calls.iter().map(|call| call.iter().map(|word| (*word).to_owned()).collect()).collect()
 }
 
 #[track_caller]

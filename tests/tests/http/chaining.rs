@@ -140,13 +140,13 @@ fn a_chained_request_has_the_name_and_the_trace_of_the_one_that_caused_it() {
                 let response = http::request(served.address, "GET", &forward(generation, target, more), headers, b"");
                 let told: Vec<String> = response.text().lines().map(str::to_owned).collect();
                 let line = |name: &str| told.iter().find_map(|line| line.strip_prefix(name).map(str::to_owned));
-                (response.header("x-request-id").unwrap().to_owned(), line("x-request-id: "), line("traceparent: "))
+                (line("x-request-id: "), line("traceparent: "))
             };
-            let (id, inner, _) = told(&[], "");
-            assert_eq!(inner, Some(id), "{generation} {target}");
+            let (inner, _) = told(&[], "");
+            assert_eq!(inner.map(|id| id.len()), Some(32), "{generation} {target}");
             let sent = [("x-request-id", "mine"), ("traceparent", parent.as_str()), ("tracestate", "a=b")];
-            let (id, inner, trace) = told(&sent, "");
-            assert_eq!((id.as_str(), inner.as_deref()), ("mine", Some("mine")), "{generation} {target}");
+            let (inner, trace) = told(&sent, "");
+            assert_eq!(inner.as_deref(), Some("mine"), "{generation} {target}");
             let trace = trace.unwrap();
             assert!(trace.starts_with(&format!("{TRACE}-")) && trace != parent, "{generation} {target}: {trace}");
         }

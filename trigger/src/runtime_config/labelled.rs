@@ -1,4 +1,4 @@
-//! Tables that have a label each, and a `type` that says what else is in them.
+//! Tables that have a `type`, which says what else is in them; most of them have a label each.
 
 use std::collections::BTreeMap;
 
@@ -28,7 +28,8 @@ pub(super) fn read<T>(
     read.collect()
 }
 
-fn kind(table: &Table<'_, '_>, kinds: &Kinds) -> Option<String> {
+/// The type of a table, if it is a known one.
+pub(super) fn kind(table: &Table<'_, '_>, kinds: &Kinds) -> Option<String> {
     let types = format!("the types are {}", kinds.known.join(", "));
     if table.get("type").is_none() {
         table.missing("type", &types);

@@ -22,5 +22,6 @@ pub(super) fn read(table: &Table<'_, '_>) -> HttpOptions {
     HttpOptions {
         connection_pooling: table.flag("connection_pooling").unwrap_or(usual.connection_pooling),
         max_connections: connections(table, MAX_CONNECTIONS).or_else(|| connections(table, MAX_CONNECTIONS_BEFORE)),
+        ..usual
     }
 }

@@ -3,7 +3,7 @@
 use spin_app_model::document::{Position, Table, quoted};
 use spin_component_runtime::{Blocked, EgressOptions};
 
-const KEYS: &[&str] = &["block_networks", "max_total_connections"];
+const KEYS: &[&str] = &["block_networks", "max_socket_connections", "max_total_connections"];
 
 /// Reads the table.
 pub(super) fn read(table: &Table<'_, '_>) -> EgressOptions {
@@ -15,6 +15,7 @@ pub(super) fn read(table: &Table<'_, '_>) -> EgressOptions {
             .filter_map(|entry| blocked(table, &entry.value, entry.at))
             .collect(),
         max_connections: connections(table, "max_total_connections"),
+        max_socket_connections: connections(table, "max_socket_connections"),
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use spin_component_runtime::LlmApi;
+
 use super::*;
 
 fn parse(text: &str) -> Result<RuntimeConfig, String> {
@@ -124,6 +126,52 @@ fn requests_are_sent_as_the_file_says() {
 }
 
 #[test]
+fn models_are_where_the_file_says() {
+    assert!(valid("").llm_compute.is_none());
+    assert!(matches!(valid("[llm_compute]\ntype = 'spin'").llm_compute, Some(LlmCompute::Local)));
+    let server = |more: &str| {
+        format!("[llm_compute]\ntype = 'remote_http'\nurl = 'https://models.test/base'\nauth_token = 's3cret'\n{more}")
+    };
+    for (more, expected) in
+        [("", LlmApi::Spin), ("api_type = 'default'", LlmApi::Spin), ("api_type = 'open_ai'", LlmApi::OpenAi)]
+    {
+        let config = valid(&server(more));
+        assert_eq!(
+            config.summary(Path::new("c.toml")),
+            "Using runtime config [llm_compute: remote_http] from \"c.toml\""
+        );
+        let Some(LlmCompute::RemoteHttp { url, auth_token, api }) = config.llm_compute else { panic!("a server") };
+        assert_eq!((url.as_str(), auth_token.as_str(), api), ("https://models.test/base", "s3cret", expected));
+    }
+}
+
+#[test]
+fn tls_is_chosen_by_component_and_host() {
+    let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/data/tls/config.toml"));
+    let entry = |more: &str| {
+        let text =
+            format!("[[client_tls]]\ncomponent_ids = ['a', 'b-2']\nhosts = ['A.test', '::1', '127.0.0.1']\n{more}");
+        let config = RuntimeConfig::parse(&text, folder).unwrap_or_else(|problems| panic!("{problems}"));
+        config.outbound_http.client_tls.into_iter().next().expect("one entry")
+    };
+    let tls = entry("");
+    assert_eq!(tls.components, ["a", "b-2"]);
+    assert_eq!((tls.hosts.len(), tls.identity.is_some()), (3, false));
+    // What is said, and whether the platform's roots and those of browsers count.
+    for (more, platform, webpki) in [
+        ("", true, false),
+        ("ca_use_webpki_roots = true", false, true),
+        ("ca_use_webpki_roots = true\nca_use_platform_roots = true", true, true),
+        ("ca_roots_file = 'ca.pem'", false, false),
+        ("ca_roots_file = 'ca.pem'\nca_use_platform_roots = true", true, false),
+    ] {
+        let trust = entry(more).trust;
+        assert_eq!((trust.platform, trust.webpki), (platform, webpki), "{more}");
+    }
+    assert!(entry("client_cert_file = 'server.pem'\nclient_private_key_file = 'server.key'").identity.is_some());
+}
+
+#[test]
 fn every_mistake_is_named_with_its_place_and_no_value() {
     let text = r#"state_dir = 5
 log_dri = "s3cret"
@@ -158,11 +206,25 @@ url = "libsql://s3cret"
 type = "libsql"
 token = "s3cret"
 [llm_compute]
+type = "remote_htp"
+url = "s3cret"
 [[client_tls]]
+[[client_tls]]
+component_ids = []
+hosts = ["other.test:443", "a.test", 5]
+ca_roots_file = "nowhere.pem"
+client_cert_file = "server.pem"
+ca_roots = "s3cret.pem"
+[[client_tls]]
+component_ids = ["not an id", "good"]
+hosts = ["a.test"]
+ca_use_platform_roots = false
+client_private_key_file = "server.key"
 [outbound_networking]
 block_networks = ["private", "10.0.0.0/99", 5]
 max_total_connections = 0
-max_socket_connections = 5
+max_socket_connections = 0
+max_open_connections = 5
 [outbound_http]
 connection_pooling = "yes"
 max_connections = 0
@@ -210,6 +272,15 @@ fn other_mistakes() {
         "log_dir = 's3cret",
         "log_dir = ''\nlog_dir = 's3cret'",
         "nothing_like_anything = 1",
+        "llm_compute = 's3cret'",
+        "[llm_compute]",
+        "[llm_compute]\ntype = 'spin'\nurl = 's3cret'",
+        "[llm_compute]\ntype = 'remote_http'\nurl = 's3cret'\nauth_token = 'a\u{fc}s3cret'\napi_type = 'open_a'",
+        "[llm_compute]\ntype = 'remote_http'\nmodel = 's3cret'",
+        "client_tls = 's3cret'",
+        "[client_tls]",
+        "[[client_tls]]\ncomponent_ids = ['a']\nhosts = ['a.test']\nca_use_webpki_roots = 'yes'\nca_roots_file = '/dev/null'",
+        "[[client_tls]]\ncomponent_ids = ['a']\nhosts = ['a.test']\nclient_cert_file = '/dev/null'\nclient_private_key_file = '/dev/null'",
     ];
     let all: Vec<String> = texts.iter().map(|text| problems(text)).collect();
     let all = all.join("\n\n");

@@ -1,5 +1,7 @@
 //! What one component may reach, by its `allowed_outbound_hosts`.
 
+use std::net::SocketAddr;
+
 use spin_app_model::ComponentId;
 use spin_app_model::hosts::{AllowedHost, AllowedHosts, Destination, DestinationError, HostError, OWN_NAME};
 use spin_app_model::lock::{LockedApp, LockedComponent};
@@ -58,6 +60,59 @@ impl Gate {
         }
         self.deny(&shown(&destination));
         Err(Refused)
+    }
+
+    /// What a name stands for, if the component may look it up: if its manifest names it, whatever the scheme and the port.
+    pub(crate) fn check_name(&self, name: &str) -> Result<Destination, Refused> {
+        let scheme = "tcp";
+        let destination = Destination::parse(&format!("{scheme}://{name}"), scheme).map_err(|_| Refused)?;
+        if self.allowed.as_ref().is_ok_and(|allowed| allowed.mention(&destination)) {
+            return Ok(destination);
+        }
+        self.deny(&format!("{}:*", shown(&destination)));
+        Err(Refused)
+    }
+
+    /// Whether the component may exchange data with an address by itself, over `scheme`: `tcp` or `udp`. The manifest allows
+    /// the address, or one of `names`, which were looked up for the component and have it.
+    pub(crate) fn check_address(
+        &self,
+        scheme: &str,
+        address: SocketAddr,
+        names: &[String],
+    ) -> Result<Destination, Refused> {
+        self.find_address(scheme, address, names).map_err(|denied| {
+            self.deny(&shown(&denied));
+            Refused
+        })
+    }
+
+    /// The same for what comes in unasked, of which nobody is told.
+    pub(crate) fn is_address_allowed(&self, scheme: &str, address: SocketAddr, names: &[String]) -> bool {
+        self.find_address(scheme, address, names).is_ok()
+    }
+
+    /// The destination that is allowed, or else one that is not.
+    fn find_address(&self, scheme: &str, address: SocketAddr, names: &[String]) -> Result<Destination, Destination> {
+        let port = address.port();
+        let named =
+            names.iter().filter_map(|name| Destination::parse(&format!("{scheme}://{name}:{port}"), scheme).ok());
+        let mut all = named.chain([Destination::at(scheme, address)]).collect::<Vec<_>>();
+        let allowed = |destination: &Destination| self.allowed.as_ref().is_ok_and(|allowed| allowed.allow(destination));
+        match all.iter().position(allowed) {
+            Some(index) => Ok(all.swap_remove(index)),
+            None => Err(all.swap_remove(0)),
+        }
+    }
+
+    /// Tells the user, once, that the component tried to be a server.
+    pub(crate) fn deny_listening(&self) {
+        if self.told.is_first("listening") {
+            tracing::error!(
+                "component \"{}\" tried to listen on a socket, which no component may: events come through triggers",
+                self.component
+            );
+        }
     }
 
     /// Whether the component may send requests to the app itself.

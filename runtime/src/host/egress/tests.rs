@@ -11,6 +11,7 @@ use spin_app_model::lock::LockedApp;
 use super::*;
 use crate::variables::Variables;
 
+/// The gate of a component with these entries, of an app that has another one.
 pub(crate) fn gate(entries: &str) -> Gate {
     let json = format!(
         r#"{{"spin_lock_version":0,"variables":{{"host":{{"default":"api.example.com"}},"none":{{"default":""}}}},"triggers":[],
@@ -95,9 +96,10 @@ impl Resolve for Answers {
     }
 }
 
-fn egress(blocked: &[&str], answers: &[&'static [&'static str]]) -> Egress {
+/// Blocks networks, and has a resolver that answers with one list after another.
+pub(crate) fn egress(blocked: &[&str], answers: &[&'static [&'static str]]) -> Egress {
     let blocked = blocked.iter().map(|entry| entry.parse().expect("an entry")).collect();
-    let options = EgressOptions { blocked, max_connections: None };
+    let options = EgressOptions { blocked, ..EgressOptions::default() };
     Egress::with_resolver(&options, Box::new(Answers(answers.to_vec(), AtomicUsize::new(0))))
 }
 
@@ -201,7 +203,7 @@ async fn a_permit_is_kept_while_the_connection_is_open() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("bound"));
     let destination = Destination::parse(&url, "http").expect("a destination");
-    let egress = Egress::new(&EgressOptions { blocked: Vec::new(), max_connections: Some(1) });
+    let egress = Egress::new(&EgressOptions { max_connections: Some(1), ..EgressOptions::default() });
     let first = egress.connect(&destination).await.expect("connected");
     let mut second = std::pin::pin!(egress.connect(&destination));
     assert!(tokio::time::timeout(Duration::from_millis(50), second.as_mut()).await.is_err(), "it waits");

@@ -12,6 +12,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use spin_app_model::launch::env::OUTBOUND_H2C;
 use wasmtime_wasi_http::{Error, WasiBody};
 
+use super::client_tls::ClientTls;
 use super::connector::{Connector, Failure};
 use super::{HttpOptions, Timeouts};
 use crate::host::egress::{ConnectError, Egress, Places};
@@ -22,11 +23,9 @@ use crate::http::{Progressing, Request, Response};
 const IDLE: Duration = Duration::from_secs(90);
 const IDLE_WHERE_BOUNDED: Duration = Duration::from_millis(200);
 
-/// The connections of all components of an app, by scheme and authority.
-///
-/// All of them are made with the same roots and no client certificate. Clients with other TLS settings must not share
-/// a pool: a connection that was made with one component's certificate is not another's to use.
-pub(crate) struct HttpClient {
+/// Connections that are made with the same TLS settings, by scheme and authority. Clients with others must not share them: a
+/// connection that was made with one component's certificate is not another's to use.
+pub(super) struct HttpClient {
     /// HTTP/1.1, or over TLS what the server prefers of that and HTTP/2.
     negotiated: Client<Connector, WasiBody>,
     /// HTTP/2 without TLS, for the one authority that is known to speak it.
@@ -34,11 +33,15 @@ pub(crate) struct HttpClient {
 }
 
 impl HttpClient {
-    pub(crate) fn new(egress: Arc<Egress>, options: &HttpOptions) -> Self {
-        let places = Places::new(options.max_connections);
+    /// With places of its own.
+    pub(super) fn new(egress: Arc<Egress>, options: &HttpOptions) -> Self {
+        Self::with(egress, Places::new(options.max_connections), options, None)
+    }
+
+    pub(super) fn with(egress: Arc<Egress>, places: Places, options: &HttpOptions, tls: Option<&ClientTls>) -> Self {
         let idle = if egress.is_bounded() || places.are_bounded() { IDLE_WHERE_BOUNDED } else { IDLE };
         let kept = if options.connection_pooling { usize::MAX } else { 0 };
-        let connector = Connector::new(egress, places);
+        let connector = Connector::new(egress, places, tls);
         let client = |http2_only| {
             Client::builder(TokioExecutor::new())
                 .pool_timer(TokioTimer::new())
@@ -53,7 +56,7 @@ impl HttpClient {
 
     /// Sends a request whose URI was made from a destination that a gate has let through. Its `Host` must be absent: the
     /// client sets it.
-    pub(crate) async fn send(&self, mut request: Request, timeouts: Timeouts) -> Result<Response, Error> {
+    pub(super) async fn send(&self, mut request: Request, timeouts: Timeouts) -> Result<Response, Error> {
         let uri = request.uri();
         let client = match &self.prior_knowledge {
             Some((known, client))

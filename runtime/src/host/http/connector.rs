@@ -14,6 +14,7 @@ use spin_app_model::hosts::Destination;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tower_service::Service;
 
+use super::client_tls::ClientTls;
 use super::tls::{Tls, TlsError};
 use crate::host::egress::{ConnectError, Egress, Place, Places};
 
@@ -38,8 +39,13 @@ pub(super) enum Failure {
 }
 
 impl Connector {
-    pub(super) fn new(egress: Arc<Egress>, places: Places) -> Self {
-        Self { egress, places, tls: Arc::new(Tls::new(&["h2", "http/1.1"])) }
+    pub(super) fn new(egress: Arc<Egress>, places: Places, tls: Option<&ClientTls>) -> Self {
+        const PROTOCOLS: &[&str] = &["h2", "http/1.1"];
+        let tls = match tls {
+            Some(tls) => Tls::with(PROTOCOLS, Arc::clone(&tls.trust), tls.identity.clone()),
+            None => Tls::new(PROTOCOLS),
+        };
+        Self { egress, places, tls: Arc::new(tls) }
     }
 
     async fn connect(self, uri: Uri) -> Result<Stream, Failure> {

@@ -92,7 +92,7 @@ async fn without_a_trigger_that_serves_it_the_app_can_not_be_reached() {
 #[tokio::test]
 async fn blocked_networks_are_no_destinations() {
     let blocked = vec!["private".parse().expect("an entry")];
-    let component = component(&EgressOptions { blocked, max_connections: None });
+    let component = component(&EgressOptions { blocked, ..EgressOptions::default() });
     for url in
         ["http://127.0.0.1/", "https://10.0.0.1/", "http://localhost/", "http://[::ffff:169.254.169.254]/", "http://0/"]
     {

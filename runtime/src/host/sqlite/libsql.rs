@@ -9,21 +9,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use tokio::sync::Mutex;
 
 use super::hrana::{Answers, Found, Pipeline, Request, Statement};
 use super::{Answer, Failure, RowResult, Streamed, Value};
-use crate::host::http::Timeouts;
-use crate::host::http::client::HttpClient;
+use crate::host::http::operator::{NoAnswer, OperatorClient, Patience};
 use crate::host::rows::{MOST_BUFFERED, TooLarge, stream};
 
 /// How long a server may take.
-const TIMEOUTS: Timeouts = Timeouts {
-    connect: Duration::from_secs(10),
-    first_byte: Duration::from_secs(60),
-    between_bytes: Duration::from_secs(60),
-};
+const PATIENCE: Patience = Patience { connect: Duration::from_secs(10), answer: Duration::from_secs(60) };
 
 /// Rows of an answer that a guest gets at once.
 const ROWS_AT_ONCE: usize = 256;
@@ -32,11 +26,11 @@ const ROWS_AT_ONCE: usize = 256;
 pub(super) struct Server {
     url: String,
     token: String,
-    client: Arc<HttpClient>,
+    client: Arc<OperatorClient>,
 }
 
 impl Server {
-    pub(super) fn new(url: &str, token: String, client: Arc<HttpClient>) -> Self {
+    pub(super) fn new(url: &str, token: String, client: Arc<OperatorClient>) -> Self {
         Self { url: url.trim_end_matches('/').to_owned(), token, client }
     }
 
@@ -53,23 +47,20 @@ impl Server {
     async fn ask(&self, base: &str, pipeline: &Pipeline<'_>) -> Result<Answers, Failure> {
         let failed = |reason: &dyn std::fmt::Display| Failure(format!("{}: {reason}", self.url));
         let body = serde_json::to_vec(pipeline).map_err(|error| failed(&error))?;
-        let body = Full::new(Bytes::from(body)).map_err(|never| match never {}).boxed_unsync();
         let mut request = http::Request::post(format!("{base}/v2/pipeline")).header(CONTENT_TYPE, "application/json");
         if !self.token.is_empty() {
             request = request.header(AUTHORIZATION, format!("Bearer {}", self.token));
         }
-        let request = request.body(body).map_err(|error| failed(&error))?;
-        let response = self.client.send(request, TIMEOUTS).await.map_err(|error| failed(&error))?;
-        let status = response.status();
-        let body = Limited::new(response.into_body(), MOST_BUFFERED).collect().await;
-        let body = body.map_err(|error| match error.is::<LengthLimitError>() {
-            true => TooLarge.into(),
-            false => failed(&error),
+        let request = request.body(Bytes::from(body)).map_err(|error| failed(&error))?;
+        let answer = self.client.send(request, PATIENCE, MOST_BUFFERED).await.map_err(|error| match error {
+            NoAnswer::TooLong(_) => TooLarge.into(),
+            error => failed(&error),
         })?;
+        let (status, body) = (answer.status, answer.body);
         if !status.is_success() {
             return Err(failed(&format_args!("the server answers with status {}", status.as_u16())));
         }
-        serde_json::from_slice(&body.to_bytes()).map_err(|error| failed(&error))
+        serde_json::from_slice(&body).map_err(|error| failed(&error))
     }
 }
 

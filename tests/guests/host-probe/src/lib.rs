@@ -7,12 +7,14 @@
 
 mod key_value;
 mod keyvalue;
+mod llm;
 mod mqtt;
 mod mysql;
 mod postgres;
 mod rdbms;
 mod redis;
 mod shown;
+mod sockets;
 mod sqlite;
 
 use wasip3::exports::http::handler::Guest;
@@ -72,6 +74,8 @@ async fn session(interface: &str, calls: &[Vec<&str>]) -> Option<Vec<String>> {
         "fermyon:spin/key-value@2.0.0" => key_value::generation2(calls),
         "spin:key-value/key-value@3.0.0" => key_value::generation3(calls).await,
         "wasi:keyvalue@0.2.0-draft2" => keyvalue::session(calls),
+        "fermyon:spin/llm" => llm::generation1(calls),
+        "fermyon:spin/llm@2.0.0" => llm::generation2(calls),
         "fermyon:spin/mqtt@2.0.0" => mqtt::generation2(calls),
         "spin:mqtt/mqtt@3.0.0" => mqtt::generation3(calls).await,
         "fermyon:spin/mysql" => mysql::generation1(calls),
@@ -84,6 +88,8 @@ async fn session(interface: &str, calls: &[Vec<&str>]) -> Option<Vec<String>> {
         "fermyon:spin/postgres@2.0.0" => postgres::generation2(calls),
         "spin:postgres/postgres@3.0.0" => postgres::generation3(calls),
         "spin:postgres/postgres@4.2.0" => postgres::generation4(calls).await,
+        "wasi:sockets@0.2" => sockets::generation2(calls),
+        "wasi:sockets@0.3" => sockets::generation3(calls).await,
         "fermyon:spin/sqlite" => sqlite::generation1(calls),
         "fermyon:spin/sqlite@2.0.0" => sqlite::generation2(calls),
         "spin:sqlite/sqlite@3.1.0" => sqlite::generation3(calls).await,

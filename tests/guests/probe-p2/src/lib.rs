@@ -34,6 +34,14 @@ impl Guest for Probe {
         let path = request.path_with_query().unwrap_or_default();
         let path_info = request.headers().get("spin-path-info").into_iter().next();
         let path_info = path_info.map(|value| String::from_utf8_lossy(&value).into_owned());
+        // What only this generation can do.
+        let (_, query) = path.split_once('?').unwrap_or_default();
+        match path_info.as_deref().unwrap_or_default() {
+            "/body-first" => return body_first(outparam, query),
+            "/bodiless" => return ResponseOutparam::set(outparam, Ok(response())),
+            "/denied-where" => return answer(outparam, 200, denied_where()),
+            _ => {}
+        }
         match request::behaviour(&path, path_info.as_deref()) {
             Behaviour::Headers => answer(outparam, 200, &listing(&request, &path)),
             Behaviour::Environment(name) => match std::env::var(name) {
@@ -124,6 +132,45 @@ fn send(outparam: ResponseOutparam, response: OutgoingResponse, text: &str) {
     let _ = write(&writer, text.as_bytes());
     drop(writer);
     let _ = OutgoingBody::finish(body, None);
+}
+
+/// Writes the body, of as many bytes as the query says, and gives the response only then. With `flush` the guest waits
+/// until the bytes are on their way.
+fn body_first(outparam: ResponseOutparam, query: &str) {
+    let (length, flush) = query.split_once('&').map_or((query, false), |(length, _)| (length, true));
+    let bytes = vec![b'x'; length.parse().unwrap_or_default()];
+    let response = response();
+    let body = response.body().expect("the body is taken once");
+    let writer = body.write().expect("the stream is taken once");
+    let written = match flush {
+        true => writer.blocking_write_and_flush(&bytes),
+        false => writer.check_write().and_then(|_| writer.write(&bytes)),
+    };
+    drop(writer);
+    match written.map_err(|error| format!("{error:?}")).and_then(|()| {
+        OutgoingBody::finish(body, None).map_err(|error| format!("{error:?}"))
+    }) {
+        Ok(()) => ResponseOutparam::set(outparam, Ok(response)),
+        Err(error) => answer(outparam, 500, &error),
+    }
+}
+
+/// Where the error of a request arrives that may not be sent.
+fn denied_where() -> &'static str {
+    let request = OutgoingRequest::new(Fields::new());
+    request.set_scheme(Some(&Scheme::Http)).expect("a scheme");
+    request.set_authority(Some("denied.test")).expect("an authority");
+    request.set_path_with_query(Some("/")).expect("a path");
+    match outgoing_handler::handle(request, None) {
+        Err(_) => "the call",
+        Ok(pending) => {
+            pending.subscribe().block();
+            match pending.get() {
+                Some(Ok(Err(ErrorCode::HttpRequestDenied))) => "the future: http-request-denied",
+                _ => "nowhere",
+            }
+        }
+    }
 }
 
 /// Starts a response, then lets `produce` write its body.

@@ -31,6 +31,11 @@ impl Guest for Probe {
         let path = request.get_path_with_query().unwrap_or_default();
         let path_info = request.get_headers().get("spin-path-info").into_iter().next();
         let path_info = path_info.map(|value| String::from_utf8_lossy(&value).into_owned());
+        if path_info.as_deref() == Some("/bodiless") {
+            let (_no_trailers, trailers) = wit_future::new(|| Ok(None));
+            let (response, _sent) = Response::new(plain_text(), None, trailers);
+            return Ok(response);
+        }
         match request::behaviour(&path, path_info.as_deref()) {
             Behaviour::Headers => answer(200, listing(&request, &path)),
             Behaviour::Environment(name) => match std::env::var(name) {

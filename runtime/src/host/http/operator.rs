@@ -1,0 +1,115 @@
+//! Requests to servers that the operator of an app names: what components may reach has no say about them.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::StatusCode;
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use wasmtime_wasi_http::Error;
+
+use super::client::HttpClient;
+use super::{HttpOptions, Timeouts};
+use crate::host::egress::{Egress, EgressOptions};
+
+/// A client that is made when the first request is sent.
+#[derive(Default)]
+pub(crate) struct OperatorClient(OnceLock<HttpClient>);
+
+/// A server's whole answer.
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) body: Bytes,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NoAnswer {
+    /// It has more bytes than were asked for.
+    #[error("the answer is longer than {0} bytes")]
+    TooLong(usize),
+    /// The connection or the exchange failed.
+    #[error("{0}")]
+    Failed(Error),
+}
+
+/// How long a server may take.
+#[derive(Clone, Copy)]
+pub(crate) struct Patience {
+    /// To a connection.
+    pub(crate) connect: Duration,
+    /// To the answer's head, and then between two parts of it.
+    pub(crate) answer: Duration,
+}
+
+impl OperatorClient {
+    /// Sends a request and reads its answer, of at most `longest` bytes.
+    pub(crate) async fn send(
+        &self,
+        request: http::Request<Bytes>,
+        patience: Patience,
+        longest: usize,
+    ) -> Result<Answer, NoAnswer> {
+        let timeouts =
+            Timeouts { connect: patience.connect, first_byte: patience.answer, between_bytes: patience.answer };
+        let client = self
+            .0
+            .get_or_init(|| HttpClient::new(Arc::new(Egress::new(&EgressOptions::default())), &HttpOptions::default()));
+        let request = request.map(|body| Full::new(body).map_err(|never| match never {}).boxed_unsync());
+        let response = client.send(request, timeouts).await.map_err(NoAnswer::Failed)?;
+        let status = response.status();
+        let body = Limited::new(response.into_body(), longest).collect().await;
+        let body = body.map_err(|error| match error.downcast::<Error>() {
+            Ok(error) => NoAnswer::Failed(*error),
+            Err(error) if error.is::<LengthLimitError>() => NoAnswer::TooLong(longest),
+            Err(error) => NoAnswer::Failed(Error::InternalError(Some(error.to_string()))),
+        })?;
+        Ok(Answer { status, body: body.to_bytes() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    const PATIENCE: Patience = Patience { connect: Duration::from_secs(5), answer: Duration::from_millis(300) };
+
+    /// A server that answers with this, and then says no more.
+    async fn server(answer: &'static str) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}/", listener.local_addr().expect("bound"));
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.expect("a client");
+            let _ = stream.read(&mut [0; 1024]).await;
+            let _ = stream.write_all(answer.as_bytes()).await;
+            let _ = stream.read_to_end(&mut Vec::new()).await;
+        });
+        url
+    }
+
+    async fn ask(client: &OperatorClient, answer: &'static str) -> Result<Answer, NoAnswer> {
+        let request = http::Request::get(server(answer).await).body(Bytes::new()).expect("a request");
+        client.send(request, PATIENCE, 5).await
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_read_whole_up_to_a_length_and_in_time() {
+        let client = OperatorClient::default();
+        assert!(client.0.get().is_none(), "nothing is made before it is needed");
+        let answer = ask(&client, "HTTP/1.1 404 -\r\ncontent-length: 5\r\n\r\nhello").await.expect("an answer");
+        assert_eq!((answer.status.as_u16(), &answer.body[..]), (404, &b"hello"[..]));
+        let answer = ask(&client, "HTTP/1.1 200 -\r\ntransfer-encoding: chunked\r\n\r\n6\r\nhello!\r\n").await;
+        assert!(matches!(answer, Err(NoAnswer::TooLong(5))), "{:?}", answer.err());
+        for silent in ["", "HTTP/1.1 200 -\r\ncontent-length: 5\r\n\r\nhel"] {
+            let answer = ask(&client, silent).await;
+            assert!(
+                matches!(answer, Err(NoAnswer::Failed(Error::ConnectionReadTimeout))),
+                "{silent:?} {:?}",
+                answer.err()
+            );
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! Models on a server: one request over HTTP for each call, in one of two languages.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::{EmbeddingsResult, Error, InferencingParams, InferencingResult, LlmApi, openai, spin};
+use crate::host::http::operator::{OperatorClient, Patience};
+use crate::host::rows::MOST_BUFFERED;
+
+/// How long a server may take. Models are slow; what the event may take is less, by default.
+const PATIENCE: Patience = Patience { connect: Duration::from_secs(10), answer: Duration::from_secs(600) };
+
+/// A server, and what it knows us by.
+pub(super) struct Server {
+    url: String,
+    auth_token: String,
+    api: LlmApi,
+    client: OperatorClient,
+}
+
+impl Server {
+    /// Connects to nobody yet.
+    pub(super) fn new(url: &str, auth_token: &str, api: LlmApi) -> Self {
+        let url = url.trim_end_matches('/').to_owned();
+        Self { url, auth_token: auth_token.to_owned(), api, client: OperatorClient::default() }
+    }
+
+    pub(super) async fn infer(
+        &self,
+        model: String,
+        prompt: String,
+        params: InferencingParams,
+    ) -> Result<InferencingResult, Error> {
+        match self.api {
+            LlmApi::Spin => {
+                let request = spin::Infer::new(&model, &prompt, &params);
+                self.ask::<_, spin::Inferred>("/infer", &request).await.map(Into::into)
+            }
+            LlmApi::OpenAi => {
+                let request = openai::Completion::new(&model, &prompt, &params);
+                self.ask::<_, openai::Completed>("/v1/chat/completions", &request).await.map(Into::into)
+            }
+        }
+    }
+
+    pub(super) async fn embed(&self, model: String, texts: Vec<String>) -> Result<EmbeddingsResult, Error> {
+        let count = texts.len();
+        let request = Embed { model: &model, input: &texts };
+        let result: EmbeddingsResult = match self.api {
+            LlmApi::Spin => self.ask::<_, spin::Embedded>("/embed", &request).await?.into(),
+            LlmApi::OpenAi => self.ask::<_, openai::Embedded>("/v1/embeddings", &request).await?.into(),
+        };
+        match result.embeddings.len() {
+            found if found == count => Ok(result),
+            found => Err(self.failed(&format_args!("the server answers with {found} embeddings for {count} texts"))),
+        }
+    }
+
+    async fn ask<Q: Serialize, A: DeserializeOwned>(&self, path: &str, question: &Q) -> Result<A, Error> {
+        let body = serde_json::to_vec(question).map_err(|error| self.failed(&error))?;
+        let mut request = http::Request::post(format!("{}{path}", self.url)).header(CONTENT_TYPE, "application/json");
+        if !self.auth_token.is_empty() {
+            request = request.header(AUTHORIZATION, format!("bearer {}", self.auth_token));
+        }
+        let request = request.body(Bytes::from(body)).map_err(|error| self.failed(&error))?;
+        let answer = self.client.send(request, PATIENCE, MOST_BUFFERED).await.map_err(|error| self.failed(&error))?;
+        if !answer.status.is_success() {
+            let status = answer.status.as_u16();
+            return Err(match openai::message(&answer.body) {
+                Some(message) => self.failed(&format_args!("the server answers with status {status}: {message}")),
+                None => self.failed(&format_args!("the server answers with status {status}")),
+            });
+        }
+        serde_json::from_slice(&answer.body).map_err(|error| match openai::message(&answer.body) {
+            Some(message) => self.failed(&message),
+            None => self.failed(&format_args!("the answer is not one of the interface: {error}")),
+        })
+    }
+
+    fn failed(&self, reason: &dyn std::fmt::Display) -> Error {
+        Error::RuntimeError(format!("{}: {reason}", self.url))
+    }
+}
+
+/// What both languages have for texts that become vectors.
+#[derive(Serialize)]
+struct Embed<'a> {
+    model: &'a str,
+    input: &'a [String],
+}

@@ -1,0 +1,84 @@
+//! Raw sockets beside the matrix: blocked networks, what is said of a denial, and connections that are bounded.
+
+use std::io::{ErrorKind, Read};
+use std::sync::Mutex;
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+use spin_tests::Upstream;
+use spin_tests::output::PATIENCE;
+
+use super::stage::Stage;
+
+const GENERATIONS: [&str; 2] = ["wasi:sockets@0.2", "wasi:sockets@0.3"];
+
+#[test]
+fn blocked_networks_are_out_of_reach_by_address_and_by_name() {
+    let stage = Stage::on_sockets(true, "[outbound_networking]\nblock_networks = [\"private\"]\n");
+    for interface in GENERATIONS {
+        let calls: [&[&str]; 4] = [
+            &["tcp", "{server}", "one"],
+            &["udp", "{server}", "two"],
+            &["tcp-name", "localhost", "{port}", "three"],
+            &["resolve", "localhost"],
+        ];
+        for answer in stage.answers(interface, &calls) {
+            assert!(answer.starts_with("err("), "{interface}: {answer}");
+        }
+        assert_eq!(stage.echo().heard("tcp"), Err(Vec::new()), "{interface}");
+    }
+    stage.up.stderr().wait_for("is in a blocked network");
+}
+
+#[test]
+fn a_denial_says_what_to_write() {
+    let stage = Stage::on_sockets(true, "");
+    for interface in GENERATIONS {
+        let calls = [["tcp", "127.0.0.2:9", "a"], ["udp", "127.0.0.3:9", "a"], ["resolve", "db.test", ""]];
+        let calls: Vec<Vec<&str>> =
+            calls.iter().map(|call| call.iter().copied().filter(|word| !word.is_empty()).collect()).collect();
+        let calls: Vec<&[&str]> = calls.iter().map(Vec::as_slice).collect();
+        stage.answers(interface, &calls);
+    }
+    for entry in ["tcp://127.0.0.2:9", "udp://127.0.0.3:9", "tcp://db.test:*"] {
+        stage.up.stderr().wait_for(&format!("add 'allowed_outbound_hosts = [\"{entry}\"]' to [component.allowed]"));
+    }
+}
+
+#[test]
+fn a_connection_has_its_place_until_the_socket_is_let_go() {
+    for limit in ["max_total_connections", "max_socket_connections"] {
+        let (release, released) = channel::<()>();
+        let released = Mutex::new(released);
+        // Answers who has said all, when the test lets it.
+        let server = Upstream::start(move |heads, stream| {
+            stream.read_to_end(&mut Vec::new())?;
+            let _ = heads.send(String::new());
+            let _ = released.lock().unwrap().recv();
+            Ok(())
+        });
+        let config = format!("[outbound_networking]\n{limit} = 1\n");
+        let stage = Stage::reaching_everything(server.address().port(), &config);
+        for interface in GENERATIONS {
+            let before = server.connections();
+            let call: &[&[&str]] = &[&["tcp", "127.0.0.1:{port}", "a"]];
+            let mut first = stage.begin(interface, call);
+            server.next_head();
+            let mut second = stage.begin(interface, call);
+            second.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+            let nothing = second.read(&mut [0]).expect_err("it waits");
+            assert!(matches!(nothing.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut), "{limit} {nothing}");
+            assert_eq!(server.connections() - before, 1, "{limit} {interface}");
+            // With the first socket its place is free, and the second call goes on.
+            release.send(()).unwrap();
+            server.next_head();
+            release.send(()).unwrap();
+            for stream in [&mut first, &mut second] {
+                stream.set_read_timeout(Some(PATIENCE)).unwrap();
+                let mut answer = [0; 15];
+                stream.read_exact(&mut answer).unwrap();
+                assert_eq!(&answer, b"HTTP/1.1 200 OK", "{limit} {interface}");
+            }
+        }
+    }
+}
