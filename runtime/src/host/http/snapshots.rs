@@ -347,11 +347,11 @@ struct OctoberOptions {
 impl From<OctoberOptions> for RequestOptions {
     fn from(options: OctoberOptions) -> Self {
         let duration = |milliseconds: Option<u32>| Some(std::time::Duration::from_millis(milliseconds?.into()));
-        let mut made = Self::default();
-        made.connect_timeout = duration(options.connect);
-        made.first_byte_timeout = duration(options.first_byte);
-        made.between_bytes_timeout = duration(options.between_bytes);
-        made
+        Self {
+            connect_timeout: duration(options.connect),
+            first_byte_timeout: duration(options.first_byte),
+            between_bytes_timeout: duration(options.between_bytes),
+        }
     }
 }
 
