@@ -6,7 +6,7 @@
 //! an interface as of the pre-release and as of the release, and a name can't be imported twice.
 //!
 //! The candidate is the release in all but its name. Of the snapshots, a few interfaces have functions that the release has by
-//! the same name and with another type. These keep their names, and the host has them besides ([`crate::host::snapshots`]).
+//! the same name and with another type. These keep their names, and the host has them besides (`host/snapshots.rs`).
 
 use wasmparser::{
     BinaryReaderError, ComponentAlias, ComponentInstance, ComponentType, ComponentTypeDeclaration,
