@@ -97,6 +97,11 @@ impl InstanceSockets {
         }
     }
 
+    /// Whether the engine will be let connect to an address.
+    pub(crate) fn may_connect(&self, address: SocketAddr) -> bool {
+        self.allow(address, SocketAddrUse::TcpConnect)
+    }
+
     fn may_reach(&self, scheme: &str, address: SocketAddr) -> bool {
         let names = self.names_of(address.ip());
         let checked = self.component.gate.check_address(scheme, address, &names);

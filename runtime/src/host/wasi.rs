@@ -5,6 +5,7 @@
 //! that is called as a CGI script gets arguments, variables and an input of that call besides, and its output is the answer.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -39,9 +40,11 @@ pub(crate) struct InstanceWasi {
 }
 
 impl InstanceWasi {
-    /// What gives a place to the connection of a socket that has none.
-    pub(crate) fn without_place(&self, socket: u32) -> Option<Arc<Egress>> {
-        (!self.places.contains_key(&socket)).then(|| self.sockets.egress())
+    /// What gives a place to a connection to `address`, of a socket that has none. None if the engine will not be let connect:
+    /// whoever may not must hold no place that another one waits for.
+    pub(crate) fn without_place(&self, socket: u32, address: SocketAddr) -> Option<Arc<Egress>> {
+        let needs_one = !self.places.contains_key(&socket) && self.sockets.may_connect(address);
+        needs_one.then(|| self.sockets.egress())
     }
 }
 

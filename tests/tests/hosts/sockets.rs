@@ -69,6 +69,9 @@ fn a_connection_has_its_place_until_the_socket_is_let_go() {
             let nothing = second.read(&mut [0]).expect_err("it waits");
             assert!(matches!(nothing.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut), "{limit} {nothing}");
             assert_eq!(server.connections() - before, 1, "{limit} {interface}");
+            // Who may not connect waits for no place, and holds none.
+            let refused = stage.answers_of("denied", interface, call);
+            assert_eq!(refused, ["err(access-denied)"], "{limit} {interface}");
             // With the first socket its place is free, and the second call goes on.
             release.send(()).unwrap();
             server.next_head();

@@ -30,7 +30,7 @@ pub(super) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
         |mut store: StoreContextMut<'_, HostState>,
          (socket, network, address): (Resource<SecondSocket>, Resource<Network>, IpSocketAddress)| {
             Box::new(async move {
-                if let Some(egress) = store.data().wasi.without_place(socket.rep()) {
+                if let Some(egress) = store.data().wasi.without_place(socket.rep(), address.into()) {
                     let place = egress.socket_place().await;
                     store.data_mut().wasi.places.insert(socket.rep(), place);
                 }
@@ -50,7 +50,8 @@ pub(super) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
         |accessor, (socket, address): (Resource<ThirdSocket>, types3::IpSocketAddress)| {
             Box::pin(async move {
                 let rep = socket.rep();
-                let without = accessor.with(|mut access| access.data_mut().wasi.without_place(rep));
+                let without = accessor.with(|mut access| access.data_mut().wasi.without_place(rep, address.into()));
+                let is_first = without.is_some();
                 if let Some(egress) = without {
                     let place = egress.socket_place().await;
                     accessor.with(|mut access| access.data_mut().wasi.places.insert(rep, place));
@@ -61,6 +62,10 @@ pub(super) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
                         Ok(()) => Ok(()),
                         Err(error) => Err(error.downcast()?),
                     };
+                // A socket that is connected already keeps its place when it is asked to connect again.
+                if is_first && connected.is_err() {
+                    accessor.with(|mut access| access.data_mut().wasi.places.remove(&rep));
+                }
                 Ok((connected,))
             })
         },
