@@ -17,6 +17,7 @@ use wasmtime::component::Linker;
 use self::bindings::fermyon::spin::llm::{EmbeddingsResult, Error, InferencingParams, InferencingResult};
 use self::remote::Server;
 use crate::host::egress::Egress;
+use crate::host::http::operator;
 use crate::host::{Capability, ComponentContext};
 use crate::instance::HostState;
 
@@ -75,14 +76,16 @@ pub enum LlmCompute {
     },
 }
 
-// The token is a secret.
+// The token is a secret, and so may be what stands in the address.
 impl std::fmt::Debug for LlmCompute {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Local => f.write_str("Local"),
-            Self::RemoteHttp { url, api, .. } => {
-                f.debug_struct("RemoteHttp").field("url", url).field("api", api).finish_non_exhaustive()
-            }
+            Self::RemoteHttp { url, api, .. } => f
+                .debug_struct("RemoteHttp")
+                .field("url", &operator::origin(url))
+                .field("api", api)
+                .finish_non_exhaustive(),
         }
     }
 }

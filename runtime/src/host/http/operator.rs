@@ -16,6 +16,11 @@ use crate::host::egress::{Egress, EgressOptions};
 #[derive(Default)]
 pub(crate) struct OperatorClient(OnceLock<HttpClient>);
 
+/// Where a server is, for messages that guests see too: an address may hold a password.
+pub(crate) fn origin(url: &str) -> String {
+    url::Url::parse(url).map_or_else(|_| "the server".to_owned(), |url| url.origin().ascii_serialization())
+}
+
 /// A server's whole answer.
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
@@ -93,6 +98,17 @@ mod tests {
     async fn ask(client: &OperatorClient, answer: &'static str) -> Result<Answer, NoAnswer> {
         let request = http::Request::get(server(answer).await).body(Bytes::new()).expect("a request");
         client.send(request, PATIENCE, 5).await
+    }
+
+    #[test]
+    fn messages_say_where_a_server_is_and_nothing_else_of_its_address() {
+        for (url, shown) in [
+            ("http://user:s3cret@host:81/base?key=s3cret", "http://host:81"),
+            ("https://[::1]/", "https://[::1]"),
+            ("s3cret", "the server"),
+        ] {
+            assert_eq!(origin(url), shown);
+        }
     }
 
     #[tokio::test]

@@ -3,20 +3,26 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::StatusCode;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{EmbeddingsResult, Error, InferencingParams, InferencingResult, LlmApi, openai, spin};
-use crate::host::http::operator::{OperatorClient, Patience};
+use crate::host::http::operator::{self, OperatorClient, Patience};
 use crate::host::rows::MOST_BUFFERED;
 
 /// How long a server may take. Models are slow; what the event may take is less, by default.
 const PATIENCE: Patience = Patience { connect: Duration::from_secs(10), answer: Duration::from_secs(600) };
 
+/// How much of a server's own words is told, in bytes.
+const LONGEST_MESSAGE: usize = 1024;
+
 /// A server, and what it knows us by.
 pub(super) struct Server {
     url: String,
+    /// As messages name it.
+    origin: String,
     auth_token: String,
     api: LlmApi,
     client: OperatorClient,
@@ -25,8 +31,8 @@ pub(super) struct Server {
 impl Server {
     /// Connects to nobody yet.
     pub(super) fn new(url: &str, auth_token: &str, api: LlmApi) -> Self {
-        let url = url.trim_end_matches('/').to_owned();
-        Self { url, auth_token: auth_token.to_owned(), api, client: OperatorClient::default() }
+        let (url, origin) = (url.trim_end_matches('/').to_owned(), operator::origin(url));
+        Self { url, origin, auth_token: auth_token.to_owned(), api, client: OperatorClient::default() }
     }
 
     pub(super) async fn infer(
@@ -70,19 +76,31 @@ impl Server {
         let answer = self.client.send(request, PATIENCE, MOST_BUFFERED).await.map_err(|error| self.failed(&error))?;
         if !answer.status.is_success() {
             let status = answer.status.as_u16();
-            return Err(match openai::message(&answer.body) {
+            // What is said about a token may repeat it.
+            let refused = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(&answer.status);
+            return Err(match self.message(&answer.body).filter(|_| !refused) {
                 Some(message) => self.failed(&format_args!("the server answers with status {status}: {message}")),
                 None => self.failed(&format_args!("the server answers with status {status}")),
             });
         }
-        serde_json::from_slice(&answer.body).map_err(|error| match openai::message(&answer.body) {
+        serde_json::from_slice(&answer.body).map_err(|error| match self.message(&answer.body) {
             Some(message) => self.failed(&message),
             None => self.failed(&format_args!("the answer is not one of the interface: {error}")),
         })
     }
 
+    /// What the server says went wrong: the beginning of it, and without the token wherever that stands.
+    fn message(&self, body: &[u8]) -> Option<String> {
+        let mut message = openai::message(body)?;
+        if !self.auth_token.is_empty() {
+            message = message.replace(&self.auth_token, "…");
+        }
+        message.truncate(message.floor_char_boundary(LONGEST_MESSAGE));
+        Some(message)
+    }
+
     fn failed(&self, reason: &dyn std::fmt::Display) -> Error {
-        Error::RuntimeError(format!("{}: {reason}", self.url))
+        Error::RuntimeError(format!("{}: {reason}", self.origin))
     }
 }
 

@@ -13,7 +13,7 @@ use tokio::sync::Mutex;
 
 use super::hrana::{Answers, Found, Pipeline, Request, Statement};
 use super::{Answer, Failure, RowResult, Streamed, Value};
-use crate::host::http::operator::{NoAnswer, OperatorClient, Patience};
+use crate::host::http::operator::{self, NoAnswer, OperatorClient, Patience};
 use crate::host::rows::{MOST_BUFFERED, TooLarge, stream};
 
 /// How long a server may take.
@@ -25,13 +25,15 @@ const ROWS_AT_ONCE: usize = 256;
 /// One database of a server.
 pub(super) struct Server {
     url: String,
+    /// As messages name it.
+    origin: String,
     token: String,
     client: Arc<OperatorClient>,
 }
 
 impl Server {
     pub(super) fn new(url: &str, token: String, client: Arc<OperatorClient>) -> Self {
-        Self { url: url.trim_end_matches('/').to_owned(), token, client }
+        Self { url: url.trim_end_matches('/').to_owned(), origin: operator::origin(url), token, client }
     }
 
     /// A connection that the server doesn't know of yet.
@@ -45,7 +47,7 @@ impl Server {
     }
 
     async fn ask(&self, base: &str, pipeline: &Pipeline<'_>) -> Result<Answers, Failure> {
-        let failed = |reason: &dyn std::fmt::Display| Failure(format!("{}: {reason}", self.url));
+        let failed = |reason: &dyn std::fmt::Display| Failure(format!("{}: {reason}", self.origin));
         let body = serde_json::to_vec(pipeline).map_err(|error| failed(&error))?;
         let mut request = http::Request::post(format!("{base}/v2/pipeline")).header(CONTENT_TYPE, "application/json");
         if !self.token.is_empty() {
