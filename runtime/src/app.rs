@@ -7,21 +7,20 @@ use std::sync::{Arc, Weak};
 
 use spin_app_model::ComponentId;
 use spin_app_model::lock::LockedApp;
-use wasmtime::Engine;
 use wasmtime::component::Linker;
 
-use crate::aot::CompiledCode;
 use crate::component::{Component, PrepareError, Shared};
 use crate::engine::{EngineOptions, RunningEngine};
 use crate::host::egress::{Egress, EgressOptions};
 use crate::host::files::MountOptions;
 use crate::host::http::{HttpNetwork, HttpOptions};
-use crate::host::{self, AppHost, HostOptions};
+use crate::host::{AppHost, HostOptions};
 use crate::http::Loopback;
 use crate::instance::HostState;
 use crate::limits::Limits;
 use crate::output::Output;
 use crate::permits::Permits;
+use crate::platform::Platforms;
 use crate::prepare::{Compiler, Job, Work};
 use crate::variables::Variables;
 
@@ -137,15 +136,10 @@ impl App {
         options: &AppOptions,
         on_progress: &(dyn Fn(usize, usize) + Sync),
     ) -> Result<Self, PrepareError> {
-        let engine = ground.engine.engine();
         let http = Arc::new(ground.http);
-        let mut linker = host::linker(engine).map_err(PrepareError::Engine)?;
-        (options.link)(&mut linker).map_err(PrepareError::Engine)?;
         let compiler = Compiler {
             app: locked,
-            engine,
-            linker,
-            cache: options.cache.as_deref().map(|folder| CompiledCode::new(folder, engine)),
+            platforms: Platforms::new(&ground.engine, options),
             shared: Shared {
                 limits: options.limits.clone(),
                 instances: ground.instances,
@@ -227,11 +221,6 @@ impl App {
             self.host.sqlite.seed(label, text).await.map_err(|failure| failed(failure.to_string()))?;
         }
         Ok(())
-    }
-
-    /// The engine that the components run on.
-    pub fn engine(&self) -> &Engine {
-        self.engine.engine()
     }
 }
 

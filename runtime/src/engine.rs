@@ -1,9 +1,9 @@
-//! The wasmtime engine of a trigger process: every setting with its reason, and the clock that
+//! The wasmtime engines of a trigger process: every setting with its reason, and the clock that
 //! lets running guests be interrupted.
 //!
 //! Knows nothing of components, events or the host interfaces.
 
-use std::sync::mpsc;
+use std::sync::{Arc, OnceLock, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -38,52 +38,82 @@ impl Default for EngineOptions {
     }
 }
 
-/// An engine and the thread that drives its epochs, which ends with it.
+/// Whether an engine keeps the books on the tasks of the component model: asynchronous functions, streams and futures.
+///
+/// They are needed for what imports or exports such functions, and cost everything else a third of the time of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Concurrency {
+    /// For components of the 0.2 generation and before.
+    Without,
+    /// For all components.
+    With,
+}
+
+/// The engines of a process, each made when the first component needs it, and the thread that drives their epochs, which
+/// ends with them.
 pub struct RunningEngine {
-    engine: Engine,
+    engines: Arc<Engines>,
     // Held for its drop: closing the channel ends the thread.
     stop_ticker: Option<mpsc::Sender<()>>,
     ticker: Option<JoinHandle<()>>,
 }
 
+struct Engines {
+    options: EngineOptions,
+    without: OnceLock<wasmtime::Result<Engine>>,
+    with: OnceLock<wasmtime::Result<Engine>>,
+}
+
 impl RunningEngine {
-    /// Makes an engine.
+    /// Starts the clock; engines are made when they are asked for.
     ///
     /// # Errors
-    /// When wasmtime refuses the settings on this machine.
+    /// When there can be no thread for the clock.
     pub fn new(options: &EngineOptions) -> Result<Self, wasmtime::Error> {
-        let engine = if options.pooling {
-            match Engine::new(&config(options, Some(pool(options.max_instances)))) {
-                Ok(engine) => engine,
-                Err(error) => {
-                    tracing::warn!("the instance pool can't be reserved, allocating on demand instead: {error:#}");
-                    Engine::new(&config(options, None))?
-                }
-            }
-        } else {
-            Engine::new(&config(options, None))?
-        };
+        let engines = Engines { options: options.clone(), without: OnceLock::new(), with: OnceLock::new() };
+        let engines = Arc::new(engines);
         let (stop_ticker, stopped) = mpsc::channel::<()>();
-        let weak = engine.weak();
+        let ticking = Arc::clone(&engines);
         let ticker = std::thread::Builder::new()
             .name("epochs".to_owned())
             .spawn(move || {
                 // The channel never carries a message: its time-out is the clock, its closing the end.
                 while let Err(mpsc::RecvTimeoutError::Timeout) = stopped.recv_timeout(EPOCH_TICK) {
-                    match weak.upgrade() {
-                        Some(engine) => engine.increment_epoch(),
-                        None => break,
+                    for engine in [&ticking.without, &ticking.with] {
+                        if let Some(Ok(engine)) = engine.get() {
+                            engine.increment_epoch();
+                        }
                     }
                 }
             })
             .map_err(|error| wasmtime::format_err!("the epoch thread can't be started: {error}"))?;
-        Ok(Self { engine, stop_ticker: Some(stop_ticker), ticker: Some(ticker) })
+        Ok(Self { engines, stop_ticker: Some(stop_ticker), ticker: Some(ticker) })
     }
 
-    /// The engine itself.
-    pub fn engine(&self) -> &Engine {
-        &self.engine
+    /// The engine of this kind.
+    ///
+    /// # Errors
+    /// When wasmtime refuses the settings on this machine.
+    pub(crate) fn engine(&self, concurrency: Concurrency) -> Result<&Engine, wasmtime::Error> {
+        let place = match concurrency {
+            Concurrency::Without => &self.engines.without,
+            Concurrency::With => &self.engines.with,
+        };
+        let engine = place.get_or_init(|| make(&self.engines.options, concurrency));
+        engine.as_ref().map_err(|error| wasmtime::format_err!("{error:#}"))
     }
+}
+
+fn make(options: &EngineOptions, concurrency: Concurrency) -> Result<Engine, wasmtime::Error> {
+    if options.pooling {
+        match Engine::new(&config(options, concurrency, Some(pool(options.max_instances)))) {
+            Ok(engine) => return Ok(engine),
+            Err(error) => {
+                tracing::warn!("the instance pool can't be reserved, allocating on demand instead: {error:#}");
+            }
+        }
+    }
+    Engine::new(&config(options, concurrency, None))
 }
 
 impl Drop for RunningEngine {
@@ -96,11 +126,10 @@ impl Drop for RunningEngine {
     }
 }
 
-fn config(options: &EngineOptions, pool: Option<PoolingAllocationConfig>) -> Config {
+fn config(options: &EngineOptions, concurrency: Concurrency, pool: Option<PoolingAllocationConfig>) -> Config {
     let mut config = Config::new();
-    // Guests are components, those of the 0.3 generation asynchronous ones.
     config.wasm_component_model(true);
-    config.wasm_component_model_async(true);
+    config.concurrency_support(concurrency == Concurrency::With);
     // The only way to take the processor from a guest that loops. Costs a load and a compare at
     // every loop head and function entry.
     config.epoch_interruption(true);
@@ -152,15 +181,17 @@ mod tests {
 
     #[test]
     fn an_engine_ends_with_its_ticker() {
-        let running = RunningEngine::new(&EngineOptions { max_instances: 4, ..Default::default() })
-            .expect("an engine of four instances");
-        let weak = running.engine().weak();
+        let running = RunningEngine::new(&EngineOptions { max_instances: 4, ..Default::default() }).expect("a clock");
+        let weak = running.engine(Concurrency::With).expect("an engine").weak();
         drop(running);
         assert!(weak.upgrade().is_none(), "nothing keeps the engine alive");
     }
 
     #[test]
     fn without_a_pool_there_is_an_engine_too() {
-        RunningEngine::new(&EngineOptions { pooling: false, ..Default::default() }).expect("an engine");
+        let running = RunningEngine::new(&EngineOptions { pooling: false, ..Default::default() }).expect("a clock");
+        for concurrency in [Concurrency::Without, Concurrency::With] {
+            running.engine(concurrency).expect("an engine");
+        }
     }
 }

@@ -30,6 +30,7 @@ use std::sync::Arc;
 use wasmtime::Engine;
 use wasmtime::component::Linker;
 
+use crate::engine::Concurrency;
 use crate::instance::HostState;
 pub(crate) use capability::{Capability, ComponentContext};
 use egress::Egress;
@@ -49,15 +50,20 @@ capability::capabilities! {
     variables: variables::Variables;
 }
 
-/// A linker with everything that any generation of guests may import.
+/// A linker with everything that guests may import that run on `engine`, which is of this kind.
 ///
-/// One linker serves all components of a process: what a component doesn't import costs it nothing.
-pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<HostState>> {
+/// One linker serves all components of an engine: what a component doesn't import costs it nothing.
+pub(crate) fn linker(engine: &Engine, concurrency: Concurrency) -> wasmtime::Result<Linker<HostState>> {
     let mut linker = Linker::new(engine);
     wasi::link(&mut linker)?;
     snapshots::link(&mut linker)?;
     http::link(&mut linker)?;
     link_capabilities(&mut linker)?;
+    if concurrency == Concurrency::With {
+        wasi::link_concurrent(&mut linker)?;
+        http::link_concurrent(&mut linker)?;
+        link_concurrent_capabilities(&mut linker)?;
+    }
     Ok(linker)
 }
 

@@ -10,15 +10,15 @@
 
 mod ahead;
 mod body;
-mod call;
 mod chain;
 mod error;
 mod inbound;
 mod kind;
+mod p2;
+mod p3;
 mod progress;
 mod wagi;
 mod whole;
-mod worker;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,19 +27,17 @@ use bytes::Bytes;
 use http::header::HOST;
 use http_body_util::{BodyExt, Full};
 use wasmtime_wasi_http::WasiBody;
-use wasmtime_wasi_http::p2::bindings::ProxyPre as Pre2;
-use wasmtime_wasi_http::p3::bindings::ServicePre as Pre3;
+use wasmtime_wasi_http::p2::bindings::ProxyPre;
+use wasmtime_wasi_http::p3::bindings::ServicePre;
 
 use crate::component::Component;
 use crate::limits::EventRecord;
 use crate::permits::{Full as NoPlace, Permits};
-use crate::workers::Workers;
+use crate::workers::{Driven, Workers};
 use body::EventBody;
-use call::HandlerPre;
 use inbound::Inbound;
 use kind::Kind;
 use wagi::Wagi;
-use worker::HandlerCalls;
 
 pub use crate::workers::InstancePolicy;
 pub use chain::{Answering, Loopback};
@@ -56,6 +54,9 @@ pub const DEFAULT_HEAD_TIMEOUT: Duration = Duration::from_secs(60);
 pub type Request = http::Request<WasiBody>;
 /// A response as handlers give it.
 pub type Response = http::Response<WasiBody>;
+
+/// How long instances live: asked once for each new one, so that not all of them end together.
+type Policy = Arc<dyn Fn() -> InstancePolicy + Send + Sync>;
 
 /// What can be chosen about the events of one component.
 #[derive(Clone)]
@@ -95,7 +96,8 @@ pub struct Handler {
 }
 
 enum Executor {
-    Streaming(Arc<Workers<HandlerCalls>>),
+    P2(Arc<Workers<p2::IncomingHandler>>),
+    P3(Arc<Workers<p3::Handler>>),
     Inbound(Inbound),
     Wagi(Wagi),
 }
@@ -109,12 +111,12 @@ impl Handler {
         let executor = match kind {
             Kind::Inbound => Executor::Inbound(Inbound::new(component, options.whole_body)?),
             Kind::P2 => {
-                let pre = Pre2::new(pre()).map(HandlerPre::P2).map_err(shape)?;
-                Executor::Streaming(Workers::new(component, HandlerCalls::new(pre, &options)))
+                let pre = ProxyPre::new(pre()).map_err(shape)?;
+                Executor::P2(Workers::new(component, p2::IncomingHandler::new(pre, &options)))
             }
             Kind::P3 => {
-                let pre = Pre3::new(pre()).map(HandlerPre::P3).map_err(shape)?;
-                Executor::Streaming(Workers::new(component, HandlerCalls::new(pre, &options)))
+                let pre = ServicePre::new(pre()).map_err(shape)?;
+                Executor::P3(Workers::new(component, p3::Handler::new(pre, &options)))
             }
         };
         Ok(Self::with(executor, options))
@@ -146,21 +148,21 @@ impl Handler {
         };
         let head_timeout = (self.head_timeout)();
         let record = Arc::new(EventRecord::new(context));
-        // What the others do would be room in the future of every request, which is moved as it is handed on.
+        let mut instance = Driven::elsewhere();
+        // What the first generations do would be room in the future of every request, which is moved as it is handed on.
         let response = match &self.executor {
-            Executor::Streaming(workers) => {
-                let waiting = record.waiting();
-                let response = within(head_timeout, stream(workers, request, &record)).await;
-                match &response {
-                    // Whoever has waited long enough is one who goes away.
-                    Err(EventError::HeadTimeout(_)) => drop(waiting),
-                    Err(_) => {
-                        waiting.over();
-                        record.served();
+            Executor::P2(workers) => {
+                let fresh = workers.calls().is_fresh();
+                let answered = async {
+                    match fresh {
+                        true => workers.handle_here(for_wasi(request), &record, &mut instance).await,
+                        false => workers.handle(for_wasi(request), &record).await,
                     }
-                    Ok(_) => waiting.over(),
-                }
-                response?
+                };
+                streamed(head_timeout, &record, answered).await?
+            }
+            Executor::P3(workers) => {
+                streamed(head_timeout, &record, workers.handle(for_wasi(request), &record)).await?
             }
             Executor::Inbound(inbound) => {
                 let request = self.whole(request, head_timeout).await?;
@@ -179,7 +181,7 @@ impl Handler {
         }
         record.responded();
         let mut response = EventBody::of(response, &method, record, permit);
-        response.body_mut().begin().await;
+        response.body_mut().begin(&mut instance).await;
         Ok(response.map(BodyExt::boxed_unsync))
     }
 
@@ -195,14 +197,37 @@ async fn within<R>(time: Duration, guest: impl Future<Output = Result<R, EventEr
     tokio::time::timeout(time, guest).await.unwrap_or(Err(EventError::HeadTimeout(time)))
 }
 
-async fn stream(
-    workers: &Arc<Workers<HandlerCalls>>,
-    mut request: Request,
+/// The response that an instance gives, or why there is none.
+async fn streamed(
+    time: Duration,
     record: &Arc<EventRecord>,
+    answered: impl Future<Output = Option<wasmtime::Result<Response>>>,
 ) -> Result<Response, EventError> {
-    // `wasi:http` has it as the authority, and guests must not see two.
+    let waiting = record.waiting();
+    let response = within(time, async {
+        match answered.await {
+            Some(Ok(response)) => Ok(response),
+            Some(Err(error)) => Err(EventError::of_handler(error, record)),
+            None => Err(EventError::of_lost_instance(record).await),
+        }
+    })
+    .await;
+    match &response {
+        // Whoever has waited long enough is one who goes away.
+        Err(EventError::HeadTimeout(_)) => drop(waiting),
+        Err(_) => {
+            waiting.over();
+            record.served();
+        }
+        Ok(_) => waiting.over(),
+    }
+    response
+}
+
+/// `wasi:http` has the host as the authority, and guests must not see two.
+fn for_wasi(mut request: Request) -> Request {
     request.headers_mut().remove(HOST);
-    worker::handle(workers, request, record).await
+    request
 }
 
 fn whole_body(response: http::Response<Bytes>) -> Response {

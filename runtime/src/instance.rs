@@ -12,7 +12,7 @@ use crate::component::Template;
 use crate::host::http::OutboundHttp;
 use crate::host::wasi::InstanceWasi;
 use crate::host::{ComponentHost, InstanceHost};
-use crate::limits::{CpuMeter, Limits, MemoryMeter, MeterState};
+use crate::limits::{CpuMeter, EventCall, Limits, MemoryMeter, MeterState};
 use crate::permits::Permit;
 
 /// How many resources of the host (files, headers, …) one instance has at once at most, and how many tasks and streams of
@@ -124,9 +124,25 @@ pub(crate) fn new_store_with(
     }
     store.limiter(|state| &mut state.memory);
     store.epoch_deadline_callback(move |mut store: StoreContextMut<'_, HostState>| {
-        let stack = store.async_call_stack()?;
+        let stack = call_stack(&mut store)?;
         cpu.tick(stack)
     });
     store.set_epoch_deadline(1);
     Ok(store)
+}
+
+/// The guest's calls that have led to where it is now, the innermost first.
+///
+/// # Errors
+/// Never in a store's own callbacks and host functions; the engine says it can.
+pub(crate) fn call_stack(
+    store: &mut StoreContextMut<'_, HostState>,
+) -> wasmtime::Result<impl Iterator<Item = EventCall>> {
+    // An engine that knows no tasks has one call in an instance at once.
+    let known = match store.concurrent_resource_table().is_some() {
+        true => Some(store.async_call_stack()?.map(EventCall::Task)),
+        false => None,
+    };
+    let only = known.is_none().then_some(EventCall::Only);
+    Ok(known.into_iter().flatten().chain(only))
 }

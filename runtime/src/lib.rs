@@ -35,6 +35,7 @@ pub mod instance;
 pub mod limits;
 pub mod output;
 pub mod permits;
+mod platform;
 mod prepare;
 pub mod reuse;
 mod seats;

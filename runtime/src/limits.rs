@@ -13,7 +13,7 @@ use wasmtime::ResourceLimiter;
 use crate::http::EventContext;
 
 pub use cpu::CpuTimeExceeded;
-pub(crate) use cpu::{Audience, CpuMeter, MeterState};
+pub(crate) use cpu::{Audience, CpuMeter, EventCall, MeterState};
 
 /// Processor time that an event may use unless set otherwise.
 pub const DEFAULT_CPU_TIME: Duration = Duration::from_secs(10);

@@ -10,18 +10,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use sha2::{Digest, Sha256};
 use spin_app_model::lock::{LockedApp, LockedComponent, LockedDependency, LockedSource};
-use wasmtime::Engine;
-use wasmtime::component::Linker;
+use wasmtime::component::InstancePre;
 
 use crate::adapt::{self, FileKind};
-use crate::aot::{CompiledCode, hex};
+use crate::aot::hex;
 use crate::component::{Component, PrepareError, Shared};
 use crate::compose::{self, ComposeError, Dependency};
+use crate::engine::Concurrency;
 use crate::host::ComponentContext;
 use crate::host::egress::Gate;
 use crate::host::files::{MountOptions, Mounts};
 use crate::host::http::{ComponentHttp, HttpNetwork};
 use crate::instance::HostState;
+use crate::platform::{self, Platforms};
 use crate::variables::Variables;
 
 /// The part of the cache's key that stands for what is done to the files here and in [`crate::adapt`] and
@@ -115,9 +116,7 @@ fn add_one(counter: &AtomicUsize) {
 /// Makes the components of an app ready.
 pub(crate) struct Compiler<'a> {
     pub(crate) app: &'a LockedApp,
-    pub(crate) engine: &'a Engine,
-    pub(crate) linker: Linker<HostState>,
-    pub(crate) cache: Option<CompiledCode>,
+    pub(crate) platforms: Platforms<'a>,
     pub(crate) shared: Shared,
     pub(crate) variables: &'a Variables,
     pub(crate) mounts: &'a MountOptions,
@@ -167,32 +166,51 @@ impl Compiler<'_> {
         let gate = Arc::new(Gate::new(self.app, locked, self.variables));
         let http =
             ComponentHttp { component: locked.id.clone(), gate: Arc::clone(&gate), network: Arc::clone(self.http) };
-        let compiled = self.compiled(job)?;
-        let pre = self
-            .linker
-            .instantiate_pre(&compiled)
-            .map_err(|source| PrepareError::Link { id: locked.id.clone(), source })?;
+        let pre = self.linked(job)?;
         let of = ComponentContext { locked, variables: &values, gate: &gate };
         Ok(Component::new(&of, mounts, http, pre, &self.shared))
     }
 
-    fn compiled(&self, job: &Job<'_>) -> Result<wasmtime::component::Component, PrepareError> {
+    fn linked(&self, job: &Job<'_>) -> Result<InstancePre<HostState>, PrepareError> {
         let own = job.read(&job.path)?;
         let parts = job.dependencies.iter().map(|part| Ok((part, job.read(&part.path)?)));
         let parts = parts.collect::<Result<Vec<_>, PrepareError>>()?;
-        let cached = self.cache.as_ref().map(|cache| (cache, key(&job.path, &own, &parts)));
-        if let Some(component) = cached.as_ref().and_then(|(cache, key)| cache.load(self.engine, key)) {
-            add_one(&self.work.from_cache);
-            return Ok(component);
+        let files = std::iter::once(&own).chain(parts.iter().map(|(_, bytes)| bytes));
+        let candidates = platform::candidates(files.map(Vec::as_slice));
+        let key = key(&job.path, &own, &parts);
+        for platform in candidates.iter().filter_map(|candidate| self.platforms.of(*candidate).ok()) {
+            let kept = platform.load(&key);
+            if let Some(pre) = kept.and_then(|component| platform.link(&component).ok()) {
+                add_one(&self.work.from_cache);
+                return Ok(pre);
+            }
         }
         let bytes = self.composed(job, own, parts)?;
-        let component = wasmtime::component::Component::from_binary(self.engine, &bytes)
-            .map_err(|source| PrepareError::Compile { id: job.component.id.clone(), path: job.path.clone(), source })?;
-        add_one(&self.work.compiled);
-        if let Some((cache, key)) = cached {
-            cache.keep(&key, &component);
+        let mut made = Err(PrepareError::Unknown { id: job.component.id.clone() });
+        for candidate in candidates {
+            made = self.compiled(job, &key, &bytes, *candidate);
+            if made.is_ok() {
+                break;
+            }
         }
-        Ok(component)
+        made
+    }
+
+    fn compiled(
+        &self,
+        job: &Job<'_>,
+        key: &str,
+        bytes: &[u8],
+        on: Concurrency,
+    ) -> Result<InstancePre<HostState>, PrepareError> {
+        let id = || job.component.id.clone();
+        let platform = self.platforms.of(on).map_err(PrepareError::Engine)?;
+        let component = wasmtime::component::Component::from_binary(&platform.engine, bytes)
+            .map_err(|source| PrepareError::Compile { id: id(), path: job.path.clone(), source })?;
+        let pre = platform.link(&component).map_err(|source| PrepareError::Link { id: id(), source })?;
+        add_one(&self.work.compiled);
+        platform.keep(key, &component);
+        Ok(pre)
     }
 
     fn composed(&self, job: &Job<'_>, own: Vec<u8>, parts: Vec<(&Part<'_>, Vec<u8>)>) -> Result<Vec<u8>, PrepareError> {

@@ -13,7 +13,8 @@ use crate::http::EventContext;
 use crate::instance::HostState;
 use crate::limits::{CpuTimeExceeded, EventRecord};
 use crate::permits::Full;
-use crate::workers::{Calls, InstancePolicy, Reply, Workers};
+use crate::workers::concurrent::{self, ConcurrentCalls};
+use crate::workers::{Calls, Event, Instance as Worker, InstancePolicy, Reply, Workers};
 
 /// Finds the export in a new instance; generated bindings have a function for it.
 type Find<P, R> = dyn Fn(&mut Store<HostState>, &Instance) -> wasmtime::Result<TypedFunc<P, R>> + Send + Sync;
@@ -132,6 +133,12 @@ impl<P: Parameters, R: Results> Calls for ExportCalls<P, R> {
         (self.find)(store, &instance)
     }
 
+    async fn serve(instance: &mut Worker<Self>, first: Event<Self>) -> wasmtime::Result<()> {
+        concurrent::serve(instance, first).await
+    }
+}
+
+impl<P: Parameters, R: Results> ConcurrentCalls for ExportCalls<P, R> {
     fn function(export: &TypedFunc<P, R>) -> Func {
         *export.func()
     }

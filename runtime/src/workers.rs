@@ -1,29 +1,28 @@
 //! Instances that serve events: how they are made, where their events come from, and how they end.
 //!
-//! The loop of an instance has two halves. The inner one (`desk`) begins calls and sees them end; it runs within the store,
-//! and stands still as long as a guest runs without a pause. So the outer one is here: it fetches events, hands on what the
-//! inner one can't take, and ends the instance when it is time (`lifetime`).
+//! A guest of the 0.2 generation takes one call after another (`sequential`), one of the 0.3 generation several at once
+//! (`concurrent`, `desk`). Both end when it is time (`lifetime`).
 
+pub(crate) mod concurrent;
 mod desk;
+mod driven;
 mod lifetime;
+pub(crate) mod sequential;
 
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use spin_app_model::ComponentId;
 use tokio::sync::oneshot;
-use wasmtime::component::{Accessor, Func, GuestTaskId};
 use wasmtime::{AsContextMut, Store};
 
 use crate::component::Component;
-use crate::instance::{HostState, Meter, new_store};
+use crate::instance::{HostState, Meter, call_stack, new_store};
 use crate::limits::{Audience, CpuTimeExceeded, EventRecord, MeterState};
 use crate::permits::Permit;
 use crate::seats::{Seat, Seats};
-use desk::Desk;
-use lifetime::{Lifetime, Occupation};
+pub(crate) use driven::Driven;
 
 /// How long one instance lives, where instances are reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +47,7 @@ impl InstancePolicy {
 }
 
 /// What instances are made for: a function of theirs that is called once for each event.
-pub(crate) trait Calls: Send + Sync + 'static {
+pub(crate) trait Calls: Sized + Send + Sync + 'static {
     /// What an event brings.
     type Request: Send + 'static;
     /// What it gets.
@@ -62,27 +61,18 @@ pub(crate) trait Calls: Send + Sync + 'static {
     /// A new instance's function.
     fn instantiate(&self, store: &mut Store<HostState>) -> impl Future<Output = wasmtime::Result<Self::Export>> + Send;
 
-    /// As the engine knows it.
-    fn function(export: &Self::Export) -> Func;
-
-    /// Puts a call into the store's queue. Gives what the engine calls it, and what is ready when the guest has done with the
-    /// event; that gives the reply. Whether the guest traps is for the store to say.
+    /// Serves events until there will be no more: as [`sequential`] or as [`concurrent`] does.
     ///
     /// # Errors
-    /// When the instance holds too many resources of the host.
-    fn begin<'a>(
-        export: &'a Self::Export,
-        accessor: &'a Accessor<HostState>,
-        request: Self::Request,
-        reply: Reply<Self::Response>,
-    ) -> wasmtime::Result<(GuestTaskId, impl Future<Output = ()> + Send + 'a)>;
+    /// What the guest trapped with, or [`Overdue`].
+    fn serve(instance: &mut Instance<Self>, first: Event<Self>) -> impl Future<Output = wasmtime::Result<()>> + Send;
 }
 
 /// Where a response goes, or why there is none.
 pub(crate) type Reply<R> = oneshot::Sender<wasmtime::Result<R>>;
 
 /// An event on its way to an instance.
-struct Event<C: Calls> {
+pub(crate) struct Event<C: Calls> {
     request: C::Request,
     record: Arc<EventRecord>,
     reply: Reply<C::Response>,
@@ -112,6 +102,29 @@ impl<C: Calls> Workers<C> {
         response.await.ok()
     }
 
+    /// Gives a request to a new instance, which runs here until it has answered, and is left in `instance` for what it does
+    /// after that.
+    pub(crate) async fn handle_here(
+        self: &Arc<Self>,
+        request: C::Request,
+        record: &Arc<EventRecord>,
+        instance: &mut Driven,
+    ) -> Option<wasmtime::Result<C::Response>> {
+        let (reply, mut response) = oneshot::channel();
+        *instance = Driven::new(Arc::clone(self).serve(Event { request, record: Arc::clone(record), reply }));
+        let answered = std::future::poll_fn(|context| {
+            // First, since it is what answers.
+            instance.poll(context);
+            Pin::new(&mut response).poll(context)
+        });
+        answered.await.ok()
+    }
+
+    /// How it is called.
+    pub(crate) fn calls(&self) -> &C {
+        &self.calls
+    }
+
     fn dispatch(self: &Arc<Self>, event: Event<C>) {
         if event.reply.is_closed() {
             return;
@@ -127,6 +140,7 @@ impl<C: Calls> Workers<C> {
     /// The life of an instance that is made for `event`.
     async fn serve(self: Arc<Self>, mut event: Event<C>) {
         let made = tokio::select! {
+            biased;
             made = self.instantiate(&event.record) => made,
             // Nobody is kept waiting for a place by one who has gone.
             () = event.reply.closed() => return,
@@ -152,7 +166,7 @@ impl<C: Calls> Workers<C> {
 }
 
 /// One instance.
-struct Instance<C: Calls> {
+pub(crate) struct Instance<C: Calls> {
     workers: Arc<Workers<C>>,
     export: C::Export,
     policy: InstancePolicy,
@@ -166,72 +180,26 @@ struct Instance<C: Calls> {
 /// The guest did not come to its own end.
 #[derive(Debug, thiserror::Error)]
 #[error("the guest did not come to its end in time")]
-struct Overdue;
+pub(crate) struct Overdue;
 
 impl<C: Calls> Instance<C> {
     async fn run(mut self, event: Event<C>) {
         let component = Arc::clone(&self.workers.component);
         let mut unfinished = Unfinished(Some(Arc::clone(&self.meter)));
-        let ended = self.serve(event).await;
+        let ended = C::serve(&mut self, event).await;
         if let Some(event) = self.seat.leave() {
             self.workers.dispatch(event);
         }
         unfinished.0 = None;
         let Err(error) = ended else { return };
         // Before the store is dropped: whoever sees a body end there must know why.
-        self.meter.trapped(self.store.as_context_mut().async_call_stack().into_iter().flatten());
+        self.meter.trapped(call_stack(&mut self.store.as_context_mut()).into_iter().flatten());
         let is_deserted = matches!(self.meter.audience(), Audience::Left { .. });
         drop(self);
         match is_deserted && error.is::<Overdue>() {
             true => tracing::debug!(component = %component.id(), "instance ended: its clients went away"),
             false => tell_end(component.id(), &error),
         }
-    }
-
-    /// Serves events until there will be no more.
-    ///
-    /// # Errors
-    /// What the guest trapped with, or [`Overdue`].
-    async fn serve(&mut self, first: Event<C>) -> wasmtime::Result<()> {
-        let Self { workers, export, policy, meter, seat, store, .. } = self;
-        let desk = Desk::<C>::new(export, *policy, meter, first);
-        let mut lifetime = Lifetime::new(Arc::clone(meter), policy.idle, Arc::clone(&workers.component.instances));
-        let mut turns = pin!(store.run_concurrent(async |accessor| desk.serve(accessor).await));
-        std::future::poll_fn(|context| {
-            loop {
-                if let Some(event) = seat.take() {
-                    desk.put(event);
-                }
-                let turn = turns.as_mut().poll(context);
-                let (occupation, is_open, left_over) = desk.after_turn();
-                if let Some(event) = left_over {
-                    workers.dispatch(event);
-                }
-                if let Poll::Ready(ended) = turn {
-                    return Poll::Ready(ended.flatten());
-                }
-                // Looked at after every turn, so this is where a guest that waits is told from one that runs.
-                let waits = meter.returned();
-                if lifetime.poll_over(context, occupation).is_ready() {
-                    return Poll::Ready(match occupation {
-                        Occupation::Idle { .. } => Ok(()),
-                        Occupation::Serving { .. } | Occupation::Afterwards { .. } => Err(Overdue.into()),
-                    });
-                }
-                // While one computes, others take what comes.
-                if !(waits && is_open) {
-                    if let Some(event) = seat.leave() {
-                        workers.dispatch(event);
-                    }
-                    return Poll::Pending;
-                }
-                match seat.poll_take(context) {
-                    Poll::Ready(event) => desk.put(event),
-                    Poll::Pending => return Poll::Pending,
-                }
-            }
-        })
-        .await
     }
 }
 

@@ -26,8 +26,13 @@ pub(crate) trait Capability {
     /// What one component may use of it.
     fn component(app: &Arc<Self::App>, of: &ComponentContext<'_>) -> Self::Component;
 
-    /// Adds the interfaces.
+    /// Adds the interfaces that have no asynchronous function.
     fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()>;
+
+    /// Adds those that have one, which only an engine with concurrency takes.
+    fn link_concurrent(_linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
+        Ok(())
+    }
 }
 
 /// The component that something is made for.
@@ -98,6 +103,12 @@ macro_rules! capabilities {
         fn link_capabilities(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
             $(<$with_options as Capability>::link(linker)?;)*
             $(<$without_options as Capability>::link(linker)?;)*
+            Ok(())
+        }
+
+        fn link_concurrent_capabilities(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
+            $(<$with_options as Capability>::link_concurrent(linker)?;)*
+            $(<$without_options as Capability>::link_concurrent(linker)?;)*
             Ok(())
         }
     };

@@ -29,7 +29,7 @@ use crate::instance::HostState;
 use crate::limits::MeterState;
 use client::HttpClient;
 use client_tls::ClientTls;
-pub(crate) use imports::link;
+pub(crate) use imports::{link, link_concurrent};
 
 impl WasiHttpView for HostState {
     fn http(&mut self) -> WasiHttpCtxView<'_> {

@@ -297,10 +297,13 @@ impl Capability for KeyValue {
     fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
         bindings::fermyon::spin::key_value::add_to_linker::<_, Host>(linker, view)?;
         bindings::fermyon::spin2_0_0::key_value::add_to_linker::<_, Host>(linker, view)?;
-        bindings::spin::key_value::key_value::add_to_linker::<_, Host>(linker, view)?;
         bindings::wasi::keyvalue::store::add_to_linker::<_, Host>(linker, view)?;
         bindings::wasi::keyvalue::atomics::add_to_linker::<_, Host>(linker, view)?;
         bindings::wasi::keyvalue::batch::add_to_linker::<_, Host>(linker, view)
+    }
+
+    fn link_concurrent(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
+        bindings::spin::key_value::key_value::add_to_linker::<_, Host>(linker, view)
     }
 }
 

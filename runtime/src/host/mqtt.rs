@@ -218,7 +218,10 @@ impl Capability for Mqtt {
     }
 
     fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
-        bindings::fermyon::spin::mqtt::add_to_linker::<_, Host>(linker, view)?;
+        bindings::fermyon::spin::mqtt::add_to_linker::<_, Host>(linker, view)
+    }
+
+    fn link_concurrent(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
         bindings::spin::mqtt::mqtt::add_to_linker::<_, Host>(linker, view)
     }
 }

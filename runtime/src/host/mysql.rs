@@ -130,7 +130,10 @@ impl Capability for MySql {
 
     fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
         v1::add_to_linker::<_, Host>(linker, view)?;
-        v2::add_to_linker::<_, Host>(linker, view)?;
+        v2::add_to_linker::<_, Host>(linker, view)
+    }
+
+    fn link_concurrent(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
         v3::add_to_linker::<_, Host>(linker, view)
     }
 }

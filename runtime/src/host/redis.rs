@@ -301,7 +301,10 @@ impl Capability for Redis {
     fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
         bindings::fermyon::spin::redis_types::add_to_linker::<_, Host>(linker, view)?;
         bindings::fermyon::spin::redis::add_to_linker::<_, Host>(linker, view)?;
-        bindings::fermyon::spin2_0_0::redis::add_to_linker::<_, Host>(linker, view)?;
+        bindings::fermyon::spin2_0_0::redis::add_to_linker::<_, Host>(linker, view)
+    }
+
+    fn link_concurrent(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
         bindings::spin::redis::redis::add_to_linker::<_, Host>(linker, view)
     }
 }

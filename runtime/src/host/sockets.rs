@@ -33,6 +33,15 @@ pub(crate) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     Ok(())
 }
 
+/// The same for 0.3.
+pub(crate) fn link_concurrent(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
+    linker.allow_shadowing(true);
+    lookup::link_concurrent(linker)?;
+    places::link_concurrent(linker)?;
+    linker.allow_shadowing(false);
+    Ok(())
+}
+
 /// What all instances of one component use sockets with.
 pub(crate) struct ComponentSockets {
     pub(crate) gate: Arc<Gate>,

@@ -283,7 +283,10 @@ impl Capability for Sqlite {
 
     fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
         bindings::fermyon::spin::sqlite::add_to_linker::<_, Host>(linker, view)?;
-        bindings::fermyon::spin2_0_0::sqlite::add_to_linker::<_, Host>(linker, view)?;
+        bindings::fermyon::spin2_0_0::sqlite::add_to_linker::<_, Host>(linker, view)
+    }
+
+    fn link_concurrent(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
         bindings::spin::sqlite::sqlite::add_to_linker::<_, Host>(linker, view)
     }
 }

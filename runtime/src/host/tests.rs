@@ -13,7 +13,7 @@ use wasmtime::component::Component;
 
 use super::linker;
 use crate::adapt::pre_release;
-use crate::engine::{EngineOptions, RunningEngine};
+use crate::engine::{Concurrency, EngineOptions, RunningEngine};
 use worlds::Worlds;
 
 const INTRODUCTION: &str = "\
@@ -52,10 +52,11 @@ fn states(interfaces: &[String]) -> Vec<State> {
     }
     let worlds = Worlds::read(&text);
     let running = RunningEngine::new(&EngineOptions { pooling: false, ..EngineOptions::default() }).expect("an engine");
-    let linker = linker(running.engine()).expect("linked");
+    let engine = running.engine(Concurrency::With).expect("an engine");
+    let linker = linker(engine, Concurrency::With).expect("linked");
     let state = |index: usize| {
         let component = worlds::component(&worlds.module(&format!("one{index}"), "", ""));
-        let component = Component::new(running.engine(), pre_release::rename(component)).expect("a component");
+        let component = Component::new(engine, pre_release::rename(component)).expect("a component");
         match linker.instantiate_pre(&component) {
             Ok(_) => State::Served,
             Err(_) => State::NotOffered,

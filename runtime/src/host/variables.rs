@@ -56,8 +56,11 @@ impl Capability for Variables {
     fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
         config::add_to_linker::<_, Host>(linker, variables)?;
         v2::add_to_linker::<_, Host>(linker, variables)?;
-        v3::add_to_linker::<_, Host>(linker, variables)?;
         store::add_to_linker::<_, Host>(linker, variables)
+    }
+
+    fn link_concurrent(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
+        v3::add_to_linker::<_, Host>(linker, variables)
     }
 }
 

@@ -22,8 +22,12 @@ use crate::output::{ComponentOutput, Output, OutputKind, OutputSink};
 
 pub(crate) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     wasmtime_wasi::p2::add_to_linker_async(linker)?;
-    wasmtime_wasi::p3::add_to_linker(linker)?;
     sockets::link(linker)
+}
+
+pub(crate) fn link_concurrent(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
+    wasmtime_wasi::p3::add_to_linker(linker)?;
+    sockets::link_concurrent(linker)
 }
 
 impl WasiView for HostState {

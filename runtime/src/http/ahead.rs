@@ -12,6 +12,8 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use wasmtime_wasi_http::{Error, WasiBody};
 
+use crate::workers::Driven;
+
 /// How many turns a guest is given. It needs one for what it says, and one for saying that this was all; a guest that waits
 /// for something uses up none of them in any time that matters, so a head never comes late.
 const TURNS: u32 = 2;
@@ -32,15 +34,17 @@ impl Ahead {
         Self { body, taken: VecDeque::new(), has_ended: false }
     }
 
-    /// Takes what is there at once. `is_broken` tells whether an end is that of the guest, and not of what it had to say.
-    pub(super) async fn take(&mut self, is_broken: impl Fn() -> bool) {
+    /// Takes what is there at once, and drives the guest's instance meanwhile if it is not driven elsewhere. `is_broken` tells
+    /// whether an end is that of the guest, and not of what it had to say.
+    pub(super) async fn take(&mut self, instance: &mut Driven, is_broken: impl Fn() -> bool) {
         // One that knows its size needs no turns of anybody.
-        if self.body.size_hint().exact().is_some() {
+        if instance.is_over() && self.body.size_hint().exact().is_some() {
             return;
         }
         let (mut turns, mut bytes) = (TURNS, 0);
         poll_fn(|context| {
             while bytes < BYTES && self.taken.len() < FRAMES {
+                instance.poll(context);
                 match Pin::new(&mut self.body).poll_frame(context) {
                     Poll::Ready(Some(Ok(frame))) => {
                         bytes += frame.data_ref().map_or(0, Bytes::len);
@@ -140,7 +144,7 @@ mod tests {
 
     async fn ahead(steps: impl IntoIterator<Item = Step>, is_broken: bool) -> Ahead {
         let mut ahead = Ahead::new(Steps(steps.into_iter().collect()).boxed_unsync());
-        ahead.take(|| is_broken).await;
+        ahead.take(&mut Driven::elsewhere(), || is_broken).await;
         ahead
     }
 

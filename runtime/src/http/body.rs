@@ -13,6 +13,7 @@ use wasmtime_wasi_http::Error;
 use super::ahead::Ahead;
 use crate::limits::EventRecord;
 use crate::permits::Permit;
+use crate::workers::Driven;
 
 /// Keeps the event's place and its record alive. It takes neither the end of a trapped guest for the end of what it had to
 /// say, nor less than was announced for all, and hands on no more than was; and dropped before its end, it says that nobody
@@ -80,10 +81,10 @@ impl EventBody {
     }
 
     /// Takes what the guest says at once, so that it goes out together with the head.
-    pub(super) async fn begin(&mut self) {
+    pub(super) async fn begin(&mut self, instance: &mut Driven) {
         if self.expected != Expected::Nothing {
             let record = Arc::clone(&self.record);
-            self.body.take(|| record.instance_is_broken()).await;
+            self.body.take(instance, || record.instance_is_broken()).await;
         }
     }
 }

@@ -3,7 +3,6 @@
 //! It counts by events, not by instances, because an instance of the 0.3 generation serves several events at once and only
 //! the one that loops is to blame.
 
-use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::ThreadId;
@@ -59,9 +58,19 @@ pub(crate) enum Audience {
     },
 }
 
+/// A call into a guest for one event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum EventCall {
+    /// By the name that an engine with concurrency gives it.
+    Task(GuestTaskId),
+    /// The only one: other engines make one after another.
+    Only,
+}
+
 #[derive(Debug, Default)]
 struct Tasks {
-    events: HashMap<GuestTaskId, (Arc<EventRecord>, Duration)>,
+    /// What each of them has used. There are few.
+    events: Vec<(EventCall, Arc<EventRecord>, Duration)>,
     /// Events whose tasks have ended, as their numbers were given to others, but whose responses are still read.
     ended: Vec<Arc<EventRecord>>,
     /// Some event was served whose record is forgotten.
@@ -79,12 +88,12 @@ enum Slice {
     /// The guest was made to yield, and has perhaps returned to the executor for that.
     Yielded { since: Instant, returned: bool },
     /// The guest runs, since the thread's clock showed `cpu`; `task` is the event that ran then.
-    Running { thread: ThreadId, cpu: Duration, task: Option<GuestTaskId> },
+    Running { thread: ThreadId, cpu: Duration, task: Option<EventCall> },
 }
 
 impl Tasks {
     fn records(&self) -> impl Iterator<Item = &Arc<EventRecord>> {
-        self.events.values().map(|(record, _)| record).chain(&self.ended)
+        self.events.iter().map(|(_, record, _)| record).chain(&self.ended)
     }
 
     /// A reused instance must not collect the events of all its life.
@@ -92,14 +101,19 @@ impl Tasks {
         let is_known = |record: &EventRecord| record.is_present() || record.is_abandoned();
         let forgets = !self.records().all(|record| is_known(record));
         self.has_served |= forgets;
-        self.events.retain(|_, (record, _)| is_known(record));
+        self.events.retain(|(_, record, _)| is_known(record));
         self.ended.retain(|record| is_known(record));
     }
 
+    /// The event that a call is for, if it is one.
+    fn record(&self, task: EventCall) -> Option<&Arc<EventRecord>> {
+        self.events.iter().find_map(|(call, record, _)| (*call == task).then_some(record))
+    }
+
     /// Adds to what `task` has used, and returns that.
-    fn charge(&mut self, task: Option<GuestTaskId>, used: Duration) -> Duration {
-        let total = match task.and_then(|task| self.events.get_mut(&task)) {
-            Some((_, total)) => total,
+    fn charge(&mut self, task: Option<EventCall>, used: Duration) -> Duration {
+        let total = match task.and_then(|task| self.events.iter_mut().find(|(call, ..)| *call == task)) {
+            Some((.., total)) => total,
             None => &mut self.unclaimed,
         };
         *total += used;
@@ -120,7 +134,7 @@ impl CpuMeter {
     ///
     /// # Errors
     /// [`CpuTimeExceeded`], as a trap that ends the instance.
-    pub(crate) fn tick(&self, call_stack: impl Iterator<Item = GuestTaskId>) -> wasmtime::Result<UpdateDeadline> {
+    pub(crate) fn tick(&self, call_stack: impl Iterator<Item = EventCall>) -> wasmtime::Result<UpdateDeadline> {
         let mut tasks = self.state.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         let cpu = thread_cpu_time();
         let thread = std::thread::current().id();
@@ -134,9 +148,9 @@ impl CpuMeter {
             }
             _ => None,
         };
-        let task = call_stack.into_iter().find(|task| tasks.events.contains_key(task));
+        let task = call_stack.into_iter().find(|task| tasks.record(*task).is_some());
         if tasks.charge(task, used.unwrap_or_default()) > self.limit {
-            if let Some((record, _)) = task.and_then(|task| tasks.events.get(&task)) {
+            if let Some(record) = task.and_then(|task| tasks.record(task)) {
                 record.exceeded_cpu_time.store(true, Ordering::Release);
             }
             self.state.fate.end(Fate::CPU_TIME_EXCEEDED);
@@ -154,7 +168,7 @@ impl CpuMeter {
 
 impl MeterState {
     /// From now on `task` stands for the event of `record`.
-    pub(crate) fn begin(&self, task: GuestTaskId, record: &Arc<EventRecord>) {
+    pub(crate) fn begin(&self, task: EventCall, record: &Arc<EventRecord>) {
         // A record is begun once; a second instance never takes over an event.
         let _ = record.fate.set(Arc::clone(&self.fate));
         if record.is_abandoned() {
@@ -162,9 +176,11 @@ impl MeterState {
         }
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         tasks.forget_served();
-        if let Some((ended, _)) = tasks.events.insert(task, (Arc::clone(record), Duration::ZERO)) {
+        if let Some(at) = tasks.events.iter().position(|(call, ..)| *call == task) {
+            let (_, ended, _) = tasks.events.swap_remove(at);
             tasks.ended.push(ended);
         }
+        tasks.events.push((task, Arc::clone(record), Duration::ZERO));
         tasks.unclaimed = Duration::ZERO;
     }
 
@@ -176,15 +192,15 @@ impl MeterState {
 
     /// What a request inherits that was sent by one of `tasks`, the innermost first. If none of them is an event, the one
     /// that is nested least may have sent it: to count the others' nesting would let loops be seen where there are none.
-    pub(crate) fn context(&self, tasks: impl IntoIterator<Item = GuestTaskId>) -> EventContext {
+    pub(crate) fn context(&self, tasks: impl IntoIterator<Item = EventCall>) -> EventContext {
         if let Some(context) = self.only_event.get() {
             return context.clone();
         }
         let known = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
-        let contexts = || known.events.values().map(|(record, _)| &record.context);
+        let contexts = || known.events.iter().map(|(_, record, _)| &record.context);
         tasks
             .into_iter()
-            .find_map(|task| known.events.get(&task).map(|(record, _)| &record.context))
+            .find_map(|task| known.record(task).map(|record| &record.context))
             .or_else(|| contexts().min_by_key(|context| context.depth))
             .cloned()
             .unwrap_or_default()
@@ -192,16 +208,16 @@ impl MeterState {
 
     /// The guest trapped, with `call_stack` as it was then. Said before the store is dropped, so that whoever sees a body
     /// end there knows why.
-    pub(crate) fn trapped(&self, call_stack: impl Iterator<Item = GuestTaskId>) {
+    pub(crate) fn trapped(&self, call_stack: impl Iterator<Item = EventCall>) {
         // Who used up its processor time is known already, and everybody else in the instance is innocent.
         if !self.fate.is(Fate::ALIVE) {
             return;
         }
         let tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = call_stack.into_iter().find_map(|task| tasks.events.get(&task));
+        let known = call_stack.into_iter().find_map(|task| tasks.record(task));
         // Without that all who still wait are to blame: no client is told to send again what perhaps made the guest trap.
-        let blamed = tasks.events.values().filter(|(record, _)| known.is_none() && !record.has_responded());
-        for (record, _) in known.into_iter().chain(blamed) {
+        let waiting = tasks.events.iter().map(|(_, record, _)| record).filter(|record| !record.has_responded());
+        for record in known.into_iter().chain(waiting.filter(|_| known.is_none())) {
             record.trapped.store(true, Ordering::Release);
         }
         self.fate.end(Fate::TRAPPED);

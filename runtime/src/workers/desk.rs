@@ -7,20 +7,21 @@ use std::time::Instant;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use wasmtime::component::{Accessor, Func};
 
+use super::concurrent::ConcurrentCalls;
 use super::lifetime::Occupation;
-use super::{Calls, Event, InstancePolicy};
+use super::{Event, InstancePolicy};
 use crate::instance::HostState;
-use crate::limits::MeterState;
+use crate::limits::{EventCall, MeterState};
 
 /// Where the two halves meet. They run in turn, so that neither ever waits for the other's lock.
-pub(super) struct Desk<'a, C: Calls> {
+pub(super) struct Desk<'a, C: ConcurrentCalls> {
     export: &'a C::Export,
     policy: InstancePolicy,
     meter: &'a Arc<MeterState>,
     top: Mutex<Top<C>>,
 }
 
-struct Top<C: Calls> {
+struct Top<C: ConcurrentCalls> {
     /// The next one to begin.
     event: Option<Event<C>>,
     occupation: Occupation,
@@ -36,7 +37,7 @@ enum Takes {
     Never,
 }
 
-impl<'a, C: Calls> Desk<'a, C> {
+impl<'a, C: ConcurrentCalls> Desk<'a, C> {
     pub(super) fn new(
         export: &'a C::Export,
         policy: InstancePolicy,
@@ -122,7 +123,7 @@ impl<'a, C: Calls> Desk<'a, C> {
     ) -> wasmtime::Result<impl Future<Output = ()> + Send + 'b> {
         let Event { request, record, reply } = event;
         let (task, finished) = C::begin(self.export, accessor, request, reply)?;
-        self.meter.begin(task, &record);
+        self.meter.begin(EventCall::Task(task), &record);
         self.top().occupation = Occupation::Serving { since: Instant::now() };
         Ok(finished)
     }

@@ -16,7 +16,7 @@ use wasmtime_wasi_http::{Error, WasiBody};
 use super::{ComponentHttp, Timeouts};
 use crate::host::rows::Budget;
 use crate::http::{EventContext, Response, is_framing};
-use crate::instance::HostState;
+use crate::instance::{HostState, call_stack};
 use bindings::fermyon::spin::http_types as types;
 use types::HttpError;
 
@@ -41,10 +41,9 @@ const MOST_REDIRECTS: usize = 10;
 pub(super) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     // Not by its generated trait, whose functions don't see which task of the instance calls.
     linker.instance("fermyon:spin/http")?.func_wrap_async("send-request", |mut store, (request,): (types::Request,)| {
-        let tasks: wasmtime::Result<Vec<_>> = store.async_call_stack().map(Iterator::collect);
-        let state = store.data();
-        let component = Arc::clone(&state.outbound_http.component);
-        let event = tasks.map(|tasks| state.meter.context(tasks));
+        let component = Arc::clone(&store.data().outbound_http.component);
+        let meter = Arc::clone(&store.data().meter);
+        let event = call_stack(&mut store).map(|calls| meter.context(calls));
         Box::new(async move {
             let event = event?;
             Ok((send(&component, request, &event).await,))

@@ -1,6 +1,8 @@
 //! The functions of `wasi:http` by which guests send requests, as they are linked: around the engine's own, they say which event a
 //! request belongs to, and that a request without a host is one to the app itself.
 
+use std::sync::Arc;
+
 use http::uri::Authority;
 use spin_app_model::hosts::OWN_NAME;
 use wasmtime::component::{Accessor, HasData, Linker, Resource};
@@ -14,7 +16,7 @@ use wasmtime_wasi_http::p3::bindings::http::types as types3;
 use wasmtime_wasi_http::p3::{Request, Response};
 use wasmtime_wasi_http::{WasiHttp, WasiHttpCtxView, WasiHttpView};
 
-use crate::instance::HostState;
+use crate::instance::{HostState, call_stack};
 
 /// Serves every 0.2.x.
 const OUTGOING_HANDLER: &str = "wasi:http/outgoing-handler@0.2.12";
@@ -25,18 +27,21 @@ pub(crate) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     linker
         .instance(OUTGOING_HANDLER)?
         .func_wrap("handle", |store, (request, options)| Ok((handle(store, request, options)?,)))?;
-    types3::add_to_linker::<_, WasiHttp>(linker, HostState::http)?;
-    client::add_to_linker::<_, Client>(linker, HostState::http)?;
     super::snapshots::link(linker)?;
     super::generation1::link(linker)
+}
+
+pub(crate) fn link_concurrent(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
+    types3::add_to_linker::<_, WasiHttp>(linker, HostState::http)?;
+    client::add_to_linker::<_, Client>(linker, HostState::http)
 }
 
 /// Tells which event the next request of this instance belongs to. Whoever sends it takes that before another task of the
 /// instance has a turn.
 fn note_event(mut store: StoreContextMut<'_, HostState>) -> wasmtime::Result<()> {
-    let tasks: Vec<_> = store.async_call_stack()?.collect();
-    let state = store.data_mut();
-    state.outbound_http.event = Some(state.meter.context(tasks));
+    let meter = Arc::clone(&store.data().meter);
+    let event = meter.context(call_stack(&mut store)?);
+    store.data_mut().outbound_http.event = Some(event);
     Ok(())
 }
 

@@ -36,6 +36,10 @@ pub(super) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
         .func_wrap("resolve-addresses", |store: Store<'_>, (network, name, _, _): October| {
             Ok((resolve_addresses(store, &network, name)?,))
         })?;
+    Ok(())
+}
+
+pub(super) fn link_concurrent(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     linker.instance(THIRD)?.func_wrap_concurrent("resolve-addresses", |accessor, (name,): (String,)| {
         Box::pin(async move {
             let sockets = accessor.with(|mut access| access.data_mut().wasi.sockets.clone());

@@ -42,7 +42,10 @@ pub(super) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
                 Ok((started,))
             })
         },
-    )?;
+    )
+}
+
+pub(super) fn link_concurrent(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     let mut third = linker.instance(THIRD)?;
     third.resource("tcp-socket", ResourceType::host::<ThirdSocket>(), drop_socket::<ThirdSocket>)?;
     third.func_wrap_concurrent(

@@ -1,0 +1,145 @@
+//! The two ways of running a component, with the component model's tasks and without, and which of them it needs.
+//!
+//! Every component could run with them. But an engine that keeps no books on tasks serves an event of the 0.2 generation in
+//! two thirds of the time, so what gets along without runs without.
+
+use std::sync::OnceLock;
+
+use wasmparser::{Chunk, Parser, Payload};
+use wasmtime::component::{Component, InstancePre, Linker};
+use wasmtime::{Engine, format_err};
+
+use crate::aot::CompiledCode;
+use crate::app::AppOptions;
+use crate::engine::{Concurrency, RunningEngine};
+use crate::host;
+use crate::instance::HostState;
+
+/// What the components of one engine are compiled, kept and linked with.
+pub(crate) struct Platform {
+    pub(crate) engine: Engine,
+    linker: Linker<HostState>,
+    cache: Option<CompiledCode>,
+}
+
+/// The platforms of an app, each made when the first component needs it.
+pub(crate) struct Platforms<'a> {
+    engines: &'a RunningEngine,
+    options: &'a AppOptions,
+    without: OnceLock<wasmtime::Result<Platform>>,
+    with: OnceLock<wasmtime::Result<Platform>>,
+}
+
+impl<'a> Platforms<'a> {
+    pub(crate) fn new(engines: &'a RunningEngine, options: &'a AppOptions) -> Self {
+        Self { engines, options, without: OnceLock::new(), with: OnceLock::new() }
+    }
+
+    /// # Errors
+    /// When the engine can't be made, or something can't be linked on it: what the trigger itself adds may need tasks.
+    pub(crate) fn of(&self, concurrency: Concurrency) -> wasmtime::Result<&Platform> {
+        let place = match concurrency {
+            Concurrency::Without => &self.without,
+            Concurrency::With => &self.with,
+        };
+        let platform =
+            place.get_or_init(|| Platform::new(self.engines.engine(concurrency)?, concurrency, self.options));
+        platform.as_ref().map_err(|error| format_err!("{error:#}"))
+    }
+}
+
+impl Platform {
+    fn new(engine: &Engine, concurrency: Concurrency, options: &AppOptions) -> wasmtime::Result<Self> {
+        let mut linker = host::linker(engine, concurrency)?;
+        (options.link)(&mut linker)?;
+        let cache = options.cache.as_deref().map(|folder| CompiledCode::new(folder, engine));
+        Ok(Self { engine: engine.clone(), linker, cache })
+    }
+
+    /// The compiled component that was kept under a key.
+    pub(crate) fn load(&self, key: &str) -> Option<Component> {
+        self.cache.as_ref().and_then(|cache| cache.load(&self.engine, key))
+    }
+
+    /// Keeps it for the next start.
+    pub(crate) fn keep(&self, key: &str, component: &Component) {
+        if let Some(cache) = &self.cache {
+            cache.keep(key, component);
+        }
+    }
+
+    pub(crate) fn link(&self, component: &Component) -> wasmtime::Result<InstancePre<HostState>> {
+        self.linker.instantiate_pre(component)
+    }
+}
+
+/// What may run a component that is made of these files, the best first.
+///
+/// The names say it nearly always, at once. Where they don't, and it needs tasks although none of them tells, the first
+/// platform refuses it.
+pub(crate) fn candidates<'a>(mut files: impl Iterator<Item = &'a [u8]>) -> &'static [Concurrency] {
+    match files.any(|file| names_tasks(file).unwrap_or(false)) {
+        true => &[Concurrency::With],
+        false => &[Concurrency::Without, Concurrency::With],
+    }
+}
+
+/// Whether a component imports or exports an interface with asynchronous functions: those of WASI 0.3, and those of
+/// `spin:` packages. None if it is no component. Nothing but the outermost sections is looked at.
+fn names_tasks(bytes: &[u8]) -> Option<bool> {
+    let is_of_tasks = |name: &str| name.starts_with("spin:") || name.contains("@0.3.");
+    let (mut parser, mut rest) = (Parser::new(0), bytes);
+    loop {
+        let Chunk::Parsed { consumed, payload } = parser.parse(rest, true).ok()? else { return None };
+        rest = rest.get(consumed..)?;
+        let found = match payload {
+            Payload::Version { encoding, .. } if encoding == wasmparser::Encoding::Module => return None,
+            Payload::ModuleSection { unchecked_range, .. } | Payload::ComponentSection { unchecked_range, .. } => {
+                rest = rest.get(unchecked_range.len()..)?;
+                false
+            }
+            Payload::ComponentImportSection(imports) => {
+                imports.into_iter().flatten().any(|import| is_of_tasks(import.name.name))
+            }
+            Payload::ComponentExportSection(exports) => {
+                exports.into_iter().flatten().any(|export| is_of_tasks(export.name.name))
+            }
+            Payload::End(_) => return Some(false),
+            _ => false,
+        };
+        if found {
+            return Some(true);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(text: &str) -> Option<bool> {
+        names_tasks(&wat::parse_str(text).expect("well-formed"))
+    }
+
+    #[test]
+    fn the_outermost_names_tell_what_a_component_needs() {
+        let inner = r#"(component (import "wasi:cli/run@0.3.0" (instance)))"#;
+        for (text, needs) in [
+            ("(module)".to_owned(), None),
+            ("(component)".to_owned(), Some(false)),
+            (r#"(component (import "wasi:cli/run@0.2.3" (instance)))"#.to_owned(), Some(false)),
+            (r#"(component (import "fermyon:spin/key-value@2.0.0" (instance)))"#.to_owned(), Some(false)),
+            (inner.to_owned(), Some(true)),
+            (inner.replace("0.3.0", "0.3.0-rc-2026-03-15"), Some(true)),
+            (r#"(component (core module) (import "spin:redis/redis@3.0.0" (instance)))"#.to_owned(), Some(true)),
+            (format!("(component (core module (memory 1)) {inner} (import \"a:b/c\" (instance)))"), Some(false)),
+            (
+                format!("(component {inner} (instance $i) (export \"wasi:http/handler@0.3.0\" (instance $i)))"),
+                Some(true),
+            ),
+        ] {
+            assert_eq!(told(&text), needs, "{text}");
+        }
+        assert_eq!(names_tasks(b"\0asm\x0d\0\x01\0\x04\xff"), None, "cut short");
+    }
+}

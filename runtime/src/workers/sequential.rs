@@ -1,0 +1,66 @@
+//! The loop of an instance that serves one event after another.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Instant;
+
+use wasmtime::Store;
+
+use super::lifetime::{Lifetime, Occupation};
+use super::{Calls, Event, Instance, Overdue, Reply};
+use crate::instance::HostState;
+use crate::limits::EventCall;
+
+/// A function that returns before it can be called again.
+pub(crate) trait SequentialCalls: Calls {
+    /// Calls it to its end. The reply is given when there is one, which may be before that; if the guest traps before, it is
+    /// dropped.
+    ///
+    /// # Errors
+    /// What the guest trapped with.
+    fn call(
+        export: &Self::Export,
+        store: &mut Store<HostState>,
+        request: Self::Request,
+        reply: Reply<Self::Response>,
+    ) -> impl Future<Output = wasmtime::Result<()>> + Send;
+}
+
+/// Serves events until there will be no more.
+///
+/// # Errors
+/// What the guest trapped with, or [`Overdue`].
+pub(crate) async fn serve<C: SequentialCalls>(instance: &mut Instance<C>, first: Event<C>) -> wasmtime::Result<()> {
+    let Instance { workers, export, policy, meter, seat, store, .. } = instance;
+    let mut lifetime = Lifetime::new(Arc::clone(meter), policy.idle, Arc::clone(&workers.component.instances));
+    let (mut next, mut begun) = (Some(first), 0);
+    while let Some(Event { request, record, reply }) = next {
+        begun += 1;
+        meter.begin(EventCall::Only, &record);
+        let since = Instant::now();
+        let mut call = pin!(C::call(export, store, request, reply));
+        poll_fn(|context| {
+            let called = call.as_mut().poll(context);
+            if called.is_ready() {
+                return called;
+            }
+            // Looked at after every turn, so this is where a guest that waits is told from one that runs.
+            meter.returned();
+            lifetime.poll_over(context, Occupation::Serving { since }).map(|()| Err(Overdue.into()))
+        })
+        .await?;
+        meter.returned();
+        if begun >= policy.requests || policy.idle.is_zero() || meter.has_lost() {
+            return Ok(());
+        }
+        let since = Instant::now();
+        next = poll_fn(|context| match lifetime.poll_over(context, Occupation::Idle { since }) {
+            Poll::Ready(()) => Poll::Ready(None),
+            Poll::Pending => seat.poll_take(context).map(Some),
+        })
+        .await;
+    }
+    Ok(())
+}
