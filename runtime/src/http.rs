@@ -152,17 +152,12 @@ impl Handler {
         // What the first generations do would be room in the future of every request, which is moved as it is handed on.
         let response = match &self.executor {
             Executor::P2(workers) => {
-                let fresh = workers.calls().is_fresh();
-                let answered = async {
-                    match fresh {
-                        true => workers.handle_here(for_wasi(request), &record, &mut instance).await,
-                        false => workers.handle(for_wasi(request), &record).await,
-                    }
-                };
+                let answered = workers.handle(for_wasi(request), &record, &mut instance);
                 streamed(head_timeout, &record, answered).await?
             }
             Executor::P3(workers) => {
-                streamed(head_timeout, &record, workers.handle(for_wasi(request), &record)).await?
+                let answered = workers.handle(for_wasi(request), &record, &mut instance);
+                streamed(head_timeout, &record, answered).await?
             }
             Executor::Inbound(inbound) => {
                 let request = self.whole(request, head_timeout).await?;

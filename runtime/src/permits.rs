@@ -79,6 +79,13 @@ impl Permits {
         Arc::clone(&self.wanted).notified_owned()
     }
 
+    /// For one who was told that somebody waits for a place, and has none to give.
+    pub(crate) fn pass_on(&self) {
+        if self.is_wanted() {
+            self.wanted.notify_one();
+        }
+    }
+
     fn queue(&self) -> Result<Queued<'_>, Full> {
         self.waiting
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |waiting| {

@@ -14,7 +14,7 @@ use crate::instance::HostState;
 use crate::limits::{CpuTimeExceeded, EventRecord};
 use crate::permits::Full;
 use crate::workers::concurrent::{self, ConcurrentCalls};
-use crate::workers::{Calls, Event, Instance as Worker, InstancePolicy, Reply, Workers};
+use crate::workers::{Calls, Driven, Event, Instance as Worker, InstancePolicy, Reply, Workers};
 
 /// Finds the export in a new instance; generated bindings have a function for it.
 type Find<P, R> = dyn Fn(&mut Store<HostState>, &Instance) -> wasmtime::Result<TypedFunc<P, R>> + Send + Sync;
@@ -79,7 +79,8 @@ impl<P: Parameters, R: Results> Reused<P, R> {
     pub async fn call(&self, parameters: P) -> Result<R, ReuseError> {
         let record = Arc::new(EventRecord::new(EventContext::default()));
         let waiting = record.waiting();
-        let result = self.workers.handle(parameters, &record).await;
+        let mut instance = Driven::elsewhere();
+        let result = self.workers.handle(parameters, &record, &mut instance).await;
         waiting.over();
         record.served();
         match result {

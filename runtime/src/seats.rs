@@ -3,44 +3,113 @@
 //! An instance that could take an event has a seat in the list; an event is handed to one of them and lies there until it
 //! is taken or the seat is left. So every event is with exactly one instance that was woken for it, and an instance that
 //! stops taking events can't keep one that was meant for another.
+//!
+//! An instance that does nothing else has no task: it lies in the list itself, and goes to whoever has an event for it.
 
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+/// What an instance does from its beginning to its end.
+pub(crate) type Life = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// The instances of one component that would take an event.
-#[derive(Debug)]
 pub(crate) struct Seats<E>(Mutex<State<E>>);
 
-#[derive(Debug)]
 struct State<E> {
     /// Who could take one, the latest last.
-    free: Vec<(SeatId, Waker)>,
+    free: Vec<(SeatId, Free)>,
     /// What was handed to whom, and not yet taken.
     handed: Vec<(SeatId, E)>,
     next: u64,
+    /// Somebody looks after those that are parked.
+    is_watched: bool,
 }
 
+enum Free {
+    /// Driven by a task, which is woken. If it does nothing else, it may be parked for so long.
+    Driven(Waker, Option<Duration>),
+    /// Nobody drives it. It ends at that time.
+    Parked(Life, Instant),
+}
+
+/// What became of an instance that was to be parked.
+pub(crate) enum Parked {
+    /// It is.
+    Yes,
+    /// It is, and nobody looks after those that are: that is for the caller to see to.
+    Unwatched,
+    /// It does something, or is about to.
+    No(Life),
+}
+
+/// The name of an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct SeatId(u64);
+pub(crate) struct SeatId(u64);
 
 impl<E> Default for Seats<E> {
     fn default() -> Self {
-        Self(Mutex::new(State { free: Vec::new(), handed: Vec::new(), next: 0 }))
+        Self(Mutex::new(State { free: Vec::new(), handed: Vec::new(), next: 0, is_watched: false }))
     }
 }
 
 impl<E> Seats<E> {
-    /// Hands an event to the instance that became free last: its memory is the warmest, and the others may end.
+    /// Hands an event to the instance that became free last: its memory is the warmest, and the others may end. If nobody
+    /// drives it, that is for the caller to do from now on.
     ///
     /// # Errors
     /// The event, if no instance would take it.
-    pub(crate) fn offer(&self, event: E) -> Result<(), E> {
+    pub(crate) fn offer(&self, event: E) -> Result<Option<(SeatId, Life)>, E> {
         let mut state = self.lock();
-        let Some((id, waker)) = state.free.pop() else { return Err(event) };
+        let Some((id, free)) = state.free.pop() else { return Err(event) };
         state.handed.push((id, event));
         drop(state);
-        waker.wake();
-        Ok(())
+        match free {
+            Free::Driven(waker, _) => {
+                waker.wake();
+                Ok(None)
+            }
+            Free::Parked(life, _) => Ok(Some((id, life))),
+        }
+    }
+
+    /// Leaves an instance to whoever has an event for it next, if it waits for one and does nothing else.
+    pub(crate) fn park(&self, id: SeatId, life: Life) -> Parked {
+        let mut state = self.lock();
+        match state.free.iter_mut().find(|(free, _)| *free == id) {
+            Some((_, free @ Free::Driven(_, Some(_)))) => {
+                let Free::Driven(_, Some(idle)) = free else { return Parked::No(life) };
+                *free = Free::Parked(life, Instant::now() + *idle);
+            }
+            _ => return Parked::No(life),
+        }
+        match std::mem::replace(&mut state.is_watched, true) {
+            true => Parked::Yes,
+            false => Parked::Unwatched,
+        }
+    }
+
+    /// When the next one that is parked is to end. If there is none, nobody needs to watch until there is one again.
+    pub(crate) fn next_end(&self) -> Option<Instant> {
+        let mut state = self.lock();
+        let next = state.free.iter().filter_map(|(_, free)| free.end()).min();
+        state.is_watched = next.is_some();
+        next
+    }
+
+    /// Those that were parked until `now` or before, or the one that would be next if one at least has to go. They are for
+    /// the caller to drop.
+    pub(crate) fn take_over(&self, now: Instant, at_least_one: bool) -> Vec<Life> {
+        let mut state = self.lock();
+        let first = state.free.iter().filter_map(|(_, free)| free.end()).min().filter(|_| at_least_one);
+        let is_over = |free: &Free| free.end().is_some_and(|end| end <= now || Some(end) == first);
+        let over = state.free.extract_if(.., |(_, free)| is_over(free));
+        let lives = over.filter_map(|(_, free)| match free {
+            Free::Parked(life, _) => Some(life),
+            Free::Driven(..) => None,
+        });
+        lives.collect()
     }
 
     /// A seat that is not in the list yet.
@@ -56,6 +125,15 @@ impl<E> Seats<E> {
     }
 }
 
+impl Free {
+    fn end(&self) -> Option<Instant> {
+        match self {
+            Self::Parked(_, end) => Some(*end),
+            Self::Driven(..) => None,
+        }
+    }
+}
+
 impl<E> State<E> {
     fn take(&mut self, id: SeatId) -> Option<E> {
         let at = self.handed.iter().position(|(to, _)| *to == id)?;
@@ -64,7 +142,6 @@ impl<E> State<E> {
 }
 
 /// The seat of one instance. Whoever drops it calls [`Seat::leave`] before, for what may lie there and would be lost.
-#[derive(Debug)]
 pub(crate) struct Seat<E> {
     id: SeatId,
     seats: Arc<Seats<E>>,
@@ -83,17 +160,23 @@ impl<E> Seat<E> {
         event
     }
 
-    /// Waits for an event, in the list from now on.
-    pub(crate) fn poll_take(&mut self, context: &Context<'_>) -> Poll<E> {
+    /// By what the instance is known here.
+    pub(crate) fn id(&self) -> SeatId {
+        self.id
+    }
+
+    /// Waits for an event, in the list from now on. An instance that does nothing else may be parked, for as long as `idle`.
+    pub(crate) fn poll_take(&mut self, context: &Context<'_>, idle: Option<Duration>) -> Poll<E> {
         let mut state = self.seats.lock();
+        let free = Free::Driven(context.waker().clone(), idle);
         if !self.is_listed {
             self.is_listed = true;
-            state.free.push((self.id, context.waker().clone()));
+            state.free.push((self.id, free));
         } else if let Some(event) = state.take(self.id) {
             self.is_listed = false;
             return Poll::Ready(event);
-        } else if let Some((_, waker)) = state.free.iter_mut().find(|(id, _)| *id == self.id) {
-            waker.clone_from(context.waker());
+        } else if let Some((_, before)) = state.free.iter_mut().find(|(id, _)| *id == self.id) {
+            *before = free;
         }
         Poll::Pending
     }
@@ -133,10 +216,10 @@ mod tests {
     #[test]
     fn who_became_free_last_gets_the_event() {
         let seats = Arc::new(Seats::default());
-        assert_eq!(seats.offer("nobody is there"), Err("nobody is there"));
+        assert_eq!(seats.offer("nobody is there").err(), Some("nobody is there"));
         let (mut first, mut second) = (seats.seat(), seats.seat());
-        assert!(first.poll_take(&context()).is_pending() && second.poll_take(&context()).is_pending());
-        assert_eq!(seats.offer("event"), Ok(()));
+        assert!(first.poll_take(&context(), None).is_pending() && second.poll_take(&context(), None).is_pending());
+        assert!(matches!(seats.offer("event"), Ok(None)));
         assert_eq!((first.take(), second.take()), (None, Some("event")));
     }
 
@@ -144,11 +227,45 @@ mod tests {
     fn what_lies_on_a_seat_that_is_left_is_handed_on() {
         let seats = Arc::new(Seats::default());
         let mut seat = seats.seat();
-        assert!(seat.poll_take(&context()).is_pending());
-        assert_eq!(seats.offer("event"), Ok(()));
+        assert!(seat.poll_take(&context(), None).is_pending());
+        assert!(matches!(seats.offer("event"), Ok(None)));
         assert_eq!(seat.leave(), Some("event"));
-        assert_eq!(seats.offer("event"), Err("event"), "nobody is there any more");
+        assert_eq!(seats.offer("event").err(), Some("event"), "nobody is there any more");
         assert_eq!(seat.leave(), None);
+    }
+
+    #[test]
+    fn who_does_nothing_else_is_parked_and_goes_to_whoever_has_an_event() {
+        const IDLE: Duration = Duration::from_secs(5);
+        let seats = Arc::new(Seats::default());
+        let mut seat = seats.seat();
+        let life = || Box::pin(std::future::pending()) as Life;
+        assert!(matches!(seats.park(seat.id(), life()), Parked::No(_)), "it doesn't wait for an event");
+        assert!(seat.poll_take(&context(), None).is_pending());
+        assert!(matches!(seats.park(seat.id(), life()), Parked::No(_)), "it does something else too");
+        assert!(seat.poll_take(&context(), Some(IDLE)).is_pending());
+        assert!(matches!(seats.park(seat.id(), life()), Parked::Unwatched));
+        assert!(matches!(seats.offer("event"), Ok(Some((id, _))) if id == seat.id()));
+        assert!(matches!(seats.park(seat.id(), life()), Parked::No(_)), "it has an event");
+        assert_eq!(seat.take(), Some("event"));
+        assert!(seat.poll_take(&context(), Some(IDLE)).is_pending());
+        assert!(matches!(seats.park(seat.id(), life()), Parked::Yes), "somebody watches");
+    }
+
+    #[test]
+    fn who_was_parked_long_enough_ends() {
+        let seats = Arc::new(Seats::<()>::default());
+        let mut all: Vec<Seat<()>> = (0..3).map(|_| seats.seat()).collect();
+        for (seat, idle) in all.iter_mut().zip([30, 10, 20]) {
+            assert!(seat.poll_take(&context(), Some(Duration::from_secs(idle))).is_pending());
+            assert!(!matches!(seats.park(seat.id(), Box::pin(std::future::pending())), Parked::No(_)));
+        }
+        let now = Instant::now();
+        assert!(seats.take_over(now, false).is_empty());
+        assert_eq!(seats.take_over(now, true).len(), 1, "the one that would have ended first");
+        assert!(seats.next_end().is_some_and(|end| end > now + Duration::from_secs(15)));
+        assert_eq!(seats.take_over(now + Duration::from_secs(31), false).len(), 2);
+        assert_eq!(seats.next_end(), None);
     }
 
     proptest! {
@@ -165,7 +282,7 @@ mod tests {
                         seats.offer(offered - 1).err()
                     }
                     1 => all[who].take(),
-                    2 => match all[who].poll_take(&context()) {
+                    2 => match all[who].poll_take(&context(), None) {
                         Poll::Ready(event) => Some(event),
                         Poll::Pending => None,
                     },

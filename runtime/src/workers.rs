@@ -21,7 +21,7 @@ use crate::component::Component;
 use crate::instance::{HostState, Meter, call_stack, new_store};
 use crate::limits::{Audience, CpuTimeExceeded, EventRecord, MeterState};
 use crate::permits::Permit;
-use crate::seats::{Seat, Seats};
+use crate::seats::{Life, Seat, SeatId, Seats};
 pub(crate) use driven::Driven;
 
 /// How long one instance lives, where instances are reused.
@@ -90,28 +90,19 @@ impl<C: Calls> Workers<C> {
         Arc::new(Self { component: Arc::clone(component), calls, seats: Arc::default() })
     }
 
-    /// Gives a request to an instance that would take it, or to a new one. Nothing if the instance is lost: the record says
+    /// Gives a request to an instance that would take it, or to a new one. If nobody else drives that, it runs here until it
+    /// has answered, and is left in `instance` for what it does after that. Nothing if the instance is lost: the record says
     /// more.
     pub(crate) async fn handle(
-        self: &Arc<Self>,
-        request: C::Request,
-        record: &Arc<EventRecord>,
-    ) -> Option<wasmtime::Result<C::Response>> {
-        let (reply, response) = oneshot::channel();
-        self.dispatch(Event { request, record: Arc::clone(record), reply });
-        response.await.ok()
-    }
-
-    /// Gives a request to a new instance, which runs here until it has answered, and is left in `instance` for what it does
-    /// after that.
-    pub(crate) async fn handle_here(
         self: &Arc<Self>,
         request: C::Request,
         record: &Arc<EventRecord>,
         instance: &mut Driven,
     ) -> Option<wasmtime::Result<C::Response>> {
         let (reply, mut response) = oneshot::channel();
-        *instance = Driven::new(Arc::clone(self).serve(Event { request, record: Arc::clone(record), reply }));
+        if let Some((id, life)) = self.give(Event { request, record: Arc::clone(record), reply }) {
+            *instance = Driven::here(id, life, Arc::clone(self) as Arc<dyn driven::Home>);
+        }
         let answered = std::future::poll_fn(|context| {
             // First, since it is what answers.
             instance.poll(context);
@@ -120,28 +111,33 @@ impl<C: Calls> Workers<C> {
         answered.await.ok()
     }
 
-    /// How it is called.
-    pub(crate) fn calls(&self) -> &C {
-        &self.calls
-    }
-
+    /// For an event that an instance couldn't take.
     fn dispatch(self: &Arc<Self>, event: Event<C>) {
         if event.reply.is_closed() {
             return;
         }
-        let Err(event) = self.seats.offer(event) else { return };
-        // An instance may end together with the process, with an event that it had not looked at.
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            // In a box at once: it is large, and would be moved several times on its way to one.
-            runtime.spawn(Box::pin(Arc::clone(self).serve(event)));
+        if let Some((id, life)) = self.give(event) {
+            Arc::clone(self).drive(id, life);
+        }
+    }
+
+    /// To an instance that would take it, or to a new one. What has to be driven is given back.
+    fn give(self: &Arc<Self>, event: Event<C>) -> Option<(SeatId, Life)> {
+        match self.seats.offer(event) {
+            Ok(parked) => parked,
+            Err(event) => {
+                let seat = self.seats.seat();
+                // In a box at once: it is large, and would be moved several times on its way to one.
+                Some((seat.id(), Box::pin(Arc::clone(self).serve(event, seat))))
+            }
         }
     }
 
     /// The life of an instance that is made for `event`.
-    async fn serve(self: Arc<Self>, mut event: Event<C>) {
+    async fn serve(self: Arc<Self>, mut event: Event<C>, seat: Seat<Event<C>>) {
         let made = tokio::select! {
             biased;
-            made = self.instantiate(&event.record) => made,
+            made = self.instantiate(&event.record, seat) => made,
             // Nobody is kept waiting for a place by one who has gone.
             () = event.reply.closed() => return,
         };
@@ -154,13 +150,17 @@ impl<C: Calls> Workers<C> {
         }
     }
 
-    async fn instantiate(self: &Arc<Self>, record: &EventRecord) -> wasmtime::Result<Instance<C>> {
+    async fn instantiate(
+        self: &Arc<Self>,
+        record: &EventRecord,
+        seat: Seat<Event<C>>,
+    ) -> wasmtime::Result<Instance<C>> {
         let component = &self.component;
         let permit = component.place(record.context()).await?;
         let mut store = new_store(&component.engine, &component.template, &component.limits)?;
         let meter = Arc::clone(&store.data().meter);
         let export = Meter(Arc::clone(&meter)).run(self.calls.instantiate(&mut store)).await?;
-        let (policy, seat) = (self.calls.policy(), self.seats.seat());
+        let policy = self.calls.policy();
         Ok(Instance { workers: Arc::clone(self), export, policy, meter, seat, store, _permit: permit })
     }
 }
@@ -211,12 +211,13 @@ pub(crate) fn tell_end(component: &ComponentId, error: &wasmtime::Error) {
     }
 }
 
-/// Lets nobody wait for word of an instance whose loop was broken off, by a panic or by the end of the process.
+/// Lets nobody wait for word of an instance whose loop was broken off while it served somebody: by a panic or by the end of
+/// the process.
 struct Unfinished(Option<Arc<MeterState>>);
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
-        if let Some(meter) = &self.0 {
+        if let Some(meter) = self.0.as_ref().filter(|meter| !meter.rests()) {
             meter.trapped(std::iter::empty());
         }
     }

@@ -60,6 +60,8 @@ impl Ahead {
                             self.taken.push_back(Err(Error::HttpResponseIncomplete));
                         }
                         self.has_ended = true;
+                        // It may have come to rest by that.
+                        instance.poll(context);
                         break;
                     }
                     Poll::Pending if turns == 0 => break,

@@ -24,11 +24,6 @@ impl IncomingHandler {
     pub(super) fn new(pre: ProxyPre<HostState>, options: &HandlerOptions) -> Self {
         Self { pre, reuse: options.reuse_p2.then(|| Arc::clone(&options.policy)) }
     }
-
-    /// Whether no instance serves a second event.
-    pub(super) fn is_fresh(&self) -> bool {
-        self.reuse.is_none()
-    }
 }
 
 impl Calls for IncomingHandler {

@@ -3,7 +3,7 @@
 //! It counts by events, not by instances, because an instance of the 0.3 generation serves several events at once and only
 //! the one that loops is to blame.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::ThreadId;
 use std::time::{Duration, Instant};
@@ -39,6 +39,8 @@ pub(crate) struct CpuMeter {
 #[derive(Debug, Default)]
 pub(crate) struct MeterState {
     fate: Arc<Fate>,
+    /// The instance serves nobody, and may be dropped.
+    rests: AtomicBool,
     /// Of the event that an instance was made for which serves no other.
     only_event: OnceLock<EventContext>,
     tasks: Mutex<Tasks>,
@@ -169,6 +171,7 @@ impl CpuMeter {
 impl MeterState {
     /// From now on `task` stands for the event of `record`.
     pub(crate) fn begin(&self, task: EventCall, record: &Arc<EventRecord>) {
+        self.rests.store(false, Ordering::Relaxed);
         // A record is begun once; a second instance never takes over an event.
         let _ = record.fate.set(Arc::clone(&self.fate));
         if record.is_abandoned() {
@@ -182,6 +185,16 @@ impl MeterState {
         }
         tasks.events.push((task, Arc::clone(record), Duration::ZERO));
         tasks.unclaimed = Duration::ZERO;
+    }
+
+    /// The instance serves nobody until the next event begins.
+    pub(crate) fn rest(&self) {
+        self.rests.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it serves nobody.
+    pub(crate) fn rests(&self) -> bool {
+        self.rests.load(Ordering::Relaxed)
     }
 
     /// The instance serves one event, of this context.

@@ -57,7 +57,9 @@ pub(crate) async fn serve<C: ConcurrentCalls>(instance: &mut Instance<C>, first:
             }
             // Looked at after every turn, so this is where a guest that waits is told from one that runs.
             let waits = meter.returned();
-            if lifetime.poll_over(context, occupation).is_ready() {
+            // One that waits for an event and does nothing else is parked: others look after it.
+            let is_idle = is_open && waits && matches!(occupation, Occupation::Idle { .. });
+            if !is_idle && lifetime.poll_over(context, occupation).is_ready() {
                 return Poll::Ready(match occupation {
                     Occupation::Idle { .. } => Ok(()),
                     Occupation::Serving { .. } | Occupation::Afterwards { .. } => Err(Overdue.into()),
@@ -70,7 +72,10 @@ pub(crate) async fn serve<C: ConcurrentCalls>(instance: &mut Instance<C>, first:
                 }
                 return Poll::Pending;
             }
-            match seat.poll_take(context) {
+            if is_idle {
+                meter.rest();
+            }
+            match seat.poll_take(context, is_idle.then_some(policy.idle)) {
                 Poll::Ready(event) => desk.put(event),
                 Poll::Pending => return Poll::Pending,
             }

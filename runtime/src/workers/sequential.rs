@@ -3,7 +3,6 @@
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Instant;
 
 use wasmtime::Store;
@@ -35,8 +34,9 @@ pub(crate) trait SequentialCalls: Calls {
 pub(crate) async fn serve<C: SequentialCalls>(instance: &mut Instance<C>, first: Event<C>) -> wasmtime::Result<()> {
     let Instance { workers, export, policy, meter, seat, store, .. } = instance;
     let mut lifetime = Lifetime::new(Arc::clone(meter), policy.idle, Arc::clone(&workers.component.instances));
-    let (mut next, mut begun) = (Some(first), 0);
-    while let Some(Event { request, record, reply }) = next {
+    let (mut event, mut begun) = (first, 0);
+    loop {
+        let Event { request, record, reply } = event;
         begun += 1;
         meter.begin(EventCall::Only, &record);
         let since = Instant::now();
@@ -55,12 +55,7 @@ pub(crate) async fn serve<C: SequentialCalls>(instance: &mut Instance<C>, first:
         if begun >= policy.requests || policy.idle.is_zero() || meter.has_lost() {
             return Ok(());
         }
-        let since = Instant::now();
-        next = poll_fn(|context| match lifetime.poll_over(context, Occupation::Idle { since }) {
-            Poll::Ready(()) => Poll::Ready(None),
-            Poll::Pending => seat.poll_take(context).map(Some),
-        })
-        .await;
+        meter.rest();
+        event = poll_fn(|context| seat.poll_take(context, Some(policy.idle))).await;
     }
-    Ok(())
 }
