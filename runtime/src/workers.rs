@@ -101,7 +101,11 @@ impl<C: Calls> Workers<C> {
     ) -> Option<wasmtime::Result<C::Response>> {
         let (reply, mut response) = oneshot::channel();
         if let Some((id, life)) = self.give(Event { request, record: Arc::clone(record), reply }) {
-            *instance = Driven::here(id, life, Arc::clone(self) as Arc<dyn driven::Home>);
+            match record.context().is_chained() {
+                // Here is in another instance, and the engine doesn't run one within another.
+                true => Arc::clone(self).drive(id, life),
+                false => *instance = Driven::here(id, life, Arc::clone(self) as Arc<dyn driven::Home>),
+            }
         }
         let answered = std::future::poll_fn(|context| {
             // First, since it is what answers.

@@ -129,7 +129,11 @@ impl Body for EventBody {
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        match self.expected {
+            // What was announced counts, whatever of it is there: a server trusts this more than the header.
+            Expected::Bytes(rest) => SizeHint::with_exact(rest),
+            Expected::UntilEnd | Expected::Nothing => self.body.size_hint(),
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! what the guest says is there without a word between two tasks. Then the instance is parked, or goes on in a task if it
 //! has more to do.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -35,9 +36,10 @@ impl Driven {
 
     /// Gives it a turn.
     pub(crate) fn poll(&mut self, context: &mut Context<'_>) {
-        // Out of its place meanwhile, so that one that panics doesn't go on.
         let Some((id, mut life)) = self.life.take() else { return };
-        if life.as_mut().poll(context).is_pending() {
+        // An instance that panics ends, and nothing else does: who waits for it hears of that as of a trap.
+        let polled = catch_unwind(AssertUnwindSafe(|| life.as_mut().poll(context)));
+        if let Ok(Poll::Pending) = polled {
             self.life = Some((id, life));
         }
     }
