@@ -199,7 +199,7 @@ fn who_goes_away_beside_one_that_was_served_gives_the_instance_back() {
     }
 }
 
-/// A guest of the 0.2 generation that takes no call: it says so before the first one.
+/// A guest of the 0.2 generation that takes no call: it says so before the first one, and nothing could change that.
 const NEVER_READY: &str = r#"(component
   (import "wasi:http/types@0.2.0" (instance $types
     (export "incoming-request" (type (sub resource)))
@@ -218,7 +218,7 @@ const NEVER_READY: &str = r#"(component
   (export "wasi:http/incoming-handler@0.2.0" (instance $handler)))"#;
 
 #[test]
-fn a_guest_that_is_never_ready_costs_its_client_the_time_and_nobody_else() {
+fn a_guest_that_is_never_ready_costs_its_client_an_error_and_nobody_else_anything() {
     let world = World::new();
     world.write("apps/never.wat", NEVER_READY);
     let never = r#"
@@ -229,7 +229,7 @@ component = "never"
 source = "../never.wat"
 "#;
     let served = serve_in(world, &format!("{BOTH}{never}"), &["--request-timeout", "1s"]);
-    assert_eq!(http::get(served.address, "/never").status, 504);
+    assert_eq!(http::get(served.address, "/never").status, 500);
     assert_eq!(http::get(served.address, "/p2/other").status, 200);
 }
 
