@@ -4,7 +4,8 @@
 //! one datagram. `resolve NAME` gives the addresses of a name, `tcp-name NAME PORT TEXT` and `udp-name NAME PORT TEXT` use the first
 //! of them. `where NAME`, of 0.2 alone, gives what tells why a name has no address: the call or its stream.
 //! `listen ADDRESS` tries to be a server. `hold ADDRESS` connects and keeps the connection for the calls to come.
-//! `two ADDRESS` begins a second connection beside a first one, lets the first one go, and connects. `many N` opens N sockets of
+//! `two ADDRESS` begins a second connection beside a first one, lets the first one go, and connects. `again ADDRESS` keeps the socket
+//! of a first attempt, whatever becomes of it, and connects with a second one. `many N` opens N sockets of
 //! both kinds, and gives how many there are when the next one fails.
 
 use std::future::poll_fn;
@@ -44,6 +45,7 @@ pub fn generation2(calls: &[Vec<&str>]) -> Vec<String> {
         ["listen", at] => second_result(second_listen(address(at))),
         ["hold", to] => second_result(second_connected(address(to)).map(|connection| held.push(connection))),
         ["two", to] => second_result(second_two(address(to))),
+        ["again", to] => second_result(second_again(address(to))),
         ["many", count] => second_many(count.parse().expect("a number")),
         ["where", name] => match ip_name_lookup::resolve_addresses(&instance_network(), name) {
             Err(error) => format!("call: {}", error.name()),
@@ -84,6 +86,14 @@ fn second_two(to: SocketAddr) -> Result<(), second::ErrorCode> {
     drop(first);
     socket.subscribe().block();
     socket.finish_connect().map(drop)
+}
+
+fn second_again(to: SocketAddr) -> Result<(), second::ErrorCode> {
+    let first = create_tcp_socket(second_family(to))?;
+    first.start_connect(&instance_network(), second_address(to))?;
+    first.subscribe().block();
+    let _streams = first.finish_connect();
+    second_connected(to).map(drop)
 }
 
 fn second_many(count: usize) -> String {
@@ -206,6 +216,7 @@ pub async fn generation3(calls: &[Vec<&str>]) -> Vec<String> {
             ["listen", at] => result(third_listen(address(at))),
             ["hold", to] => result(connected(address(to)).await.map(|socket| held.push(socket))),
             ["two", to] => result(third_two(address(to)).await),
+            ["again", to] => result(third_again(address(to)).await),
             ["many", count] => third_many(count.parse().expect("a number")),
             other => unknown(other),
         });
@@ -226,6 +237,12 @@ async fn third_two(to: SocketAddr) -> Result<(), ErrorCode> {
     assert!(begun.is_pending(), "there is no connection yet");
     drop(first);
     connecting.await.map(drop)
+}
+
+async fn third_again(to: SocketAddr) -> Result<(), ErrorCode> {
+    let first = TcpSocket::create(family(to))?;
+    let _ = first.connect(third(to)).await;
+    connected(to).await.map(drop)
 }
 
 fn third_many(count: usize) -> String {
