@@ -114,12 +114,10 @@ impl AllowedHost {
     /// Whether this entry allows a destination.
     #[must_use]
     pub fn allows(&self, destination: &Destination) -> bool {
-        let scheme = match &self.scheme {
-            SchemePattern::Any => true,
-            SchemePattern::Named(name) => name == destination.scheme(),
-        };
-        // A request to the application itself goes to no port.
-        scheme && self.host.matches(destination) && (destination.is_own() || self.port.matches(destination.port()))
+        self.scheme.matches(destination.scheme())
+            && self.host.matches(destination)
+            // A request to the application itself goes to no port.
+            && (destination.is_own() || self.port.matches(destination.port()))
     }
 
     /// Which components of the same application it names, if it does, which takes a host that can pass requests on to
@@ -142,6 +140,15 @@ impl AllowedHost {
         // Names are compared in the form that URLs have.
         let name = format!("{component}.{INTERNAL}").to_ascii_lowercase();
         is_for_all.then(|| Self { host: HostPattern::Name(name), ..self.clone() })
+    }
+}
+
+impl SchemePattern {
+    fn matches(&self, scheme: &str) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Named(name) => name == scheme,
+        }
     }
 }
 
@@ -192,6 +199,12 @@ impl AllowedHosts {
     #[must_use]
     pub fn mention(&self, destination: &Destination) -> bool {
         self.0.iter().any(|entry| entry.host.matches(destination))
+    }
+
+    /// Whether any entry allows something of a scheme besides the application itself.
+    #[must_use]
+    pub fn allow_some(&self, scheme: &str) -> bool {
+        self.0.iter().any(|entry| entry.scheme.matches(scheme) && entry.host != HostPattern::Own)
     }
 
     /// Whether any entry allows a destination.

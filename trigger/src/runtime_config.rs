@@ -54,7 +54,7 @@ const KEYS: &[&str] = &[
     OUTBOUND_HTTP,
 ];
 
-/// Keys of the public ecosystem that have no effect here yet.
+/// Keys of the public ecosystem that have no effect here: limits for one kind of server each.
 const LATER: &[&str] = &["outbound_redis", "outbound_pg", "outbound_mysql", "outbound_mqtt"];
 
 /// What the file says; nothing, if there is none.
@@ -160,7 +160,9 @@ fn variables_providers(document: &Table<'_, '_>, folder: &Path) -> Vec<Variables
 fn refuse_other_keys(document: &Table<'_, '_>) {
     for (key, span, _) in document.entries().filter(|(key, ..)| !KEYS.contains(key)) {
         let (message, help) = if LATER.contains(&key) {
-            let help = "remove it: nothing of it would be in effect".to_owned();
+            let help = format!(
+                "remove it; what is limited is the connections of all kinds together: `max_total_connections` in [{OUTBOUND_NETWORKING}]"
+            );
             (format!("{} is not in this version of the trigger", quoted(key)), help)
         } else {
             let near = did_you_mean(key, KEYS.iter().copied()).map(|near| near + " ").unwrap_or_default();

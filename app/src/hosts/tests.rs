@@ -148,6 +148,20 @@ fn sockets_are_matched_by_address() {
 }
 
 #[test]
+fn a_scheme_is_of_use_if_an_entry_has_it_for_any_host_but_the_application() {
+    for (entries, tcp, udp) in [
+        (&["tcp://10.0.0.1:5432"][..], true, false),
+        (&["https://example.com", "udp://*:53"], false, true),
+        (&["*://example.com:*"], true, true),
+        (&["*://self:*", "http://self", "https://*:*"], false, false),
+        (&[], false, false),
+    ] {
+        let allowed = AllowedHosts::parse(entries.iter().copied(), []).unwrap();
+        assert_eq!((allowed.allow_some("tcp"), allowed.allow_some("udp")), (tcp, udp), "{entries:?}");
+    }
+}
+
+#[test]
 fn internal_names_are_spotted_and_spelled_out() {
     let internal = |text: &str| AllowedHost::parse(text).unwrap().internal().is_some();
     assert!(

@@ -11,9 +11,9 @@ pub(crate) const LONGEST_ADDRESS: usize = 4096;
 /// Connections of one kind that one instance may have open.
 pub(crate) const MOST_OPEN: usize = 1024;
 
-/// The connections of one kind that an instance has open.
+/// The connections of one kind that an instance has open, of at most `MOST`.
 #[derive(Default)]
-pub(crate) struct Opened(Option<Arc<Semaphore>>);
+pub(crate) struct Opened<const MOST: usize = MOST_OPEN>(Option<Arc<Semaphore>>);
 
 /// There is no place for one more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -26,15 +26,15 @@ pub(crate) struct OpenPlace {
     others: usize,
 }
 
-impl Opened {
+impl<const MOST: usize> Opened<MOST> {
     /// A place for one more.
     ///
     /// # Errors
     /// When the instance has as many as it may.
     pub(crate) fn take(&mut self) -> Result<OpenPlace, TooMany> {
-        let places = self.0.get_or_insert_with(|| Arc::new(Semaphore::new(MOST_OPEN)));
+        let places = self.0.get_or_insert_with(|| Arc::new(Semaphore::new(MOST)));
         let permit = Arc::clone(places).try_acquire_owned().map_err(|_| TooMany)?;
-        Ok(OpenPlace { _permit: permit, others: MOST_OPEN - 1 - places.available_permits() })
+        Ok(OpenPlace { _permit: permit, others: MOST - 1 - places.available_permits() })
     }
 }
 
@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn an_instance_has_so_many_and_no_more() {
-        let mut opened = Opened::default();
+        let mut opened = Opened::<MOST_OPEN>::default();
         let mut places: Vec<OpenPlace> = (0..MOST_OPEN).map(|_| opened.take().expect("a place")).collect();
         let others: Vec<usize> = places.iter().map(OpenPlace::others).collect();
         assert_eq!(others, (0..MOST_OPEN).collect::<Vec<_>>());

@@ -15,6 +15,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use spin_app_model::hosts::Destination;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -23,7 +24,7 @@ use tokio::net::TcpStream;
 pub use blocked::Blocked;
 pub(crate) use gate::{Gate, Refused};
 pub(crate) use places::{Place, Places};
-use resolve::{Resolve, SystemResolver};
+use resolve::{LookUps, Resolve, SystemResolver, Unresolved};
 
 /// What can be chosen about connections out of the process.
 #[derive(Clone, Debug, Default)]
@@ -41,7 +42,7 @@ pub(crate) struct Egress {
     blocked: Vec<Blocked>,
     places: Places,
     socket_places: Places,
-    resolver: Box<dyn Resolve>,
+    look_ups: LookUps,
     told: Told,
 }
 
@@ -50,6 +51,8 @@ pub(crate) struct Egress {
 pub(crate) enum ConnectError {
     #[error("no address for {destination}: {reason}")]
     Dns { destination: String, reason: String },
+    #[error("no address for {destination} yet: looking it up takes more than {} seconds", waited.as_secs_f32())]
+    DnsTimeout { destination: String, waited: Duration },
     #[error("{destination} is in a blocked network")]
     Blocked { destination: String },
     #[error("can't connect to {destination}: {source}")]
@@ -58,15 +61,15 @@ pub(crate) enum ConnectError {
 
 impl Egress {
     pub(crate) fn new(options: &EgressOptions) -> Self {
-        Self::with_resolver(options, Box::new(SystemResolver))
+        Self::with_resolver(options, SystemResolver)
     }
 
-    fn with_resolver(options: &EgressOptions, resolver: Box<dyn Resolve>) -> Self {
+    fn with_resolver(options: &EgressOptions, resolver: impl Resolve) -> Self {
         Self {
             blocked: options.blocked.clone(),
             places: Places::new(options.max_connections),
             socket_places: Places::new(options.max_socket_connections),
-            resolver,
+            look_ups: LookUps::new(resolver),
             told: Told::default(),
         }
     }
@@ -100,6 +103,11 @@ impl Egress {
         Ok((addresses, self.places.take().await))
     }
 
+    /// A place for one more connection to where another one goes.
+    pub(crate) async fn place(&self) -> Place {
+        self.places.take().await
+    }
+
     /// Places for the connection of a raw socket, one among those alone and one among all. They are kept while it is open.
     pub(crate) async fn socket_place(&self) -> [Place; 2] {
         [self.socket_places.take().await, self.places.take().await]
@@ -114,7 +122,8 @@ impl Egress {
         is_blocked
     }
 
-    fn is_blocked(&self, address: IpAddr) -> bool {
+    /// The same for what comes in unasked, of which nobody is told.
+    pub(crate) fn is_blocked(&self, address: IpAddr) -> bool {
         self.blocked.iter().any(|blocked| blocked.covers(address))
     }
 
@@ -137,7 +146,12 @@ impl Egress {
         let dns = |reason: &str| ConnectError::Dns { destination: shown(destination), reason: reason.to_owned() };
         let found: Vec<IpAddr> = match (destination.address(), destination.name()) {
             (Some(address), _) => vec![address],
-            (None, Some(name)) => self.resolver.resolve(name.clone()).await.map_err(|error| dns(&error.to_string()))?,
+            (None, Some(name)) => {
+                self.look_ups.addresses(name.clone()).await.map_err(|unresolved| match unresolved {
+                    Unresolved::Failed(error) => dns(&error.to_string()),
+                    Unresolved::Late(waited) => ConnectError::DnsTimeout { destination: shown(destination), waited },
+                })?
+            }
             (None, None) => Vec::new(),
         };
         if found.is_empty() {

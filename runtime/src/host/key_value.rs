@@ -68,7 +68,7 @@ pub struct KeyValueOptions {
 }
 
 /// What keeps the values of a store.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KeyValueStore {
     /// A SQLite database, which several labels and several processes may share.
@@ -81,6 +81,16 @@ pub enum KeyValueStore {
         /// `redis://` or `rediss://`.
         url: String,
     },
+}
+
+// An address may hold a password.
+impl std::fmt::Debug for KeyValueStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Sqlite { path } => f.debug_struct("Sqlite").field("path", path).finish(),
+            Self::Redis { .. } => f.debug_struct("Redis").finish_non_exhaustive(),
+        }
+    }
 }
 
 /// Keys with their values.

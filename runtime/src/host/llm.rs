@@ -148,6 +148,24 @@ impl ComponentModels {
     }
 }
 
+/// What a call gives: what the models answer, if the component may use the one that it names.
+fn with_models<R: Send + 'static, C>(
+    store: &StoreContextMut<'_, HostState>,
+    model: String,
+    call: impl FnOnce(Arc<Models>, String) -> C + Send + 'static,
+) -> Box<dyn Future<Output = wasmtime::Result<(Result<R, Error>,)>> + Send>
+where
+    C: Future<Output = Result<R, Error>> + Send,
+{
+    let models = store.data().component.llm.allowed(&model);
+    Box::new(async move {
+        Ok((match models {
+            Ok(models) => call(models, model).await,
+            Err(error) => Err(error),
+        },))
+    })
+}
+
 /// The capability.
 pub(crate) struct Llm;
 
@@ -177,32 +195,16 @@ impl Capability for Llm {
         type Embed = (String, Vec<String>);
         for interface in INTERFACES {
             let mut instance = linker.instance(interface)?;
-            instance.func_wrap_async(
-                "infer",
-                |store: StoreContextMut<'_, HostState>, (model, prompt, params): Infer| {
-                    let models = store.data().component.llm.allowed(&model);
-                    Box::new(async move {
-                        let result = match models {
-                            Ok(models) => models.infer(model, prompt, params).await,
-                            Err(error) => Err(error),
-                        };
-                        Ok((result,))
-                    })
-                },
-            )?;
-            instance.func_wrap_async(
-                "generate-embeddings",
-                |store: StoreContextMut<'_, HostState>, (model, texts): Embed| {
-                    let models = store.data().component.llm.allowed(&model);
-                    Box::new(async move {
-                        let result = match models {
-                            Ok(models) => models.embed(model, texts).await,
-                            Err(error) => Err(error),
-                        };
-                        Ok((result,))
-                    })
-                },
-            )?;
+            instance.func_wrap_async("infer", |store, (model, prompt, params): Infer| {
+                with_models(
+                    &store,
+                    model,
+                    move |models, model| async move { models.infer(model, prompt, params).await },
+                )
+            })?;
+            instance.func_wrap_async("generate-embeddings", |store, (model, texts): Embed| {
+                with_models(&store, model, move |models, model| async move { models.embed(model, texts).await })
+            })?;
         }
         Ok(())
     }

@@ -150,7 +150,7 @@ mod tests {
         let component = ComponentDatabases { pools: Pools::new(), egress, gate };
         let address = format!("mysql://user@{}/db", rebinding.host());
         let open = async || {
-            let place = Opened::default().take().expect("a place");
+            let place = <Opened>::default().take().expect("a place");
             component.open(address.clone(), place).await.map(drop).map_err(|error| format!("{error:?}"))
         };
         rebinding.check(open).await;

@@ -202,7 +202,7 @@ mod tests {
         let component = ComponentDatabases { pools: Pools::new(), egress, gate };
         let address = format!("postgres://user@{}/db", rebinding.host());
         let open = async || {
-            let place = Opened::default().take().expect("a place");
+            let place = <Opened>::default().take().expect("a place");
             let opened = component.open(address.clone(), Identity::default(), place).await;
             opened.map(drop).map_err(|error| format!("{error:?}"))
         };

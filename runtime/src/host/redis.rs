@@ -321,7 +321,7 @@ mod tests {
         let component = ComponentRedis { gate: Arc::new(gate(r#"["*://*:*"]"#)), pool, told: AtomicBool::new(false) };
         let address = format!("redis://{}", rebinding.host());
         let open = async || {
-            let place = connections::Opened::default().take().expect("a place");
+            let place = <connections::Opened>::default().take().expect("a place");
             component.connect(&address, place).await.map(drop).map_err(|error| error.to_string())
         };
         rebinding.check(open).await;

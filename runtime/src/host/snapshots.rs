@@ -19,9 +19,11 @@ use wasmtime_wasi::p2::bindings::io::{error::HostError as _, poll};
 use wasmtime_wasi::p2::bindings::sockets::network::{ErrorCode, IpSocketAddress, Network};
 use wasmtime_wasi::p2::bindings::sockets::tcp::HostTcpSocket as _;
 use wasmtime_wasi::p2::bindings::sockets::udp::IncomingDatagram;
-use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, DynPollable, SocketError, StreamError, TcpSocket, UdpSocket};
+use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, DynPollable, StreamError, TcpSocket, UdpSocket};
 use wasmtime_wasi::sockets::WasiSocketsView as _;
 
+use crate::host::sockets::told;
+use crate::host::wasi::{replace, second};
 use crate::instance::HostState;
 
 type Store<'a> = StoreContextMut<'a, HostState>;
@@ -34,7 +36,7 @@ pub(crate) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
 }
 
 fn io(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
-    let mut poll = linker.instance("wasi:io/poll@0.2.12")?;
+    let mut poll = linker.instance(&second("io/poll"))?;
     poll.func_wrap_async("poll-list", |mut store: Store<'_>, (list,): (Vec<Resource<DynPollable>>,)| {
         Box::new(async move { Ok((poll::Host::poll(&mut store.data_mut().table, list).await?,)) })
     })?;
@@ -43,45 +45,43 @@ fn io(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     })?;
 
     // In October an error was a part of the streams, and a stream to read from was given away to be spliced.
-    linker.allow_shadowing(true);
-    let mut streams = linker.instance("wasi:io/streams@0.2.12")?;
-    streams.resource("error", ResourceType::host::<streams::Error>(), |mut store, rep| {
-        store.data_mut().table.delete(Resource::<streams::Error>::new_own(rep))?;
-        Ok(())
-    })?;
-    streams.func_wrap(
-        "[method]error.to-debug-string",
-        |mut store: Store<'_>, (error,): (Resource<streams::Error>,)| {
-            Ok((store.data_mut().table.to_debug_string(error)?,))
-        },
-    )?;
     type Splice = (Resource<DynOutputStream>, Resource<DynInputStream>, u64);
-    streams.func_wrap_async("[method]output-stream.splice", |mut store: Store<'_>, (to, from, length): Splice| {
-        Box::new(async move {
-            let given = given(&from);
-            let spliced = store.data_mut().table.splice(to, from, length);
-            spliced_from(store, given, spliced).await
-        })
-    })?;
-    streams.func_wrap_async(
-        "[method]output-stream.blocking-splice",
-        |mut store: Store<'_>, (to, from, length): Splice| {
+    replace(linker, &second("io/streams"), "[method]output-stream.splice", |streams, splice| {
+        streams.resource("error", ResourceType::host::<streams::Error>(), |mut store, rep| {
+            store.data_mut().table.delete(Resource::<streams::Error>::new_own(rep))?;
+            Ok(())
+        })?;
+        streams.func_wrap(
+            "[method]error.to-debug-string",
+            |mut store: Store<'_>, (error,): (Resource<streams::Error>,)| {
+                Ok((store.data_mut().table.to_debug_string(error)?,))
+            },
+        )?;
+        streams.func_wrap_async(splice, |mut store: Store<'_>, (to, from, length): Splice| {
             Box::new(async move {
                 let given = given(&from);
-                let spliced = store.data_mut().table.blocking_splice(to, from, length).await;
+                let spliced = store.data_mut().table.splice(to, from, length);
                 spliced_from(store, given, spliced).await
             })
-        },
-    )?;
-    streams.func_wrap_async(
-        "[method]output-stream.forward",
-        |store: Store<'_>, (_, from): (Resource<DynOutputStream>, Resource<DynInputStream>)| {
-            let unsupported = StreamError::LastOperationFailed(wasmtime::format_err!("forward is not supported"));
-            Box::new(async move { spliced_from(store, given(&from), Err(unsupported)).await })
-        },
-    )?;
-    linker.allow_shadowing(false);
-    Ok(())
+        })?;
+        streams.func_wrap_async(
+            "[method]output-stream.blocking-splice",
+            |mut store: Store<'_>, (to, from, length): Splice| {
+                Box::new(async move {
+                    let given = given(&from);
+                    let spliced = store.data_mut().table.blocking_splice(to, from, length).await;
+                    spliced_from(store, given, spliced).await
+                })
+            },
+        )?;
+        streams.func_wrap_async(
+            "[method]output-stream.forward",
+            |store: Store<'_>, (_, from): (Resource<DynOutputStream>, Resource<DynInputStream>)| {
+                let unsupported = StreamError::LastOperationFailed(wasmtime::format_err!("forward is not supported"));
+                Box::new(async move { spliced_from(store, given(&from), Err(unsupported)).await })
+            },
+        )
+    })
 }
 
 /// The stream that a guest has given away with this argument, if it hasn't only lent it.
@@ -116,7 +116,7 @@ struct TimezoneDisplay {
 }
 
 fn clocks(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
-    let mut monotonic = linker.instance("wasi:clocks/monotonic-clock@0.2.12")?;
+    let mut monotonic = linker.instance(&second("clocks/monotonic-clock"))?;
     monotonic.func_wrap("subscribe", |mut store: Store<'_>, (when, is_absolute): (u64, bool)| {
         let mut clocks = store.data_mut().clocks();
         Ok((match is_absolute {
@@ -132,13 +132,6 @@ fn clocks(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     timezone.func_wrap("utc-offset", |_, (_,): (wall_clock::Datetime,)| Ok((0_i32,)))
 }
 
-fn told<T>(result: Result<T, SocketError>) -> wasmtime::Result<(Result<T, ErrorCode>,)> {
-    match result {
-        Ok(value) => Ok((Ok(value),)),
-        Err(error) => Ok((Err(error.downcast()?),)),
-    }
-}
-
 fn unsupported<T>() -> wasmtime::Result<(Result<T, ErrorCode>,)> {
     Ok((Err(ErrorCode::NotSupported),))
 }
@@ -146,7 +139,7 @@ fn unsupported<T>() -> wasmtime::Result<(Result<T, ErrorCode>,)> {
 fn sockets(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     type Tcp = Resource<TcpSocket>;
     type Udp = Resource<UdpSocket>;
-    let mut tcp = linker.instance("wasi:sockets/tcp@0.2.12")?;
+    let mut tcp = linker.instance(&second("sockets/tcp"))?;
     tcp.func_wrap("[method]tcp-socket.keep-alive", |mut store: Store<'_>, (socket,): (Tcp,)| {
         told(store.data_mut().sockets().keep_alive_enabled(socket))
     })?;
@@ -163,7 +156,7 @@ fn sockets(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
         tcp.func_wrap(&format!("[method]tcp-socket.{name}"), |_, (_,): (Tcp,)| unsupported::<bool>())?;
         tcp.func_wrap(&format!("[method]tcp-socket.set-{name}"), |_, (_, _): (Tcp, bool)| unsupported::<()>())?;
     }
-    let mut udp = linker.instance("wasi:sockets/udp@0.2.12")?;
+    let mut udp = linker.instance(&second("sockets/udp"))?;
     udp.func_wrap("[method]udp-socket.ipv6-only", |_, (_,): (Udp,)| unsupported::<bool>())?;
     udp.func_wrap("[method]udp-socket.set-ipv6-only", |_, (_, _): (Udp, bool)| unsupported::<()>())?;
     udp.func_wrap("[method]udp-socket.start-connect", |_, (_, _, _): (Udp, Resource<Network>, IpSocketAddress)| {

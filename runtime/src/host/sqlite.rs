@@ -21,7 +21,7 @@ use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
 
 use self::bindings::spin::sqlite::sqlite::{RowResult, Value};
 use crate::host::egress::Egress;
-use crate::host::http::operator::OperatorClient;
+use crate::host::http::operator::{self, OperatorClient};
 use crate::host::rows::{Failure, Rows};
 use crate::host::{Capability, ComponentContext};
 use crate::instance::HostState;
@@ -58,7 +58,7 @@ pub struct SqliteOptions {
 }
 
 /// Where a database is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SqliteDatabase {
     /// On this machine.
@@ -75,6 +75,20 @@ pub enum SqliteDatabase {
         /// What the server knows us by; empty if it doesn't ask.
         token: String,
     },
+}
+
+// The token is a secret, and so may be what stands in the address.
+impl std::fmt::Debug for SqliteDatabase {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Local { path, allow_attach_file } => {
+                f.debug_struct("Local").field("path", path).field("allow_attach_file", allow_attach_file).finish()
+            }
+            Self::Libsql { url, .. } => {
+                f.debug_struct("Libsql").field("url", &operator::origin(url)).finish_non_exhaustive()
+            }
+        }
+    }
 }
 
 /// A whole answer.
@@ -111,7 +125,7 @@ impl Databases {
                     Database::Local(Arc::new(local::Local::new(path, allow_attach_file)))
                 }
                 SqliteDatabase::Libsql { url, token } => {
-                    Database::Libsql(Arc::new(libsql::Server::new(&url, token, Arc::clone(&client))))
+                    Database::Libsql(Arc::new(libsql::Server::new(&url, &token, Arc::clone(&client))))
                 }
             };
             (label.clone(), database)

@@ -5,20 +5,52 @@
 //! that is called as a CGI script gets arguments, variables and an input of that call besides, and its output is the answer.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use spin_app_model::ComponentId;
-use wasmtime::component::Linker;
+use wasmtime::component::{Linker, LinkerInstance};
 use wasmtime_wasi::p2::pipe::MemoryInputPipe;
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
-use crate::host::egress::Egress;
 use crate::host::files::Mounts;
-use crate::host::sockets::{self, ComponentSockets, ConnectionPlaces, InstanceSockets};
+use crate::host::sockets::{self, ComponentSockets, InstanceSockets};
 use crate::instance::HostState;
 use crate::output::{ComponentOutput, Output, OutputKind, OutputSink};
+
+/// The versions that the engine links; guests of any other 0.2 and 0.3 get them.
+const SECOND: &str = "0.2.12";
+const THIRD: &str = "0.3.0";
+
+/// The name by which the engine links an interface of 0.2, such as `io/poll`.
+pub(crate) fn second(interface: &str) -> String {
+    format!("wasi:{interface}@{SECOND}")
+}
+
+/// The same of 0.3.
+pub(crate) fn third(interface: &str) -> String {
+    format!("wasi:{interface}@{THIRD}")
+}
+
+/// Links something of ours in the place of what the engine has linked by the name `known`.
+///
+/// # Errors
+/// When the engine has not: it is of a version that links another one of the interface, and guests would get that, not ours.
+pub(crate) fn replace(
+    linker: &mut Linker<HostState>,
+    interface: &str,
+    known: &str,
+    define: impl FnOnce(&mut LinkerInstance<'_, HostState>, &str) -> wasmtime::Result<()>,
+) -> wasmtime::Result<()> {
+    // A linker doesn't tell what it has, but takes no name twice.
+    if linker.instance(interface)?.func_wrap(known, |_, (): ()| Ok(())).is_ok() {
+        wasmtime::bail!("the engine links no {known} of {interface}");
+    }
+    linker.allow_shadowing(true);
+    let defined = define(&mut linker.instance(interface)?, known);
+    linker.allow_shadowing(false);
+    defined
+}
 
 pub(crate) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     wasmtime_wasi::p2::add_to_linker_async(linker)?;
@@ -39,17 +71,7 @@ impl WasiView for HostState {
 /// What one instance has of WASI.
 pub(crate) struct InstanceWasi {
     ctx: WasiCtx,
-    pub(crate) sockets: Arc<InstanceSockets>,
-    pub(crate) places: ConnectionPlaces,
-}
-
-impl InstanceWasi {
-    /// What gives a place to a connection to `address`, of a socket that has none. None if the engine will not be let connect:
-    /// whoever may not must hold no place that another one waits for.
-    pub(crate) fn without_place(&self, socket: u32, address: SocketAddr) -> Option<Arc<Egress>> {
-        let needs_one = !self.places.contains_key(&socket) && self.sockets.may_connect(address);
-        needs_one.then(|| self.sockets.egress())
-    }
+    pub(crate) sockets: InstanceSockets,
 }
 
 /// What every instance of one component starts with.
@@ -100,13 +122,11 @@ impl WasiTemplate {
     }
 
     fn instance(&self, add: impl FnOnce(&mut WasiCtxBuilder)) -> wasmtime::Result<InstanceWasi> {
-        let sockets = InstanceSockets::new(&self.sockets);
         let mut builder = WasiCtxBuilder::new();
         builder.envs(&self.environment).stderr(self.stderr.clone());
-        sockets.guard(&mut builder);
         self.mounts.add(&mut builder)?;
         add(&mut builder);
-        Ok(InstanceWasi { ctx: builder.build(), sockets, places: ConnectionPlaces::default() })
+        Ok(InstanceWasi { ctx: builder.build(), sockets: InstanceSockets::new(&self.sockets) })
     }
 }
 
@@ -116,4 +136,21 @@ pub(crate) struct CommandLine {
     pub(crate) variables: BTreeMap<String, String>,
     pub(crate) stdin: Bytes,
     pub(crate) stdout: Arc<dyn OutputSink>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_put_in_the_place_of_what_the_engine_does_not_have() {
+        let mut linker = Linker::new(&wasmtime::Engine::default());
+        wasmtime_wasi::p2::add_to_linker_async(&mut linker).expect("linked");
+        let mut replaced = |interface: &str| {
+            replace(&mut linker, interface, "poll", |interface, name| interface.func_wrap(name, |_, (): ()| Ok(())))
+        };
+        replaced(&second("io/poll")).expect("it is there");
+        let error = replaced("wasi:io/poll@0.2.11").expect_err("there is another version");
+        assert_eq!(error.to_string(), "the engine links no poll of wasi:io/poll@0.2.11");
+    }
 }

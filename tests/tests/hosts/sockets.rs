@@ -46,7 +46,56 @@ fn a_denial_says_what_to_write() {
 }
 
 #[test]
-fn a_connection_has_its_place_until_the_socket_is_let_go() {
+fn the_call_tells_what_is_wrong_with_a_name_and_its_stream_what_became_of_it() {
+    let stage = Stage::on_sockets(true, "[outbound_networking]\nblock_networks = [\"private\"]\n");
+    let calls: [&[&str]; 4] =
+        [&["where", "a b"], &["where", "other.test"], &["where", "localhost"], &["where", "0x7f.1"]];
+    let expected = [
+        "call: invalid-argument",
+        "call: access-denied",
+        "stream: err(access-denied)",
+        // Nobody is asked for it.
+        "stream: ok([\"127.0.0.1\"])",
+    ];
+    assert_eq!(stage.answers(GENERATIONS[0], &calls), expected);
+}
+
+#[test]
+fn an_instance_has_so_many_sockets_and_a_component_without_hosts_none() {
+    let stage = Stage::on_sockets(true, "");
+    for (interface, failure) in
+        [(GENERATIONS[0], "new-socket-limit"), (GENERATIONS[1], "other(Some(\"too many sockets\"))")]
+    {
+        // Those of the first call are gone when the second begins.
+        let calls: [&[&str]; 3] = [&["many", "128"], &["many", "129"], &["tcp", "{server}", "one"]];
+        assert_eq!(stage.answers(interface, &calls), ["128", &format!("128: err({failure})"), "ok(\"one\")"]);
+        assert_eq!(stage.answers_of("denied", interface, &[&["many", "1"]]), ["0: err(access-denied)"]);
+    }
+    stage.up.stderr().wait_for("add 'allowed_outbound_hosts = [\"tcp://HOST:PORT\"]' to [component.denied]");
+}
+
+#[test]
+fn while_a_connection_waits_for_its_place_the_guest_goes_on() {
+    let server = Upstream::start(|_, stream| stream.read_to_end(&mut Vec::new()).map(drop));
+    let config = "[outbound_networking]\nmax_socket_connections = 1\n";
+    let stage = Stage::reaching_everything(server.address().port(), config);
+    for interface in GENERATIONS {
+        assert_eq!(stage.answers(interface, &[&["two", "127.0.0.1:{port}"]]), ["ok"], "{interface}");
+    }
+}
+
+#[test]
+fn a_connection_that_fails_gives_its_place_back() {
+    let stage =
+        Stage::reaching_everything(spin_tests::free_port(), "[outbound_networking]\nmax_total_connections = 1\n");
+    for interface in GENERATIONS {
+        let call: &[&str] = &["again", "127.0.0.1:{port}"];
+        assert_eq!(stage.answers(interface, &[call]), ["err(connection-refused)"], "{interface}");
+    }
+}
+
+#[test]
+fn a_connection_has_its_place_as_long_as_somebody_uses_it() {
     for limit in ["max_total_connections", "max_socket_connections"] {
         let (release, released) = channel::<()>();
         let released = Mutex::new(released);

@@ -49,6 +49,20 @@ pub(super) fn kind(table: &Table<'_, '_>, kinds: &Kinds) -> Option<String> {
     None
 }
 
+/// The address of a server of HTTP, below which it is asked: nothing else of it would be of use.
+pub(super) fn http_address(table: &Table<'_, '_>, key: &str) -> Option<String> {
+    let address = address(table, key, &["http", "https"])?;
+    let url = url::Url::parse(&address).ok()?;
+    let has_user = !url.username().is_empty() || url.password().is_some();
+    if !has_user && url.query().is_none() && url.fragment().is_none() {
+        return Some(address);
+    }
+    let message = format!("{} has more than a server's address", table.field_name(key));
+    let help = "remove the user and the password in front of the host, and everything from `?` or `#` on".to_owned();
+    table.report.add(table.text(key)?.at, message, Some(help));
+    None
+}
+
 /// The address of a server, with one of these schemes. It may hold a password, so that messages don't repeat it.
 pub(super) fn address(table: &Table<'_, '_>, key: &str, schemes: &[&str]) -> Option<String> {
     let form = format!(

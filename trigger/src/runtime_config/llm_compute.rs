@@ -3,7 +3,7 @@
 use spin_app_model::document::{Table, did_you_mean, quoted};
 use spin_component_runtime::{LlmApi, LlmCompute};
 
-use super::labelled::{self, Kinds, address};
+use super::labelled::{self, Kinds, http_address};
 
 const KINDS: Kinds = Kinds { known: &["spin", "remote_http"], later: &[] };
 
@@ -16,7 +16,7 @@ pub(super) fn read(table: &Table<'_, '_>) -> Option<LlmCompute> {
         return Some(LlmCompute::Local);
     }
     table.expect_only(&["type", "url", "auth_token", "api_type"], &[]);
-    let (url, auth_token, api) = (address(table, "url", &["http", "https"]), auth_token(table), api(table));
+    let (url, auth_token, api) = (http_address(table, "url"), auth_token(table), api(table));
     Some(LlmCompute::RemoteHttp { url: url?, auth_token: auth_token?, api: api? })
 }
 

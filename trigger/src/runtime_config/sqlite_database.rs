@@ -6,7 +6,7 @@ use std::path::Path;
 use spin_app_model::document::Table;
 use spin_component_runtime::SqliteDatabase;
 
-use super::labelled::{self, Kinds, address};
+use super::labelled::{self, Kinds, http_address};
 
 const KINDS: Kinds = Kinds { known: &["spin", "libsql"], later: &[] };
 
@@ -25,7 +25,7 @@ pub(super) fn read(document: &Table<'_, '_>, key: &str, folder: &Path) -> BTreeM
             if table.get("token").is_none() {
                 table.missing("token", "write `token = \"\"` for a server that asks for none");
             }
-            let url = address(table, "url", &["http", "https"]);
+            let url = http_address(table, "url");
             Some(SqliteDatabase::Libsql { url: url?, token: table.plain_text("token")? })
         }
     })

@@ -73,6 +73,15 @@ impl Gate {
         Err(Refused)
     }
 
+    /// Whether there is anything that the component may exchange data with by itself, over `scheme`: `tcp` or `udp`.
+    pub(crate) fn check_protocol(&self, scheme: &str) -> Result<(), Refused> {
+        if self.allowed.as_ref().is_ok_and(|allowed| allowed.allow_some(scheme)) {
+            return Ok(());
+        }
+        self.deny(&format!("{scheme}://HOST:PORT"));
+        Err(Refused)
+    }
+
     /// Whether the component may exchange data with an address by itself, over `scheme`: `tcp` or `udp`. The manifest allows
     /// the address, or one of `names`, which were looked up for the component and have it.
     pub(crate) fn check_address(

@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
 use spin_app_model::lock::LockedApp;
 
 use super::*;
@@ -87,12 +86,10 @@ fn what_a_component_may_reach() {
 struct Answers(Vec<&'static [&'static str]>, AtomicUsize);
 
 impl Resolve for Answers {
-    fn resolve(&self, _: String) -> BoxFuture<'_, io::Result<Vec<IpAddr>>> {
+    fn resolve(&self, _: &str) -> io::Result<Vec<IpAddr>> {
         let answer = self.0.get(self.1.fetch_add(1, Ordering::Relaxed)).copied();
-        Box::pin(async move {
-            let answer = answer.ok_or_else(|| io::Error::other("no such name"))?;
-            Ok(answer.iter().map(|address| address.parse().expect("an address")).collect())
-        })
+        let answer = answer.ok_or_else(|| io::Error::other("no such name"))?;
+        Ok(answer.iter().map(|address| address.parse().expect("an address")).collect())
     }
 }
 
@@ -100,7 +97,7 @@ impl Resolve for Answers {
 pub(crate) fn egress(blocked: &[&str], answers: &[&'static [&'static str]]) -> Egress {
     let blocked = blocked.iter().map(|entry| entry.parse().expect("an entry")).collect();
     let options = EgressOptions { blocked, ..EgressOptions::default() };
-    Egress::with_resolver(&options, Box::new(Answers(answers.to_vec(), AtomicUsize::new(0))))
+    Egress::with_resolver(&options, Answers(answers.to_vec(), AtomicUsize::new(0)))
 }
 
 /// A name that has a blocked address and one of this machine, and then only the blocked one.

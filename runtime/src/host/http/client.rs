@@ -93,6 +93,7 @@ impl HttpClient {
 fn explain(error: &ClientError) -> Error {
     match find::<Failure>(error) {
         Some(Failure::Connect(ConnectError::Dns { .. })) => address_not_available(),
+        Some(Failure::Connect(ConnectError::DnsTimeout { .. })) => Error::DnsTimeout,
         Some(Failure::Connect(ConnectError::Blocked { .. })) => Error::DestinationIpProhibited,
         Some(Failure::Connect(ConnectError::Connect { .. })) => Error::ConnectionRefused,
         Some(Failure::ServerName) => Error::DnsError { rcode: Some("invalid dns name".to_owned()), info_code: Some(0) },

@@ -16,16 +16,14 @@ use wasmtime_wasi_http::p3::bindings::http::types as types3;
 use wasmtime_wasi_http::p3::{Request, Response};
 use wasmtime_wasi_http::{WasiHttp, WasiHttpCtxView, WasiHttpView};
 
+use crate::host::wasi;
 use crate::instance::{HostState, call_stack};
-
-/// Serves every 0.2.x.
-const OUTGOING_HANDLER: &str = "wasi:http/outgoing-handler@0.2.12";
 
 pub(crate) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     types2::add_to_linker::<_, WasiHttp>(linker, &(&LinkOptions::default()).into(), HostState::http)?;
     // Not by its generated trait, which would ask for all types of the package once more.
     linker
-        .instance(OUTGOING_HANDLER)?
+        .instance(&wasi::second("http/outgoing-handler"))?
         .func_wrap("handle", |store, (request, options)| Ok((handle(store, request, options)?,)))?;
     super::snapshots::link(linker)?;
     super::generation1::link(linker)

@@ -4,8 +4,10 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::StatusCode;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderValue, StatusCode};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use serde::Serialize;
 use wasmtime_wasi_http::Error;
 
 use super::client::HttpClient;
@@ -33,6 +35,9 @@ pub(crate) enum NoAnswer {
     /// It has more bytes than were asked for.
     #[error("the answer is longer than {0} bytes")]
     TooLong(usize),
+    /// There is no request to be sent.
+    #[error("{0}")]
+    Unasked(String),
     /// The connection or the exchange failed.
     #[error("{0}")]
     Failed(Error),
@@ -73,6 +78,60 @@ impl OperatorClient {
     }
 }
 
+/// A server that is asked in JSON, below one address.
+pub(crate) struct JsonServer {
+    url: String,
+    origin: String,
+    /// What stands in front of the token where the server looks for it.
+    scheme: &'static str,
+    token: String,
+    client: Arc<OperatorClient>,
+}
+
+impl JsonServer {
+    /// Connects to nobody yet. The token is empty if the server doesn't ask for one.
+    pub(crate) fn new(url: &str, scheme: &'static str, token: &str, client: Arc<OperatorClient>) -> Self {
+        let (url, origin) = (url.trim_end_matches('/').to_owned(), origin(url));
+        Self { url, origin, scheme, token: token.to_owned(), client }
+    }
+
+    /// Its address, without the slash that could end it.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Posts a question, and reads the answer, of at most `longest` bytes.
+    pub(crate) async fn ask(
+        &self,
+        url: &str,
+        question: &impl Serialize,
+        patience: Patience,
+        longest: usize,
+    ) -> Result<Answer, NoAnswer> {
+        let unasked = |reason: &dyn std::fmt::Display| NoAnswer::Unasked(reason.to_string());
+        let body = serde_json::to_vec(question).map_err(|error| unasked(&error))?;
+        let mut request = http::Request::post(url).header(CONTENT_TYPE, "application/json");
+        if !self.token.is_empty() {
+            let value = HeaderValue::from_str(&format!("{} {}", self.scheme, self.token));
+            let mut value = value.map_err(|_| unasked(&"the token holds characters that no token has"))?;
+            value.set_sensitive(true);
+            request = request.header(AUTHORIZATION, value);
+        }
+        let request = request.body(Bytes::from(body)).map_err(|error| unasked(&error))?;
+        self.client.send(request, patience, longest).await
+    }
+
+    /// What went wrong, with where.
+    pub(crate) fn failed(&self, reason: &dyn std::fmt::Display) -> String {
+        format!("{}: {reason}", self.origin)
+    }
+
+    /// The server's own words without the token, wherever that stands in them.
+    pub(crate) fn without_token(&self, message: String) -> String {
+        if self.token.is_empty() { message } else { message.replace(&self.token, "…") }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -109,6 +168,14 @@ mod tests {
         ] {
             assert_eq!(origin(url), shown);
         }
+    }
+
+    #[tokio::test]
+    async fn a_token_that_can_not_be_sent_is_not_repeated() {
+        let server = JsonServer::new("http://127.0.0.1:1//", "bearer", "s3cret\n", Arc::default());
+        assert_eq!(server.url(), "http://127.0.0.1:1");
+        let answer = server.ask(server.url(), &1, PATIENCE, 5).await.err().expect("nothing is sent").to_string();
+        assert_eq!(answer, "the token holds characters that no token has");
     }
 
     #[tokio::test]

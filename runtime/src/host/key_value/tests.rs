@@ -180,3 +180,9 @@ async fn a_server_that_is_not_there_is_an_error_each_time() {
     }
     assert!(redis::RedisStore::new("http://[".to_owned()).get(key("a")).await.is_err());
 }
+
+#[test]
+fn the_password_is_not_shown() {
+    let store = KeyValueStore::Redis { url: "redis://:s3cret@host".to_owned() };
+    assert_eq!(format!("{store:?}"), "Redis { .. }");
+}

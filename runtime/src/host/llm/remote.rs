@@ -1,15 +1,14 @@
 //! Models on a server: one request over HTTP for each call, in one of two languages.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::StatusCode;
-use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{EmbeddingsResult, Error, InferencingParams, InferencingResult, LlmApi, openai, spin};
-use crate::host::http::operator::{self, OperatorClient, Patience};
+use crate::host::http::operator::{JsonServer, Patience};
 use crate::host::rows::MOST_BUFFERED;
 
 /// How long a server may take. Models are slow; what the event may take is less, by default.
@@ -18,21 +17,16 @@ const PATIENCE: Patience = Patience { connect: Duration::from_secs(10), answer: 
 /// How much of a server's own words is told, in bytes.
 const LONGEST_MESSAGE: usize = 1024;
 
-/// A server, and what it knows us by.
+/// A server, and its language.
 pub(super) struct Server {
-    url: String,
-    /// As messages name it.
-    origin: String,
-    auth_token: String,
+    server: JsonServer,
     api: LlmApi,
-    client: OperatorClient,
 }
 
 impl Server {
     /// Connects to nobody yet.
     pub(super) fn new(url: &str, auth_token: &str, api: LlmApi) -> Self {
-        let (url, origin) = (url.trim_end_matches('/').to_owned(), operator::origin(url));
-        Self { url, origin, auth_token: auth_token.to_owned(), api, client: OperatorClient::default() }
+        Self { server: JsonServer::new(url, "bearer", auth_token, Arc::default()), api }
     }
 
     pub(super) async fn infer(
@@ -67,13 +61,9 @@ impl Server {
     }
 
     async fn ask<Q: Serialize, A: DeserializeOwned>(&self, path: &str, question: &Q) -> Result<A, Error> {
-        let body = serde_json::to_vec(question).map_err(|error| self.failed(&error))?;
-        let mut request = http::Request::post(format!("{}{path}", self.url)).header(CONTENT_TYPE, "application/json");
-        if !self.auth_token.is_empty() {
-            request = request.header(AUTHORIZATION, format!("bearer {}", self.auth_token));
-        }
-        let request = request.body(Bytes::from(body)).map_err(|error| self.failed(&error))?;
-        let answer = self.client.send(request, PATIENCE, MOST_BUFFERED).await.map_err(|error| self.failed(&error))?;
+        let url = format!("{}{path}", self.server.url());
+        let answer = self.server.ask(&url, question, PATIENCE, MOST_BUFFERED).await;
+        let answer = answer.map_err(|error| self.failed(&error))?;
         if !answer.status.is_success() {
             let status = answer.status.as_u16();
             // What is said about a token may repeat it.
@@ -89,18 +79,15 @@ impl Server {
         })
     }
 
-    /// What the server says went wrong: the beginning of it, and without the token wherever that stands.
+    /// What the server says went wrong: the beginning of it, and without the token.
     fn message(&self, body: &[u8]) -> Option<String> {
-        let mut message = openai::message(body)?;
-        if !self.auth_token.is_empty() {
-            message = message.replace(&self.auth_token, "…");
-        }
+        let mut message = self.server.without_token(openai::message(body)?);
         message.truncate(message.floor_char_boundary(LONGEST_MESSAGE));
         Some(message)
     }
 
     fn failed(&self, reason: &dyn std::fmt::Display) -> Error {
-        Error::RuntimeError(format!("{}: {reason}", self.origin))
+        Error::RuntimeError(self.server.failed(reason))
     }
 }
 

@@ -75,7 +75,7 @@ impl Server {
             .max_allowed_packet(Some(MOST_BUFFERED + AROUND_A_ROW))
             .ssl_opts(self.ssl().await?);
         let connection = Conn::new(options).await.map_err(|error| error.to_string())?;
-        Ok(Session::new(connection, place))
+        Ok(Session::new(connection, Arc::clone(&self.egress), place))
     }
 
     /// The name that a certificate must have.

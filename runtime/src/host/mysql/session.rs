@@ -3,6 +3,7 @@
 //! Whoever borrows a connection has it alone, so that a transaction is one. When it comes back, it is made as new while
 //! nobody waits for it: the server forgets all that was done on it, as if the user had just come.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool::managed::Object;
@@ -14,7 +15,7 @@ use tokio::time::timeout;
 
 use super::server::Server;
 use crate::host::connections::OpenPlace;
-use crate::host::egress::Place;
+use crate::host::egress::{Egress, Place};
 use crate::host::pools::Share;
 
 /// How long it may take to make a connection as new; after it the connection is given up.
@@ -26,12 +27,13 @@ pub(super) struct Session {
     connection: Option<Conn>,
     /// What makes it as new, after somebody had it.
     resetting: Option<JoinHandle<Option<Conn>>>,
+    egress: Arc<Egress>,
     _place: Place,
 }
 
 impl Session {
-    pub(super) fn new(connection: Conn, place: Place) -> Self {
-        Self { connection: Some(connection), resetting: None, _place: place }
+    pub(super) fn new(connection: Conn, egress: Arc<Egress>, place: Place) -> Self {
+        Self { connection: Some(connection), resetting: None, egress, _place: place }
     }
 
     /// Whether it works, and nothing is left of who had it last.
@@ -66,6 +68,14 @@ impl Borrowed {
         self.session.as_mut()?.connection.as_mut()
     }
 
+    /// What can stop a statement of the connection, if it hasn't been given up.
+    pub(super) fn killer(&self) -> Option<Killer> {
+        let session = self.session.as_ref()?;
+        let connection = session.connection.as_ref()?;
+        let (options, id) = (connection.opts().clone(), connection.id());
+        Some(Killer { options, connection: id, egress: Arc::clone(&session.egress) })
+    }
+
     /// Closes the connection, on which nobody knows what comes next.
     pub(super) fn give_up(&mut self) {
         if let Some(session) = &mut self.session {
@@ -93,8 +103,45 @@ async fn reset(mut connection: Conn) -> Option<Conn> {
 }
 
 /// Stops the statement of a connection, by another one to the same address.
-pub(super) async fn kill(options: Opts, connection: u32) -> Result<(), mysql_async::Error> {
-    let mut other = Conn::new(options).await?;
-    other.query_drop(format!("KILL QUERY {connection}")).await?;
-    other.disconnect().await
+pub(super) struct Killer {
+    options: Opts,
+    connection: u32,
+    egress: Arc<Egress>,
+}
+
+impl Killer {
+    /// The other connection has a place as every one has, and waits for it.
+    pub(super) async fn kill(&self) -> Result<(), mysql_async::Error> {
+        let _place = self.egress.place().await;
+        let mut other = Conn::new(self.options.clone()).await?;
+        other.query_drop(format!("KILL QUERY {}", self.connection)).await?;
+        other.disconnect().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::egress::EgressOptions;
+
+    #[tokio::test]
+    async fn nothing_is_stopped_by_more_connections_than_there_may_be() {
+        let server = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("mysql://u@{}/db", server.local_addr().expect("bound"));
+        let options = EgressOptions { max_connections: Some(1), ..EgressOptions::default() };
+        let egress = Arc::new(Egress::new(&options));
+        let place = egress.place().await;
+        let killer = Killer { options: Opts::from_url(&url).expect("a URL"), connection: 1, egress };
+        let mut killing = Box::pin(killer.kill());
+        tokio::select! {
+            _ = &mut killing => panic!("it waits for a place"),
+            _ = server.accept() => panic!("it has no place"),
+            () = tokio::time::sleep(Duration::from_millis(50)) => {}
+        }
+        drop(place);
+        tokio::select! {
+            _ = &mut killing => panic!("it has been told nothing"),
+            connected = server.accept() => drop(connected.expect("it comes")),
+        }
+    }
 }

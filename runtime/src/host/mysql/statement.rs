@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mysql_async::prelude::{Protocol, Queryable};
-use mysql_async::{Conn, Error as DriverError, Opts, Params, QueryResult, Value};
+use mysql_async::{Conn, Error as DriverError, Params, QueryResult, Value};
 use tokio::sync::{OwnedMutexGuard, oneshot};
 use tokio::time::timeout;
 
-use super::session::{Borrowed, kill};
+use super::session::{Borrowed, Killer};
 use super::v3::{Column, Error, ParameterValue, Row};
 use super::{Connection, convert};
 use crate::host::rows::{self, Budget, Gone, MOST_BUFFERED, Outcome, Rows, TooLarge, Writer};
@@ -113,11 +113,11 @@ struct Sink {
 /// Runs a statement to its end, or stops it.
 async fn run(mut borrowed: OwnedMutexGuard<Borrowed>, statement: String, values: Vec<Value>, sink: Sink) {
     let Sink { told, writer, outcome } = sink;
-    let Some(connection) = borrowed.connection() else {
+    let stopper = borrowed.killer().map(Stopper);
+    let (Some(stopper), Some(connection)) = (stopper, borrowed.connection()) else {
         let _ = told.send(Err(given_up()));
         return;
     };
-    let stopper = Stopper { options: connection.opts().clone(), connection: connection.id() };
     let mut told = Some(told);
     let mut output = Output { told: &mut told, writer, stopper: &stopper };
     let ended = output.run(connection, &statement, values).await;
@@ -139,10 +139,7 @@ async fn run(mut borrowed: OwnedMutexGuard<Borrowed>, statement: String, values:
 struct Broken;
 
 /// Stops the statement that a connection runs.
-struct Stopper {
-    options: Opts,
-    connection: u32,
-}
+struct Stopper(Killer);
 
 impl Stopper {
     /// Waits for what is left of a statement; if that takes long, it is stopped.
@@ -152,7 +149,7 @@ impl Stopper {
         if timeout(END_TIME, &mut rest).await.is_ok() {
             return Ok(());
         }
-        let stopped = timeout(KILL_TIME, async { (kill(self.options.clone(), self.connection).await, rest.await) });
+        let stopped = timeout(KILL_TIME, async { (self.0.kill().await, rest.await) });
         match stopped.await {
             Ok((killed, _)) => {
                 if let Err(error) = killed {

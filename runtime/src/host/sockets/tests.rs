@@ -1,25 +1,29 @@
 //! Which addresses a guest's sockets may use, and which names it may look up. Nothing is connected to.
 
+use wasmtime_wasi::sockets::SocketAddrUse;
+
+use super::guard::{MOST_NAMES, NoAddress};
 use super::*;
 use crate::host::egress::tests::{egress, gate};
 
-fn sockets(entries: &str, blocked: &[&str], answers: &[&'static [&'static str]]) -> Arc<InstanceSockets> {
+fn sockets(entries: &str, blocked: &[&str], answers: &[&'static [&'static str]]) -> Guard {
     let component = ComponentSockets { gate: Arc::new(gate(entries)), egress: Arc::new(egress(blocked, answers)) };
-    InstanceSockets::new(&Arc::new(component))
+    Guard::new(&Arc::new(component))
 }
 
-fn allows(sockets: &InstanceSockets, purpose: SocketAddrUse, address: &str) -> bool {
+fn allows(sockets: &Guard, purpose: SocketAddrUse, address: &str) -> bool {
     sockets.allow(address.parse().expect("an address"), purpose)
 }
 
-async fn look_up(sockets: &InstanceSockets, name: &str) -> Result<Vec<String>, NoAddress> {
-    Ok(sockets.look_up(name).await?.iter().map(ToString::to_string).collect())
+async fn look_up(sockets: &Guard, name: &str) -> Result<Vec<String>, NoAddress> {
+    Ok(sockets.addresses(sockets.read(name)?).await?.iter().map(ToString::to_string).collect())
 }
 
 #[test]
 fn addresses_are_those_of_the_manifest_for_the_protocol_of_the_socket() {
     use SocketAddrUse::{TcpConnect, UdpReceive, UdpSend};
-    let entries = r#"["tcp://10.0.0.0/8:5432", "udp://[::1]:53", "*://192.0.2.1:*", "tcp://localhost:*"]"#;
+    let entries =
+        r#"["tcp://10.0.0.0/8:5432", "udp://[::1]:53", "*://192.0.2.1:*", "tcp://localhost:*", "udp://10.0.0.0/8:53"]"#;
     let sockets = sockets(entries, &["10.9.0.0/16"], &[]);
     for (purpose, address, expected) in [
         (TcpConnect, "10.1.2.3:5432", true),
@@ -33,9 +37,14 @@ fn addresses_are_those_of_the_manifest_for_the_protocol_of_the_socket() {
         (TcpConnect, "[::1]:53", false),
         (TcpConnect, "192.0.2.1:1", true),
         (UdpSend, "192.0.2.1:1", true),
+        (UdpReceive, "192.0.2.1:1", true),
         // Allowed, and blocked.
         (TcpConnect, "10.9.2.3:5432", false),
         (TcpConnect, "[::ffff:10.9.2.3]:5432", false),
+        (UdpSend, "10.8.2.3:53", true),
+        (UdpReceive, "10.8.2.3:53", true),
+        (UdpSend, "10.9.2.3:53", false),
+        (UdpReceive, "10.9.2.3:53", false),
         // A name that nobody has looked up is not its address.
         (TcpConnect, "127.0.0.1:1", false),
     ] {
@@ -55,8 +64,14 @@ fn components_are_no_servers() {
         (TcpBind, "127.0.0.1:0", false),
         (TcpListen, "0.0.0.0:0", false),
         (TcpAccept, "127.0.0.1:5000", false),
+        // A port that others know is asked for as the address that it is at.
+        (UdpBind, "0.0.0.0:53", true),
     ] {
         assert_eq!(allows(&sockets, purpose, address), expected, "{purpose:?} {address}");
+    }
+    let sockets = self::sockets(r#"["udp://10.0.0.1:*", "udp://127.0.0.1:*"]"#, &["127.0.0.0/8"], &[]);
+    for (address, expected) in [("10.0.0.1:53", true), ("0.0.0.0:53", false), ("127.0.0.1:0", false)] {
+        assert_eq!(allows(&sockets, UdpBind, address), expected, "{address}");
     }
 }
 

@@ -7,13 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use tokio::sync::Mutex;
 
 use super::hrana::{Answers, Found, Pipeline, Request, Statement};
 use super::{Answer, Failure, RowResult, Streamed, Value};
-use crate::host::http::operator::{self, NoAnswer, OperatorClient, Patience};
+use crate::host::http::operator::{JsonServer, NoAnswer, OperatorClient, Patience};
 use crate::host::rows::{MOST_BUFFERED, TooLarge, stream};
 
 /// How long a server may take.
@@ -23,17 +21,11 @@ const PATIENCE: Patience = Patience { connect: Duration::from_secs(10), answer: 
 const ROWS_AT_ONCE: usize = 256;
 
 /// One database of a server.
-pub(super) struct Server {
-    url: String,
-    /// As messages name it.
-    origin: String,
-    token: String,
-    client: Arc<OperatorClient>,
-}
+pub(super) struct Server(JsonServer);
 
 impl Server {
-    pub(super) fn new(url: &str, token: String, client: Arc<OperatorClient>) -> Self {
-        Self { url: url.trim_end_matches('/').to_owned(), origin: operator::origin(url), token, client }
+    pub(super) fn new(url: &str, token: &str, client: Arc<OperatorClient>) -> Self {
+        Self(JsonServer::new(url, "Bearer", token, client))
     }
 
     /// A connection that the server doesn't know of yet.
@@ -47,22 +39,20 @@ impl Server {
     }
 
     async fn ask(&self, base: &str, pipeline: &Pipeline<'_>) -> Result<Answers, Failure> {
-        let failed = |reason: &dyn std::fmt::Display| Failure(format!("{}: {reason}", self.origin));
-        let body = serde_json::to_vec(pipeline).map_err(|error| failed(&error))?;
-        let mut request = http::Request::post(format!("{base}/v2/pipeline")).header(CONTENT_TYPE, "application/json");
-        if !self.token.is_empty() {
-            request = request.header(AUTHORIZATION, format!("Bearer {}", self.token));
-        }
-        let request = request.body(Bytes::from(body)).map_err(|error| failed(&error))?;
-        let answer = self.client.send(request, PATIENCE, MOST_BUFFERED).await.map_err(|error| match error {
+        let url = format!("{base}/v2/pipeline");
+        let answer = self.0.ask(&url, pipeline, PATIENCE, MOST_BUFFERED).await.map_err(|error| match error {
             NoAnswer::TooLong(_) => TooLarge.into(),
-            error => failed(&error),
+            error => self.failed(&error),
         })?;
         let (status, body) = (answer.status, answer.body);
         if !status.is_success() {
-            return Err(failed(&format_args!("the server answers with status {}", status.as_u16())));
+            return Err(self.failed(&format_args!("the server answers with status {}", status.as_u16())));
         }
-        serde_json::from_slice(&body).map_err(|error| failed(&error))
+        serde_json::from_slice(&body).map_err(|error| self.failed(&error))
+    }
+
+    fn failed(&self, reason: &dyn std::fmt::Display) -> Failure {
+        Failure(self.0.failed(reason))
     }
 }
 
@@ -87,15 +77,15 @@ impl Connection {
         // Should the answer be lost, so is the connection: the server forgets it after a while.
         let Baton { baton, base } = std::mem::take(&mut *state);
         let pipeline = Pipeline { baton: baton.as_deref(), requests: vec![request] };
-        let answers = self.server.ask(base.as_deref().unwrap_or(&self.server.url), &pipeline).await?;
+        let answers = self.server.ask(base.as_deref().unwrap_or(self.server.0.url()), &pipeline).await?;
         *state = Baton { baton: answers.baton, base: answers.base_url.or(base) };
-        let none = || Failure(format!("{}: the server answers nothing", self.server.url));
-        answers.results.into_iter().next().ok_or_else(none)?.found()
+        let first = answers.results.into_iter().next();
+        first.ok_or_else(|| self.server.failed(&"the server answers nothing"))?.found()
     }
 
     pub(super) async fn execute(&self, statement: String, parameters: Vec<Value>) -> Result<Answer, Failure> {
         let found = self.run(Request::Execute { stmt: Statement::new(&statement, parameters) }).await?;
-        let found = found.ok_or_else(|| Failure(format!("{}: no answer of a statement", self.server.url)))?;
+        let found = found.ok_or_else(|| self.server.failed(&"no answer of a statement"))?;
         self.changes.store(found.affected_row_count, Ordering::Relaxed);
         if let Some(id) = found.last_insert_rowid.as_deref().and_then(|id| id.parse().ok()) {
             self.last_insert_rowid.store(id, Ordering::Relaxed);
@@ -147,7 +137,7 @@ impl Drop for Connection {
             let Baton { baton, base } = std::mem::take(&mut *state.lock().await);
             if let Some(baton) = baton {
                 let pipeline = Pipeline { baton: Some(&baton), requests: vec![Request::Close] };
-                let base = base.unwrap_or_else(|| server.url.clone());
+                let base = base.unwrap_or_else(|| server.0.url().to_owned());
                 if let Err(failure) = server.ask(&base, &pipeline).await {
                     tracing::debug!("closing a connection: {failure}");
                 }

@@ -220,3 +220,9 @@ async fn many_writers_wait_for_their_turn() {
     }
     assert_eq!(number(&open(&databases).await, "SELECT count(DISTINCT x) FROM t").await, 200);
 }
+
+#[test]
+fn the_token_is_not_shown() {
+    let database = SqliteDatabase::Libsql { url: "http://a:s3cret@host".to_owned(), token: "s3cret".to_owned() };
+    assert_eq!(format!("{database:?}"), "Libsql { url: \"http://host\", .. }");
+}

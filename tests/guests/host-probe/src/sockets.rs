@@ -1,10 +1,17 @@
 //! Raw sockets of 0.2 and of 0.3.
 //!
 //! `tcp ADDRESS TEXT` connects, sends the text and gives what comes back until the end; `udp ADDRESS TEXT` does the same with
-//! one datagram. `resolve NAME` gives the addresses of a name, `tcp-name NAME PORT TEXT` connects to the first of them.
+//! one datagram. `resolve NAME` gives the addresses of a name, `tcp-name NAME PORT TEXT` and `udp-name NAME PORT TEXT` use the first
+//! of them. `where NAME`, of 0.2 alone, gives what tells why a name has no address: the call or its stream.
 //! `listen ADDRESS` tries to be a server. `hold ADDRESS` connects and keeps the connection for the calls to come.
+//! `two ADDRESS` begins a second connection beside a first one, lets the first one go, and connects. `again ADDRESS` keeps the socket
+//! of a first attempt, whatever becomes of it, and connects with a second one. `many N` opens N sockets of
+//! both kinds, and gives how many there are when the next one fails.
 
+use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::pin::pin;
+use std::task::Poll;
 
 use wasip2::io::streams::{InputStream, OutputStream, StreamError};
 use wasip2::sockets::instance_network::instance_network;
@@ -14,7 +21,7 @@ use wasip2::sockets::tcp::{ShutdownType, TcpSocket as SecondTcpSocket};
 use wasip2::sockets::tcp_create_socket::create_tcp_socket;
 use wasip2::sockets::udp::OutgoingDatagram;
 use wasip2::sockets::udp_create_socket::create_udp_socket;
-use wasip3::sockets::ip_name_lookup::resolve_addresses;
+use wasip3::sockets::ip_name_lookup::{self as ip_name_lookup3, resolve_addresses};
 use wasip3::sockets::types::{
     ErrorCode, IpAddress, IpAddressFamily, IpSocketAddress, Ipv4SocketAddress, Ipv6SocketAddress, TcpSocket,
     UdpSocket as ThirdUdpSocket,
@@ -33,12 +40,17 @@ pub fn generation2(calls: &[Vec<&str>]) -> Vec<String> {
         ["tcp", to, text] => second_result(second_tcp(address(to), text)),
         ["udp", to, text] => second_result(second_udp(address(to), text)),
         ["resolve", name] => second_result(second_resolve(name)),
-        ["tcp-name", name, port, text] => second_result(second_resolve(name).and_then(|found| {
-            let first = found.first().expect("a name has addresses").parse().expect("one");
-            second_tcp(SocketAddr::new(first, port.parse().expect("a port")), text)
-        })),
+        ["tcp-name", name, port, text] => second_result(second_first(name, port).and_then(|to| second_tcp(to, text))),
+        ["udp-name", name, port, text] => second_result(second_first(name, port).and_then(|to| second_udp(to, text))),
         ["listen", at] => second_result(second_listen(address(at))),
         ["hold", to] => second_result(second_connected(address(to)).map(|connection| held.push(connection))),
+        ["two", to] => second_result(second_two(address(to))),
+        ["again", to] => second_result(second_again(address(to))),
+        ["many", count] => second_many(count.parse().expect("a number")),
+        ["where", name] => match ip_name_lookup::resolve_addresses(&instance_network(), name) {
+            Err(error) => format!("call: {}", error.name()),
+            Ok(addresses) => format!("stream: {}", second_result(second_all(&addresses))),
+        },
         other => unknown(other),
     };
     calls.iter().map(|words| call(words)).collect()
@@ -65,6 +77,38 @@ fn second_connected(to: SocketAddr) -> Result<Connection, second::ErrorCode> {
     socket.subscribe().block();
     let (input, output) = socket.finish_connect()?;
     Ok(Connection { input, output, socket })
+}
+
+fn second_two(to: SocketAddr) -> Result<(), second::ErrorCode> {
+    let first = second_connected(to)?;
+    let socket = create_tcp_socket(second_family(to))?;
+    socket.start_connect(&instance_network(), second_address(to))?;
+    drop(first);
+    socket.subscribe().block();
+    socket.finish_connect().map(drop)
+}
+
+fn second_again(to: SocketAddr) -> Result<(), second::ErrorCode> {
+    let first = create_tcp_socket(second_family(to))?;
+    first.start_connect(&instance_network(), second_address(to))?;
+    first.subscribe().block();
+    let _streams = first.finish_connect();
+    second_connected(to).map(drop)
+}
+
+fn second_many(count: usize) -> String {
+    let (mut tcp, mut udp) = (Vec::new(), Vec::new());
+    for index in 0..count {
+        let family = second::IpAddressFamily::Ipv4;
+        let opened = match index % 2 {
+            0 => create_tcp_socket(family).map(|socket| tcp.push(socket)),
+            _ => create_udp_socket(family).map(|socket| udp.push(socket)),
+        };
+        if let Err(error) = opened {
+            return format!("{index}: {}", second_result::<()>(Err(error)));
+        }
+    }
+    count.to_string()
 }
 
 fn second_tcp(to: SocketAddr, text: &str) -> Result<String, second::ErrorCode> {
@@ -105,7 +149,10 @@ fn second_udp(to: SocketAddr, text: &str) -> Result<String, second::ErrorCode> {
 }
 
 fn second_resolve(name: &str) -> Result<Vec<String>, second::ErrorCode> {
-    let addresses = ip_name_lookup::resolve_addresses(&instance_network(), name)?;
+    second_all(&ip_name_lookup::resolve_addresses(&instance_network(), name)?)
+}
+
+fn second_all(addresses: &ip_name_lookup::ResolveAddressStream) -> Result<Vec<String>, second::ErrorCode> {
     let mut found = Vec::new();
     loop {
         match addresses.resolve_next_address() {
@@ -116,6 +163,12 @@ fn second_resolve(name: &str) -> Result<Vec<String>, second::ErrorCode> {
             Err(error) => return Err(error),
         }
     }
+}
+
+fn second_first(name: &str, port: &str) -> Result<SocketAddr, second::ErrorCode> {
+    let found = second_resolve(name)?;
+    let first = found.first().expect("a name has addresses").parse().expect("one");
+    Ok(SocketAddr::new(first, port.parse().expect("a port")))
 }
 
 fn second_listen(at: SocketAddr) -> Result<(), second::ErrorCode> {
@@ -152,18 +205,19 @@ pub async fn generation3(calls: &[Vec<&str>]) -> Vec<String> {
                 let found = resolve_addresses(name.to_string()).await;
                 result(found.map(|found| found.into_iter().map(shown).collect::<Vec<String>>()))
             }
-            ["tcp-name", name, port, text] => match resolve_addresses(name.to_string()).await {
-                Ok(found) => match found.into_iter().next() {
-                    Some(first) => {
-                        let to = SocketAddr::new(shown(first).parse().expect("one"), port.parse().expect("a port"));
-                        result(third_tcp(to, text).await)
-                    }
-                    None => "none".to_owned(),
-                },
+            ["tcp-name", name, port, text] => match third_first(name, port).await {
+                Ok(to) => result(third_tcp(to, text).await),
+                Err(error) => result::<(), _>(Err(error)),
+            },
+            ["udp-name", name, port, text] => match third_first(name, port).await {
+                Ok(to) => result(third_udp(to, text).await),
                 Err(error) => result::<(), _>(Err(error)),
             },
             ["listen", at] => result(third_listen(address(at))),
             ["hold", to] => result(connected(address(to)).await.map(|socket| held.push(socket))),
+            ["two", to] => result(third_two(address(to)).await),
+            ["again", to] => result(third_again(address(to)).await),
+            ["many", count] => third_many(count.parse().expect("a number")),
             other => unknown(other),
         });
     }
@@ -176,6 +230,36 @@ async fn connected(to: SocketAddr) -> Result<TcpSocket, ErrorCode> {
     Ok(socket)
 }
 
+async fn third_two(to: SocketAddr) -> Result<(), ErrorCode> {
+    let first = connected(to).await?;
+    let mut connecting = pin!(connected(to));
+    let begun = poll_fn(|context| Poll::Ready(connecting.as_mut().poll(context))).await;
+    assert!(begun.is_pending(), "there is no connection yet");
+    drop(first);
+    connecting.await.map(drop)
+}
+
+async fn third_again(to: SocketAddr) -> Result<(), ErrorCode> {
+    let first = TcpSocket::create(family(to))?;
+    let _ = first.connect(third(to)).await;
+    connected(to).await.map(drop)
+}
+
+fn third_many(count: usize) -> String {
+    let (mut tcp, mut udp) = (Vec::new(), Vec::new());
+    for index in 0..count {
+        let opened = match index % 2 {
+            0 => TcpSocket::create(IpAddressFamily::Ipv4).map(|socket| tcp.push(socket)),
+            _ => ThirdUdpSocket::create(IpAddressFamily::Ipv4).map(|socket| udp.push(socket)),
+        };
+        if let Err(error) = opened {
+            return format!("{index}: {}", result::<(), _>(Err(error)));
+        }
+    }
+    count.to_string()
+}
+
+/// The socket goes before the streams of its connection.
 async fn third_tcp(to: SocketAddr, text: &str) -> Result<String, ErrorCode> {
     let socket = connected(to).await?;
     let (received, _end) = socket.receive();
@@ -184,6 +268,7 @@ async fn third_tcp(to: SocketAddr, text: &str) -> Result<String, ErrorCode> {
     writer.write_all(text.as_bytes().to_vec()).await;
     drop(writer);
     sent.await?;
+    drop(socket);
     Ok(String::from_utf8_lossy(&received.collect().await).into_owned())
 }
 
@@ -192,6 +277,12 @@ async fn third_udp(to: SocketAddr, text: &str) -> Result<String, ErrorCode> {
     socket.send(text.as_bytes().to_vec(), Some(third(to))).await?;
     let (answer, _) = socket.receive().await?;
     Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
+async fn third_first(name: &str, port: &str) -> Result<SocketAddr, ip_name_lookup3::ErrorCode> {
+    let found = resolve_addresses(name.to_string()).await?;
+    let first = shown(found.into_iter().next().expect("a name has addresses")).parse().expect("one");
+    Ok(SocketAddr::new(first, port.parse().expect("a port")))
 }
 
 fn third_listen(at: SocketAddr) -> Result<(), ErrorCode> {
