@@ -144,7 +144,7 @@ impl KeyValueStores {
                         .or_insert_with(|| Arc::new(sqlite::Database::new(Some(path.clone()))));
                     Arc::new(sqlite::SqliteStore::new(label, Arc::clone(file)))
                 }
-                KeyValueStore::Redis { url } => Arc::new(redis::RedisStore::new(url.clone())),
+                KeyValueStore::Redis { url } => Arc::new(redis::RedisStore::new(url)),
             };
             (label.clone(), store)
         });

@@ -174,9 +174,9 @@ async fn a_file_that_is_no_database_is_named() {
 async fn a_server_that_is_not_there_is_an_error_each_time() {
     // Bound and let go: nobody listens.
     let address = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("bound");
-    let store = redis::RedisStore::new(format!("redis://{address}"));
+    let store = redis::RedisStore::new(&format!("redis://{address}"));
     for _ in 0..2 {
         assert!(store.get(key("a")).await.is_err());
     }
-    assert!(redis::RedisStore::new("http://[".to_owned()).get(key("a")).await.is_err());
+    assert!(redis::RedisStore::new("http://[").get(key("a")).await.is_err());
 }
