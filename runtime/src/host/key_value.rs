@@ -267,6 +267,28 @@ impl View<'_> {
     }
 }
 
+/// What the generations of Spin's own interface have under the same names, but for the case of a failure.
+macro_rules! same_errors {
+    ($error:path, $failed:ident) => {
+        impl From<super::Failure> for $error {
+            fn from(failure: super::Failure) -> Self {
+                Self::$failed(failure.0)
+            }
+        }
+
+        impl From<super::Refused> for $error {
+            fn from(refused: super::Refused) -> Self {
+                match refused {
+                    super::Refused::AccessDenied => Self::AccessDenied,
+                    super::Refused::NoSuchStore => Self::NoSuchStore,
+                    super::Refused::TableFull => Self::StoreTableFull,
+                }
+            }
+        }
+    };
+}
+use same_errors;
+
 struct Host;
 
 impl HasData for Host {
