@@ -22,8 +22,8 @@ use spin_tests::{Running, World};
 const CLIENTS: usize = 8;
 
 /// Turns that a median is of, and requests of one turn.
-const FULL: (usize, usize) = (7, 8_000);
-const QUICK: (usize, usize) = (3, 1_600);
+const FULL: (usize, usize) = (5, 4_000);
+const QUICK: (usize, usize) = (3, 800);
 
 /// What is called: its name, the interface with its calls, and what they answer.
 const CALLS: [(&str, &str, &str); 6] = [

@@ -77,6 +77,10 @@ async fn a_result_that_is_too_large_is_an_error() {
     assert!(store.store.get_many(keys[..3].to_vec()).await.is_ok());
     let error = store.store.get_many(keys).await.expect_err("too large");
     assert_eq!(error.to_string(), "query result exceeds limit of 134217728 bytes");
+    let names = (0..5).map(|n| (format!("{n}{}", "x".repeat(part)), Vec::new()));
+    store.store.set_many(names.collect()).await.expect("set");
+    let error = store.keys().await.expect_err("too large");
+    assert_eq!(error.to_string(), "query result exceeds limit of 134217728 bytes");
 }
 
 #[tokio::test]
