@@ -16,6 +16,7 @@ mod mqtt;
 mod mysql;
 mod pools;
 mod postgres;
+mod rdbms;
 mod recent;
 mod redis;
 pub(crate) mod rows;

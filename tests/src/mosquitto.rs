@@ -3,14 +3,15 @@
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use crate::output::{Output, PATIENCE};
-use crate::process::Process;
+use crate::process::{Process, Signal};
 
 /// A running Mosquitto, on a loopback port, that keeps nothing. Dropping it ends it.
 #[derive(Debug)]
 pub struct Mosquitto {
-    _process: Process,
+    process: Process,
     log: Output,
     address: SocketAddr,
     // Deleted after the broker has ended: fields are dropped in order.
@@ -52,7 +53,14 @@ impl Mosquitto {
         if log.line_within(PATIENCE, |line| line.contains(" running")).is_err() {
             panic!("mosquitto does not start:\n{}", log.text());
         }
-        Self { _process: process, log, address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)), _folder: folder }
+        Self { process, log, address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)), _folder: folder }
+    }
+
+    /// Ends it at once and waits for its end. Its port can be used again with [`Mosquitto::start_at`].
+    pub fn kill(mut self) -> u16 {
+        self.process.signal(Signal::KILL);
+        self.process.wait(Duration::from_secs(10));
+        self.port()
     }
 
     /// Its address in the form of a manifest: `mqtt://127.0.0.1:PORT`.

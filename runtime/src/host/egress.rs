@@ -206,6 +206,11 @@ impl AsyncWrite for Connection {
     }
 }
 
+/// The host as a certificate has it; none of the app itself.
+pub(crate) fn host(destination: &Destination) -> Option<String> {
+    destination.address().map(|address| address.to_string()).or_else(|| destination.name().cloned())
+}
+
 /// Host and port as a URL has them, without the usual port of the scheme.
 pub(crate) fn authority(destination: &Destination) -> String {
     let host = match (destination.address(), destination.name()) {

@@ -154,7 +154,7 @@ impl KeyValueStores {
                         .or_insert_with(|| Arc::new(sqlite::Database::new(Some(path.clone()))));
                     Arc::new(sqlite::SqliteStore::new(label, Arc::clone(file)))
                 }
-                KeyValueStore::Redis { url } => Arc::new(redis::RedisStore::new(url.clone())),
+                KeyValueStore::Redis { url } => Arc::new(redis::RedisStore::new(url)),
             };
             (label.clone(), store)
         });
@@ -276,6 +276,28 @@ impl View<'_> {
         Ok(())
     }
 }
+
+/// What the generations of Spin's own interface have under the same names, but for the case of a failure.
+macro_rules! same_errors {
+    ($error:path, $failed:ident) => {
+        impl From<super::Failure> for $error {
+            fn from(failure: super::Failure) -> Self {
+                Self::$failed(failure.0)
+            }
+        }
+
+        impl From<super::Refused> for $error {
+            fn from(refused: super::Refused) -> Self {
+                match refused {
+                    super::Refused::AccessDenied => Self::AccessDenied,
+                    super::Refused::NoSuchStore => Self::NoSuchStore,
+                    super::Refused::TableFull => Self::StoreTableFull,
+                }
+            }
+        }
+    };
+}
+use same_errors;
 
 struct Host;
 

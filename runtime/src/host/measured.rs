@@ -36,23 +36,27 @@ pub(crate) struct Measured<S, M> {
     pub(crate) stream: S,
     meter: M,
     exceeded: Exceeded,
+    /// What the next read is told.
+    over: Option<TooLarge>,
 }
 
 impl<S, M> Measured<S, M> {
     pub(crate) fn new(stream: S, meter: M, exceeded: Exceeded) -> Self {
-        Self { stream, meter, exceeded }
+        Self { stream, meter, exceeded, over: None }
     }
 }
 
 impl<S: AsyncRead + Unpin, M: Meter> AsyncRead for Measured<S, M> {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let known = into.filled().len();
         let this = &mut *self;
-        let read = Pin::new(&mut this.stream).poll_read(context, into);
-        if let Err(error) = this.meter.count(&into.filled()[known..]) {
+        if let Some(error) = this.over {
             this.exceeded.0.store(true, Ordering::Release);
             return Poll::Ready(Err(io::Error::other(error)));
         }
+        let known = into.filled().len();
+        let read = Pin::new(&mut this.stream).poll_read(context, into);
+        // Before the answer that is too large may lie the end of another one, whose reader gets it.
+        this.over = this.meter.count(&into.filled()[known..]).err();
         read
     }
 }
@@ -80,5 +84,40 @@ impl<S: AsyncWrite + Unpin, M: Unpin> AsyncWrite for Measured<S, M> {
 
     fn is_write_vectored(&self) -> bool {
         self.stream.is_write_vectored()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    /// So many bytes are one answer.
+    struct Most(usize);
+
+    impl Meter for Most {
+        fn count(&mut self, bytes: &[u8]) -> Result<(), TooLarge> {
+            self.0 = self.0.checked_sub(bytes.len()).ok_or(TooLarge)?;
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn what_came_together_with_too_much_is_read_and_nothing_after_it() {
+        let (mut server, ours) = tokio::io::duplex(64);
+        let exceeded = Exceeded::default();
+        let mut measured = Measured::new(ours, Most(4), exceeded.clone());
+        let mut into = [0; 8];
+        for part in ["abc", "de"] {
+            server.write_all(part.as_bytes()).await.expect("there is room");
+            let read = measured.read(&mut into).await.expect("no end yet");
+            assert_eq!(&into[..read], part.as_bytes());
+            assert!(!exceeded.take());
+        }
+        server.write_all(b"f").await.expect("there is room");
+        let error = measured.read(&mut into).await.expect_err("too much");
+        assert_eq!(error.to_string(), TooLarge.to_string());
+        assert_eq!((exceeded.take(), exceeded.take()), (true, false));
     }
 }

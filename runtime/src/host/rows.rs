@@ -85,7 +85,7 @@ pub(crate) fn stream<T, E>() -> (Writer<T>, Outcome<E>, Rows<T, E>) {
     (Writer { sender, batch: Vec::new(), bytes: 0, begun: Instant::now() }, outcome, Rows { receiver, ended })
 }
 
-/// Puts items into batches, for a thread that may wait.
+/// Puts items into batches.
 pub(crate) struct Writer<T> {
     sender: mpsc::Sender<Vec<T>>,
     batch: Vec<T>,
@@ -94,24 +94,16 @@ pub(crate) struct Writer<T> {
 }
 
 impl<T> Writer<T> {
-    /// Adds an item of about `bytes`; waits, blocking, while the reader has enough.
+    /// Adds an item of about `bytes`; waits while the reader has enough.
     ///
     /// # Errors
     /// [`Gone`] when nobody reads any more.
-    pub(crate) fn write(&mut self, item: T, bytes: usize) -> Result<(), Gone> {
-        if self.add(item, bytes) { self.flush() } else { Ok(()) }
-    }
-
-    /// The same for a task, which doesn't block.
-    ///
-    /// # Errors
-    /// As [`Writer::write`].
     pub(crate) async fn put(&mut self, item: T, bytes: usize) -> Result<(), Gone> {
         if self.add(item, bytes) { self.flush_all().await } else { Ok(()) }
     }
 
-    /// Whether the batch should be sent now.
-    fn add(&mut self, item: T, bytes: usize) -> bool {
+    /// Adds an item of about `bytes`, and tells whether the batch should be sent now.
+    pub(crate) fn add(&mut self, item: T, bytes: usize) -> bool {
         if self.batch.is_empty() {
             self.begun = Instant::now();
         }
@@ -121,22 +113,25 @@ impl<T> Writer<T> {
         full || self.begun.elapsed() >= BATCH_AGE
     }
 
+    /// Sends what there is unless the reader has enough and `wanted` ends before that changes: then it is kept here, up to what
+    /// the host holds of a result. Whether anybody reads.
+    ///
+    /// # Errors
+    /// When more would have to be kept.
+    pub(crate) async fn flush_or_keep(&mut self, wanted: impl Future<Output = ()>) -> Result<bool, TooLarge> {
+        let place = tokio::select! {
+            biased;
+            place = self.sender.reserve() => place,
+            () = wanted => return if self.bytes > MOST_BUFFERED { Err(TooLarge) } else { Ok(true) },
+        };
+        self.bytes = 0;
+        Ok(place.map(|place| place.send(std::mem::take(&mut self.batch))).is_ok())
+    }
+
     /// Sends what there is.
     ///
     /// # Errors
-    /// As [`Writer::write`].
-    pub(crate) fn flush(&mut self) -> Result<(), Gone> {
-        self.bytes = 0;
-        match std::mem::take(&mut self.batch) {
-            batch if batch.is_empty() => Ok(()),
-            batch => self.sender.blocking_send(batch).map_err(|_| Gone),
-        }
-    }
-
-    /// The same for a task, which doesn't block.
-    ///
-    /// # Errors
-    /// As [`Writer::write`].
+    /// As [`Writer::put`].
     pub(crate) async fn flush_all(&mut self) -> Result<(), Gone> {
         self.bytes = 0;
         let batch = std::mem::take(&mut self.batch);
@@ -151,7 +146,7 @@ impl<T> Writer<T> {
     /// Sends a batch that was made elsewhere; waits, not blocking, while the reader has enough.
     ///
     /// # Errors
-    /// As [`Writer::write`].
+    /// As [`Writer::put`].
     pub(crate) async fn send(&self, batch: Vec<T>) -> Result<(), Gone> {
         match batch.is_empty() {
             // Nothing to read would be the end for a guest.
@@ -160,6 +155,19 @@ impl<T> Writer<T> {
             false => self.sender.send(batch).await.map_err(|_| Gone),
         }
     }
+}
+
+/// A whole answer.
+#[derive(Debug)]
+pub(crate) struct Answer<C, R> {
+    pub(crate) columns: Vec<C>,
+    pub(crate) rows: Vec<R>,
+}
+
+/// An answer of which the rows are still coming.
+pub(crate) struct Streamed<C, R, E> {
+    pub(crate) columns: Vec<C>,
+    pub(crate) rows: Rows<R, E>,
 }
 
 /// What the guest reads, and how it ended.
@@ -252,22 +260,48 @@ mod tests {
         assert_eq!(writer.send(Vec::new()).await, Err(Gone));
     }
 
-    #[test]
-    fn a_writer_waits_for_its_reader_and_learns_that_it_has_gone() {
+    #[tokio::test]
+    async fn a_writer_waits_for_its_reader_and_learns_that_it_has_gone() {
         let (mut writer, outcome, mut rows) = stream::<usize, ()>();
-        let made = std::thread::spawn(move || {
+        let made = tokio::spawn(async move {
             let mut made = 0;
-            while writer.write(made, 1).is_ok() {
+            while writer.put(made, 1).await.is_ok() {
                 made += 1;
             }
             let _ = outcome.send(Ok(()));
             made
         });
-        let first = rows.receiver.blocking_recv().expect("a batch");
+        let first = rows.receiver.recv().await.expect("a batch");
         assert_eq!(first[0], 0);
         drop(rows.receiver);
-        assert_eq!(rows.ended.blocking_recv(), Ok(Ok(())));
-        let made = made.join().expect("no panic");
+        assert_eq!(rows.ended.await, Ok(Ok(())));
+        let made = made.await.expect("no panic");
         assert!(made <= (BATCHES + 3) * BATCH_ITEMS, "{made} were made for nobody");
+    }
+
+    #[tokio::test]
+    async fn a_writer_that_is_wanted_keeps_what_is_not_read_up_to_a_limit() {
+        let (mut writer, _outcome, mut rows) = stream::<usize, ()>();
+        let bytes = MOST_BUFFERED / 8;
+        let mut made = 0;
+        let kept = loop {
+            assert!(writer.add(made, bytes), "a batch is full");
+            made += 1;
+            match writer.flush_or_keep(std::future::ready(())).await {
+                Ok(is_read) => assert!(is_read),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!((kept, made), (TooLarge, BATCHES + 9));
+        let read = tokio::spawn(async move {
+            let mut read = 0;
+            while let Some(batch) = rows.receiver.recv().await {
+                read += batch.len();
+            }
+            read
+        });
+        assert_eq!(writer.flush_all().await, Ok(()));
+        drop(writer);
+        assert_eq!(read.await.expect("no panic"), made);
     }
 }

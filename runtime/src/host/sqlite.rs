@@ -22,7 +22,7 @@ use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
 use self::bindings::spin::sqlite::sqlite::{RowResult, Value};
 use crate::host::egress::Egress;
 use crate::host::http::operator::{self, OperatorClient};
-use crate::host::rows::{Failure, Rows};
+use crate::host::rows::{self, Failure, Rows};
 use crate::host::{Capability, ComponentContext};
 use crate::instance::HostState;
 
@@ -91,12 +91,7 @@ impl std::fmt::Debug for SqliteDatabase {
     }
 }
 
-/// A whole answer.
-#[derive(Debug)]
-struct Answer {
-    columns: Vec<String>,
-    rows: Vec<RowResult>,
-}
+type Answer = rows::Answer<String, RowResult>;
 
 /// An answer of which the rows are still being found, until nobody reads them.
 struct Streamed {

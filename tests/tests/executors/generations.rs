@@ -46,6 +46,8 @@ impl Handler {
             let response = http::get(address, &path);
             let expected = if let Self::Third(_) = self { (202, "") } else { (200, path.as_str()) };
             assert_eq!((response.status, response.text().as_str()), expected, "{world}");
+            let length = response.text().len().to_string();
+            assert_eq!(response.header("content-length"), Some(length.as_str()), "{world}: nobody waits for its end");
             let is_october = matches!(self, Self::Incoming(OCTOBER));
             assert_eq!(response.header("x-made") == Some("october"), is_october, "{world}");
         }

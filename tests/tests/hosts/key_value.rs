@@ -1,25 +1,21 @@
 //! What the cells of key-value can't show: many at once, servers that go away, sizes, and the flag.
 
+use spin_tests::memory::Memory;
+
 use super::Stage;
+use super::several::at_once;
 
 const WASI: &str = "wasi:keyvalue@0.2.0-draft2";
 const GENERATION2: &str = "fermyon:spin/key-value@2.0.0";
 const GENERATION3: &str = "spin:key-value/key-value@3.0.0";
 
-/// How many requests come at once.
-const AT_ONCE: usize = 200;
-
 /// Each adds one to two numbers, in two ways.
 #[track_caller]
 fn count_with_many_at_once(stage: &Stage) {
     let calls: [&[&str]; 3] = [&["open", "default"], &["increment", "n", "1"], &["swap-increment", "swapped"]];
-    std::thread::scope(|scope| {
-        let asked: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(|| stage.answers(WASI, &calls))).collect();
-        for asked in asked {
-            let answers = asked.join().unwrap();
-            assert!(answers[1].starts_with("ok(") && answers[2] == "ok", "{answers:?}");
-        }
-    });
+    for answers in at_once(|_| stage.answers(WASI, &calls)) {
+        assert!(answers[1].starts_with("ok(") && answers[2] == "ok", "{answers:?}");
+    }
 }
 
 #[test]
@@ -84,9 +80,44 @@ fn a_million_keys_are_streamed_without_being_held() {
     );
     assert_eq!(file.execute(&sql, []).unwrap(), 1_000_000);
     drop(file);
-    let memory = spin_tests::memory::Memory::watch(stage.up.child());
+    count_a_million(&stage);
+}
+
+#[test]
+fn a_million_keys_of_redis_are_streamed_without_being_held() {
+    let stage = Stage::start("redis");
+    stage.answers(GENERATION2, &[&["open", "default"], &["exists", "a"]]);
+    let script = "for x = 1, 1000000 do redis.call('SET', string.format('a key with number %07d', x), '') end return x";
+    stage.redis(&["EVAL", script, "0"].map(str::to_owned));
+    count_a_million(&stage);
+}
+
+/// Of the store that has that many keys.
+#[track_caller]
+fn count_a_million(stage: &Stage) {
+    let memory = Memory::watch(stage.up.child());
     let answers = stage.answers(GENERATION3, &[&["open", "default"], &["count-keys"]]);
     assert_eq!(answers, ["ok", "ok(1000000)"]);
+    assert!(memory.growth() < 64 << 20, "{} bytes more", memory.growth());
+}
+
+#[test]
+fn what_is_too_large_in_redis_is_not_read_and_nobody_else_notices() {
+    let stage = Stage::start("redis");
+    stage.redis(&["SETRANGE", "large", "139999999", "x"].map(str::to_owned));
+    stage.redis(&["SET", "a", "1"].map(str::to_owned));
+    let get = |key| stage.answers(GENERATION2, &[&["open", "default"], &["get", key]])[1].clone();
+    assert_eq!(get("a"), "ok(some(\"1\"))");
+    let memory = Memory::watch(stage.up.child());
+    let too_large = "err(other(\"query result exceeds limit of 134217728 bytes\"))";
+    // On the connection that all share, whose answers come in order.
+    let is_large = |number: usize| number.is_multiple_of(40);
+    let answers = at_once(|number| vec![get(if is_large(number) { "large" } else { "a" })]);
+    for (number, answer) in answers.iter().enumerate() {
+        assert_eq!(answer[0], if is_large(number) { too_large } else { "ok(some(\"1\"))" });
+    }
+    let many: [&[&str]; 3] = [&["open", "default"], &["count-bytes", "a", "large"], &["get", "a"]];
+    assert_eq!(stage.answers(WASI, &many), ["ok", too_large, "ok(some(\"1\"))"]);
     assert!(memory.growth() < 64 << 20, "{} bytes more", memory.growth());
 }
 

@@ -1,13 +1,40 @@
-//! What the cells of MQTT can't show: what doesn't fit into the protocol.
+//! What the cells of MQTT can't show: what doesn't fit into the protocol, and brokers that come and go.
 
+use crate::matrix::State;
 use crate::stage::Stage;
+
+const INTERFACES: [&str; 2] = ["fermyon:spin/mqtt@2.0.0", "spin:mqtt/mqtt@3.0.0"];
+
+#[test]
+fn a_killed_broker_gives_errors_and_is_used_again_when_it_is_back() {
+    let mut stage = Stage::start("mqtt");
+    let publish = |stage: &Stage, interface, qos| {
+        stage.answers(interface, &[&["open", "{mqtt}"], &["publish", "topic", "payload", qos]])
+    };
+    for interface in INTERFACES {
+        assert_eq!(publish(&stage, interface, "1"), ["ok", "ok"], "{interface}");
+    }
+    let port = stage.kill_mqtt();
+    for interface in INTERFACES {
+        for qos in ["0", "1", "2"] {
+            let down = publish(&stage, interface, qos);
+            assert!(down[1].starts_with("err(connection-failed("), "{interface}: {down:?}");
+        }
+    }
+    stage.revive_mqtt(port);
+    for interface in INTERFACES {
+        assert_eq!(publish(&stage, interface, "2"), ["ok", "ok"], "{interface}");
+        let (topic, payload) = ("topic".to_owned(), "payload".to_owned());
+        assert_eq!(stage.check(&State::Mqtt { topic, payload }), Ok(()), "{interface}");
+    }
+}
 
 #[test]
 fn a_text_that_is_too_long_for_the_protocol_is_refused() {
     let stage = Stage::start("mqtt");
     let topic = "t".repeat(65_536);
     let long = format!("{{mqtt}}?client_id={}", "x".repeat(4096));
-    for interface in ["fermyon:spin/mqtt@2.0.0", "spin:mqtt/mqtt@3.0.0"] {
+    for interface in INTERFACES {
         let calls: &[&[&str]] = &[
             &["open", "{mqtt}?client_id=one"],
             &["publish", &topic, "payload", "0"],

@@ -6,6 +6,7 @@ use spin_tests::certificates::{Certificates, Key};
 use spin_tests::mariadb::MariaDb;
 use spin_tests::memory::Memory;
 
+use crate::several::at_once;
 use crate::stage::Stage;
 
 const GENERATION1: &str = "fermyon:spin/mysql";
@@ -18,21 +19,13 @@ const OPEN: &[&str] = &["open", "{mysql}"];
 fn many_at_once_share_the_connections_that_there_are() {
     let stage = Stage::start("mysql");
     stage.mariadb().query("CREATE TABLE t (n int)");
-    std::thread::scope(|scope| {
-        let asked: Vec<_> = (0..200)
-            .map(|n| {
-                let stage = &stage;
-                scope.spawn(move || {
-                    let number = format!("int32:{n}");
-                    let insert: &[&str] = &["execute", "INSERT INTO t VALUES (?)", &number];
-                    stage.answers(GENERATION2, &[OPEN, insert])
-                })
-            })
-            .collect();
-        for asked in asked {
-            assert_eq!(asked.join().unwrap(), ["ok", "ok"]);
-        }
-    });
+    let insert = |number| {
+        let insert: &[&str] = &["execute", "INSERT INTO t VALUES (?)", &format!("int32:{number}")];
+        stage.answers(GENERATION2, &[OPEN, insert])
+    };
+    for answers in at_once(insert) {
+        assert_eq!(answers, ["ok", "ok"]);
+    }
     assert_eq!(stage.mariadb().query("SELECT count(DISTINCT n), count(*) FROM t"), [["200", "200"]]);
 }
 
@@ -113,11 +106,17 @@ fn a_row_that_is_too_large_is_not_read() {
     stage.mariadb().query("SET GLOBAL max_allowed_packet = 1073741824");
     stage.answers(GENERATION3, &[OPEN, &["query", "SELECT 1"]]);
     let memory = Memory::watch(stage.up.child());
+    let (id, next): (&[&str], &[&str]) = (&["query", "SELECT connection_id() AS c"], &["query", "SELECT 'a' AS a"]);
+    let open: &[&str] = &["open", "{mysql}?max_allowed_packet=1000000000"];
     let large: &[&str] = &["count-rows", "SELECT repeat('x', 400000000) AS x"];
-    let answers = stage.answers(GENERATION3, &[&["open", "{mysql}?max_allowed_packet=1000000000"], large]);
-    assert!(answers[1].contains("query result exceeds limit of 134217728 bytes"), "{answers:?}");
+    let answers = stage.answers(GENERATION3, &[open, id, large, next]);
+    assert!(answers[2].contains("query result exceeds limit of 134217728 bytes"), "{answers:?}");
+    assert!(answers[3].starts_with("err(query-failed("), "{answers:?}");
     assert!(memory.growth() < 320 << 20, "{} bytes more", memory.growth());
-    assert_eq!(stage.answers(GENERATION3, &[OPEN, &["query", "SELECT 'a' AS a"]])[1], "ok(a:str [str:a])");
+    // Nobody uses that connection again.
+    let others = stage.answers(GENERATION3, &[open, id, next]);
+    assert_eq!(others[2], "ok(a:str [str:a])");
+    assert_ne!(others[1], answers[1]);
 }
 
 #[test]

@@ -10,6 +10,7 @@ use spin_tests::output::PATIENCE;
 use spin_tests::postgres::Postgres;
 
 use super::Stage;
+use super::several::at_once;
 
 const GENERATION1: &str = "fermyon:spin/postgres";
 const GENERATION2: &str = "fermyon:spin/postgres@2.0.0";
@@ -21,21 +22,13 @@ const OPEN: &[&str] = &["open", "{postgres}"];
 fn many_at_once_share_the_connections_that_there_are() {
     let stage = Stage::start("postgres");
     stage.postgres().query("CREATE TABLE t (n int)");
-    std::thread::scope(|scope| {
-        let asked: Vec<_> = (0..200)
-            .map(|n| {
-                let stage = &stage;
-                scope.spawn(move || {
-                    let number = format!("int32:{n}");
-                    let insert: &[&str] = &["execute", "INSERT INTO t VALUES ($1)", &number];
-                    stage.answers(GENERATION2, &[OPEN, insert])
-                })
-            })
-            .collect();
-        for asked in asked {
-            assert_eq!(asked.join().unwrap(), ["ok", "ok(1)"]);
-        }
-    });
+    let insert = |number| {
+        let insert: &[&str] = &["execute", "INSERT INTO t VALUES ($1)", &format!("int32:{number}")];
+        stage.answers(GENERATION2, &[OPEN, insert])
+    };
+    for answers in at_once(insert) {
+        assert_eq!(answers, ["ok", "ok(1)"]);
+    }
     assert_eq!(stage.postgres().query("SELECT count(DISTINCT n), count(*) FROM t"), [["200", "200"]]);
 }
 
@@ -197,6 +190,18 @@ fn an_answer_is_counted_as_the_host_holds_it() {
         assert!(memory.growth() < 320 << 20, "{large}: {} bytes more", memory.growth());
     }
     assert_eq!(stage.answers(GENERATION4, &[OPEN, &["query", "SELECT 1 AS a"]])[1], "ok(a:int32 [int32:1])");
+}
+
+#[test]
+fn a_connection_that_said_too_much_is_used_by_nobody_again() {
+    let stage = Stage::start("postgres");
+    let (pid, one): (&[&str], &[&str]) = (&["query", "SELECT pg_backend_pid() AS p"], &["query", "SELECT 1 AS a"]);
+    let ended = stage.answers(GENERATION4, &[OPEN, pid, &["query", "SELECT repeat('x', 200000000)"], one]);
+    assert!(ended[2].contains("query result exceeds limit of 134217728 bytes"), "{ended:?}");
+    assert!(ended[3].contains("connection closed"), "{ended:?}");
+    let next = stage.answers(GENERATION4, &[OPEN, pid, one]);
+    assert_eq!(next[2], "ok(a:int32 [int32:1])");
+    assert_ne!(next[1], ended[1]);
 }
 
 #[test]

@@ -6,6 +6,13 @@ use crate::stage::Stage;
 
 const INTERFACES: [&str; 3] = ["fermyon:spin/redis", "fermyon:spin/redis@2.0.0", "spin:redis/redis@3.0.0"];
 
+/// How many connections a server has taken so far.
+fn connections_made(stage: &Stage) -> usize {
+    let info = stage.redis(&["INFO".to_owned(), "stats".to_owned()]);
+    let line = info.lines().find_map(|line| line.strip_prefix("total_connections_received:")).expect("a count");
+    line.trim().parse().expect("a number")
+}
+
 #[test]
 fn a_server_that_was_killed_gives_errors_and_then_is_used_again() {
     let mut stage = Stage::start("redis");
@@ -54,14 +61,9 @@ fn requests_share_a_connection_until_one_changes_its_state() {
 fn a_command_that_others_would_notice_is_noticed_by_nobody() {
     let stage = Stage::start("redis");
     let get: &[&[&str]] = &[&["open", "{redis}"], &["get", "a"]];
-    let made = || {
-        let info = stage.redis(&["INFO".to_owned(), "stats".to_owned()]);
-        let line = info.lines().find_map(|line| line.strip_prefix("total_connections_received:")).expect("a count");
-        line.trim().parse::<usize>().expect("a number")
-    };
     stage.answers("fermyon:spin/redis@2.0.0", get);
     for name in ["POST", "Host:", "MULTI", "QUIT", "SUBSCRIBE", "no such command"] {
-        let before = made();
+        let before = connections_made(&stage);
         let answers =
             stage.answers("fermyon:spin/redis@2.0.0", &[&["open", "{redis}"], &["get", "a"], &["execute", name]]);
         assert_eq!(answers[1], "ok(none)", "{name}: {answers:?}");
@@ -69,7 +71,7 @@ fn a_command_that_others_would_notice_is_noticed_by_nobody() {
             assert_eq!(stage.answers("fermyon:spin/redis@2.0.0", get), ["ok", "ok(none)"], "{name}");
         }
         // The one of that command's own, and the one that asks.
-        assert_eq!(made() - before, 2, "{name}: {answers:?}");
+        assert_eq!(connections_made(&stage) - before, 2, "{name}: {answers:?}");
     }
 }
 
@@ -81,6 +83,7 @@ fn an_answer_that_is_too_large_is_not_read() {
     stage.redis(&text(&["RPUSH", "list", "a", "b"]));
     for interface in &INTERFACES[1..] {
         stage.answers(interface, &[&["open", "{redis}"], &["get", "none"]]);
+        let before = connections_made(&stage);
         let memory = Memory::watch(stage.up.child());
         let calls: &[&[&str]] = &[
             &["open", "{redis}"],
@@ -92,6 +95,8 @@ fn an_answer_that_is_too_large_is_not_read() {
         let answers = stage.answers(interface, calls);
         assert_eq!(answers, ["ok", too_large, too_large, "ok([\"binary(a)\", \"binary(b)\"])"], "{interface}");
         assert!(memory.growth() < 64 << 20, "{} bytes more", memory.growth());
+        // Each such answer ends its connection, and what comes next has another one; the last is the one that asks.
+        assert_eq!(connections_made(&stage) - before, 3, "{interface}");
     }
 }
 

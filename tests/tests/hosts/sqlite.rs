@@ -4,6 +4,7 @@ use spin_tests::World;
 use spin_tests::memory::Memory;
 
 use super::Stage;
+use super::several::at_once;
 
 const GENERATION2: &str = "fermyon:spin/sqlite@2.0.0";
 const GENERATION3: &str = "spin:sqlite/sqlite@3.1.0";
@@ -19,21 +20,13 @@ fn many_writers_at_once_wait_for_each_other() {
     let stage = Stage::start("files");
     let made = stage.answers(GENERATION2, &[&["open", "default"], &["execute", "CREATE TABLE t (x)"]]);
     assert_eq!(made, ["ok", "ok"]);
-    std::thread::scope(|scope| {
-        let asked: Vec<_> = (0..200)
-            .map(|n| {
-                let stage = &stage;
-                scope.spawn(move || {
-                    let number = format!("i:{n}");
-                    let insert: &[&str] = &["execute", "INSERT INTO t VALUES (?1)", &number];
-                    stage.answers(GENERATION2, &[&["open", "default"], insert])
-                })
-            })
-            .collect();
-        for asked in asked {
-            assert_eq!(asked.join().unwrap(), ["ok", "ok"]);
-        }
-    });
+    let insert = |number| {
+        let insert: &[&str] = &["execute", "INSERT INTO t VALUES (?1)", &format!("i:{number}")];
+        stage.answers(GENERATION2, &[&["open", "default"], insert])
+    };
+    for answers in at_once(insert) {
+        assert_eq!(answers, ["ok", "ok"]);
+    }
     assert_eq!(stage.rows("database", "SELECT count(DISTINCT x), count(*) FROM t"), [["200", "200"]]);
 }
 
@@ -58,6 +51,26 @@ fn a_guest_that_stops_reading_stops_the_statement() {
     for _ in 0..3 {
         assert_eq!(stage.answers(GENERATION3, &calls), ["ok", "[i:1]", "ok(a [i:2])"]);
     }
+}
+
+#[test]
+fn rows_that_are_left_unread_hold_up_no_other_statement() {
+    let stage = Stage::start("files");
+    let rows = format!("{} SELECT x, 'a row with a text' FROM n", numbers(Some(100_000)));
+    let endless = format!("{} SELECT x FROM n", numbers(None));
+    let calls: [&[&str]; 8] = [
+        &["open", "default"],
+        &["leave-rows", &rows],
+        &["execute", "CREATE TABLE t (x)"],
+        &["execute-async", "INSERT INTO t VALUES (1) RETURNING x"],
+        &["count-left"],
+        &["leave-rows", &endless],
+        &["execute", "SELECT x FROM t"],
+        &["count-left"],
+    ];
+    let too_large = "err(io(\"query result exceeds limit of 134217728 bytes\"))";
+    let expected = ["ok", "ok", "ok", "ok(x [i:1])", "ok(100000)", "ok", "ok(x [i:1])", too_large];
+    assert_eq!(stage.answers(GENERATION3, &calls), expected);
 }
 
 #[test]

@@ -104,7 +104,7 @@ impl Stage {
             "mqtt" => Self::on_mqtt(),
             "mqtt-down" => {
                 let mut stage = Self::on_mqtt();
-                drop(stage.backends.mqtt.take());
+                stage.kill_mqtt();
                 stage
             }
             "mysql" => Self::on_mariadb(MariaDb::start()),
@@ -148,9 +148,7 @@ impl Stage {
 
     #[track_caller]
     fn on_mqtt() -> Self {
-        let broker = Mosquitto::start();
-        let subscriber = Mutex::new(broker.subscribe("#"));
-        Self::with("", Backends { mqtt: Some((broker, subscriber)), ..Backends::default() }, &[])
+        Self::with("", Backends { mqtt: Some(heard(Mosquitto::start())), ..Backends::default() }, &[])
     }
 
     #[track_caller]
@@ -226,6 +224,16 @@ impl Stage {
 
     pub(super) fn revive_redis(&mut self, address: SocketAddr) {
         self.backends.redis = Some(Redis::start_at(Some(address)));
+    }
+
+    /// The same for the broker.
+    pub(super) fn kill_mqtt(&mut self) -> u16 {
+        let (broker, _) = self.backends.mqtt.take().expect("there is a broker");
+        broker.kill()
+    }
+
+    pub(super) fn revive_mqtt(&mut self, port: u16) {
+        self.backends.mqtt = Some(heard(Mosquitto::start_at(port)));
     }
 
     /// The same for the database server.
@@ -428,6 +436,12 @@ impl Backends {
         let mysql = self.mariadb.iter().map(|mariadb| format!("mysql://127.0.0.1:{}", mariadb.port()));
         redis.chain(postgres).chain(mqtt).chain(mysql).chain(sockets).chain(self.hosts.iter().cloned()).collect()
     }
+}
+
+/// A broker, and another client that hears all.
+fn heard(broker: Mosquitto) -> (Mosquitto, Mutex<Subscriber>) {
+    let subscriber = Mutex::new(broker.subscribe("#"));
+    (broker, subscriber)
 }
 
 fn owned(calls: &[&[&str]]) -> Vec<Vec<String>> {

@@ -2,24 +2,10 @@
 
 use wasmtime::component::Resource;
 
+use super::View;
 use super::bindings::fermyon::spin::key_value::{Error, Host};
-use super::{Failure, Refused, View};
 
-impl From<Failure> for Error {
-    fn from(failure: Failure) -> Self {
-        Self::Io(failure.0)
-    }
-}
-
-impl From<Refused> for Error {
-    fn from(refused: Refused) -> Self {
-        match refused {
-            Refused::AccessDenied => Self::AccessDenied,
-            Refused::NoSuchStore => Self::NoSuchStore,
-            Refused::TableFull => Self::StoreTableFull,
-        }
-    }
-}
+super::same_errors!(Error, Io);
 
 impl Host for View<'_> {
     async fn open(&mut self, name: String) -> wasmtime::Result<Result<u32, Error>> {

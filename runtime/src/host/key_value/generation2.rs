@@ -3,23 +3,9 @@
 use wasmtime::component::Resource;
 
 use super::bindings::fermyon::spin2_0_0::key_value::{Error, Host, HostStore};
-use super::{Failure, OpenStore, Refused, View};
+use super::{OpenStore, View};
 
-impl From<Failure> for Error {
-    fn from(failure: Failure) -> Self {
-        Self::Other(failure.0)
-    }
-}
-
-impl From<Refused> for Error {
-    fn from(refused: Refused) -> Self {
-        match refused {
-            Refused::AccessDenied => Self::AccessDenied,
-            Refused::NoSuchStore => Self::NoSuchStore,
-            Refused::TableFull => Self::StoreTableFull,
-        }
-    }
-}
+super::same_errors!(Error, Other);
 
 impl Host for View<'_> {}
 

@@ -3,24 +3,10 @@
 use wasmtime::component::{Accessor, FutureReader, Resource, StreamReader};
 
 use super::bindings::spin::key_value::key_value::{Error, Host as HostInterface, HostStore, HostStoreWithStore};
-use super::{Failure, Host, OpenStore, Refused, View};
+use super::{Failure, Host, OpenStore, View};
 use crate::host::rows::stream;
 
-impl From<Failure> for Error {
-    fn from(failure: Failure) -> Self {
-        Self::Other(failure.0)
-    }
-}
-
-impl From<Refused> for Error {
-    fn from(refused: Refused) -> Self {
-        match refused {
-            Refused::AccessDenied => Self::AccessDenied,
-            Refused::NoSuchStore => Self::NoSuchStore,
-            Refused::TableFull => Self::StoreTableFull,
-        }
-    }
-}
+super::same_errors!(Error, Other);
 
 impl HostInterface for View<'_> {}
 

@@ -3,20 +3,18 @@
 //! The operator names the server, so that what a component may reach has no say. One connection serves everybody; it is
 //! made when it is first needed, and made anew when it is lost.
 
-use std::time::Duration;
+use std::sync::Arc;
 
-use ::redis::aio::MultiplexedConnection;
-use ::redis::{AsyncConnectionConfig, Client, Cmd, FromRedisValue, RedisError, cmd};
+use ::redis::{Cmd, FromRedisValue, RedisError, cmd};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use tokio::sync::Mutex;
+use spin_app_model::hosts::Destination;
 
 use super::{Expected, Failure, Store, Values};
+use crate::host::egress::{Egress, EgressOptions};
+use crate::host::redis::Error;
+use crate::host::redis::connection::{Address, Maker, Slot};
 use crate::host::rows::{Budget, Writer};
-
-/// How long to wait for a connection and for an answer.
-const CONNECT: Duration = Duration::from_secs(5);
-const ANSWER: Duration = Duration::from_secs(10);
 
 /// Keys of one look into the server, about.
 const KEYS_AT_ONCE: usize = 500;
@@ -34,59 +32,45 @@ impl From<RedisError> for Failure {
     }
 }
 
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
 /// A database of a Redis server.
 pub(super) struct RedisStore {
-    url: String,
-    connection: Mutex<Option<MultiplexedConnection>>,
+    /// None if its URL can't be read.
+    server: Option<Arc<Slot>>,
 }
 
 impl RedisStore {
     /// Connects to nothing yet.
-    pub(super) fn new(url: String) -> Self {
-        Self { url, connection: Mutex::new(None) }
+    pub(super) fn new(url: &str) -> Self {
+        let address = Address::parse(url, |url| Destination::parse(url, "redis").ok());
+        let slot = |address| {
+            let egress = Arc::new(Egress::new(&EgressOptions::default()));
+            Arc::new(Slot::new(address, Arc::new(Maker::new(egress)), true))
+        };
+        Self { server: address.map(slot) }
     }
 
-    async fn connection(&self) -> Result<MultiplexedConnection, RedisError> {
-        let mut kept = self.connection.lock().await;
-        if let Some(connection) = &*kept {
-            return Ok(connection.clone());
-        }
-        let config =
-            AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT)).set_response_timeout(Some(ANSWER));
-        let connection = Client::open(self.url.as_str())?.get_multiplexed_async_connection_with_config(&config).await?;
-        Ok(kept.insert(connection).clone())
-    }
-
-    /// Sends a command. If the connection turns out to be lost, the next command makes a new one; one that can be given
-    /// twice without harm (`again`) does so itself.
+    /// Sends a command. If the connection turns out to be lost, the next command makes a new one. One that can be given twice
+    /// without harm (`again`) is sent again, on a connection of its own: what ended the first may have been somebody else's
+    /// answer, which was too large, and there may be more of those.
     async fn send<T: FromRedisValue>(&self, command: &Cmd, again: bool) -> Result<T, Failure> {
-        let mut tries = if again { 2 } else { 1 };
-        loop {
-            let mut connection = self.connection().await?;
-            let error = match command.query_async(&mut connection).await {
-                Ok(answer) => return Ok(answer),
-                Err(error) => error,
-            };
-            let lost = error.is_unrecoverable_error() || error.is_connection_dropped() || error.is_timeout();
-            if lost {
-                *self.connection.lock().await = None;
-            }
-            tries -= 1;
-            if !lost || error.is_timeout() || tries == 0 {
-                return Err(error.into());
-            }
+        let unreadable = || Failure("the URL of the Redis server can't be read".to_owned());
+        let server = self.server.as_ref().ok_or_else(unreadable)?;
+        match server.query(command).await? {
+            Err(error) if again && error.is_connection_dropped() => Ok(server.to_own().query(command).await??),
+            answer => Ok(answer?),
         }
     }
 }
 
 impl Store for RedisStore {
     fn get(&self, key: String) -> BoxFuture<'_, Result<Option<Vec<u8>>, Failure>> {
-        async move {
-            let value: Option<Vec<u8>> = self.send(cmd("GET").arg(key), true).await?;
-            Budget::new().take(value.as_ref().map_or(0, Vec::len))?;
-            Ok(value)
-        }
-        .boxed()
+        async move { self.send(cmd("GET").arg(key), true).await }.boxed()
     }
 
     fn set(&self, key: String, value: Vec<u8>) -> BoxFuture<'_, Result<(), Failure>> {

@@ -77,6 +77,10 @@ async fn a_result_that_is_too_large_is_an_error() {
     assert!(store.store.get_many(keys[..3].to_vec()).await.is_ok());
     let error = store.store.get_many(keys).await.expect_err("too large");
     assert_eq!(error.to_string(), "query result exceeds limit of 134217728 bytes");
+    let names = (0..5).map(|n| (format!("{n}{}", "x".repeat(part)), Vec::new()));
+    store.store.set_many(names.collect()).await.expect("set");
+    let error = store.keys().await.expect_err("too large");
+    assert_eq!(error.to_string(), "query result exceeds limit of 134217728 bytes");
 }
 
 #[tokio::test]
@@ -174,11 +178,11 @@ async fn a_file_that_is_no_database_is_named() {
 async fn a_server_that_is_not_there_is_an_error_each_time() {
     // Bound and let go: nobody listens.
     let address = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("bound");
-    let store = redis::RedisStore::new(format!("redis://{address}"));
+    let store = redis::RedisStore::new(&format!("redis://{address}"));
     for _ in 0..2 {
         assert!(store.get(key("a")).await.is_err());
     }
-    assert!(redis::RedisStore::new("http://[".to_owned()).get(key("a")).await.is_err());
+    assert!(redis::RedisStore::new("http://[").get(key("a")).await.is_err());
 }
 
 #[test]

@@ -7,6 +7,7 @@ use wasmtime::component::Resource;
 use super::bindings::fermyon::spin::rdbms_types as v1_types;
 use super::statement::Answer;
 use super::{Connection, Error, View, v1, v2, v2_types, v3};
+use crate::host::rdbms::same_case;
 
 impl v1_types::Host for View<'_> {}
 impl v2_types::Host for View<'_> {}
@@ -81,17 +82,6 @@ async fn execute<V: Into<v3::ParameterValue>>(
     connection.await?.execute(statement, values.into_iter().map(Into::into).collect()).await
 }
 
-/// The same cases on both sides, each with its value.
-macro_rules! same_cases {
-    ($value:expr, $from:path, [$($case:ident)*], [$($plain:ident)*]) => {{
-        use $from as From;
-        match $value {
-            $(From::$case(value) => Self::$case(value),)*
-            $(From::$plain => Self::$plain,)*
-        }
-    }};
-}
-
 macro_rules! errors {
     ($error:ty, $other:ident) => {
         impl From<Error> for $error {
@@ -116,7 +106,7 @@ macro_rules! same_types {
     ($types:ident) => {
         impl From<$types::ParameterValue> for v3::ParameterValue {
             fn from(value: $types::ParameterValue) -> Self {
-                same_cases!(
+                same_case!(
                     value,
                     $types::ParameterValue,
                     [Boolean Int8 Int16 Int32 Int64 Uint8 Uint16 Uint32 Uint64 Floating32 Floating64 Str Binary],
@@ -127,7 +117,7 @@ macro_rules! same_types {
 
         impl From<v3::DbValue> for $types::DbValue {
             fn from(value: v3::DbValue) -> Self {
-                same_cases!(
+                same_case!(
                     value,
                     v3::DbValue,
                     [Boolean Int8 Int16 Int32 Int64 Uint8 Uint16 Uint32 Uint64 Floating32 Floating64 Str Binary],
@@ -138,7 +128,7 @@ macro_rules! same_types {
 
         impl From<v3::DbDataType> for $types::DbDataType {
             fn from(of: v3::DbDataType) -> Self {
-                same_cases!(
+                same_case!(
                     of,
                     v3::DbDataType,
                     [],

@@ -11,7 +11,7 @@ use url::Url;
 
 use super::session::Session;
 use crate::host::connections::LONGEST_ADDRESS;
-use crate::host::egress::{Egress, Gate};
+use crate::host::egress::{self, Egress, Gate};
 use crate::host::rows::MOST_BUFFERED;
 
 /// Parameters of an address that say whether there is TLS. The driver doesn't know them.
@@ -64,7 +64,7 @@ impl Server {
         // Where the connection goes is what was checked, whatever else the address says; what is looked up is looked up
         // once. A server on this machine could be asked for its socket, which is nothing that a manifest allows.
         let options = OptsBuilder::from_opts(self.options.clone())
-            .ip_or_hostname(self.name()?)
+            .ip_or_hostname(egress::host(&self.destination).ok_or("the app itself is no database server")?)
             .tcp_port(port)
             .resolved_ips(Some(addresses))
             .socket(None::<String>)
@@ -76,15 +76,6 @@ impl Server {
             .ssl_opts(self.ssl().await?);
         let connection = Conn::new(options).await.map_err(|error| error.to_string())?;
         Ok(Session::new(connection, Arc::clone(&self.egress), place))
-    }
-
-    /// The name that a certificate must have.
-    fn name(&self) -> Result<String, String> {
-        match (self.destination.address(), self.destination.name()) {
-            (Some(address), _) => Ok(address.to_string()),
-            (None, Some(name)) => Ok(name.clone()),
-            (None, None) => Err("the app itself is no database server".to_owned()),
-        }
     }
 
     /// TLS with the roots that the machine trusts besides those of the driver.

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use super::session::{Borrowed, Killer};
 use super::v3::{Column, Error, ParameterValue, Row};
 use super::{Connection, convert};
-use crate::host::rows::{self, Budget, Gone, MOST_BUFFERED, Outcome, Rows, TooLarge, Writer};
+use crate::host::rows::{self, Budget, Gone, MOST_BUFFERED, Outcome, TooLarge, Writer};
 
 /// How long a statement that nobody waits for any more may go on by itself.
 const END_TIME: Duration = Duration::from_millis(100);
@@ -23,17 +23,8 @@ const KILL_TIME: Duration = Duration::from_secs(5);
 /// What the server says of a statement that it doesn't prepare, such as `LOCK TABLES`.
 const NOT_PREPARED: u16 = 1295;
 
-/// A whole answer.
-pub(super) struct Answer {
-    pub(super) columns: Vec<Column>,
-    pub(super) rows: Vec<Row>,
-}
-
-/// An answer of which the rows are still coming.
-pub(super) struct Streamed {
-    pub(super) columns: Vec<Column>,
-    pub(super) rows: Rows<Row, Error>,
-}
+pub(super) type Answer = rows::Answer<Column, Row>;
+type Streamed = rows::Streamed<Column, Row, Error>;
 
 /// How a statement came to its end.
 enum Ended {

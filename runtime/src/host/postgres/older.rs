@@ -8,6 +8,7 @@ use wasmtime::component::Resource;
 use super::bindings::fermyon::spin::rdbms_types as v1_types;
 use super::statement::Answer;
 use super::{Connection, Error, Identity, View, v1, v2, v2_types, v4};
+use crate::host::rdbms::same_case;
 
 impl v1_types::Host for View<'_> {}
 impl v2_types::Host for View<'_> {}
@@ -119,38 +120,31 @@ macro_rules! same_types {
 
         impl From<v4::DbValue> for $types::DbValue {
             fn from(value: v4::DbValue) -> Self {
-                match value {
-                    v4::DbValue::Boolean(value) => Self::Boolean(value),
-                    v4::DbValue::Int8(value) => Self::Int8(value),
-                    v4::DbValue::Int16(value) => Self::Int16(value),
-                    v4::DbValue::Int32(value) => Self::Int32(value),
-                    v4::DbValue::Int64(value) => Self::Int64(value),
-                    v4::DbValue::Floating32(value) => Self::Floating32(value),
-                    v4::DbValue::Floating64(value) => Self::Floating64(value),
-                    v4::DbValue::Str(value) => Self::Str(value),
-                    v4::DbValue::Binary(value) => Self::Binary(value),
-                    v4::DbValue::DbNull => Self::DbNull,
-                    _ => Self::Unsupported,
-                }
+                same_case!(
+                    value,
+                    v4::DbValue,
+                    [Boolean Int8 Int16 Int32 Int64 Floating32 Floating64 Str Binary],
+                    [DbNull],
+                    Unsupported
+                )
+            }
+        }
+
+        impl From<v4::DbDataType> for $types::DbDataType {
+            fn from(of: v4::DbDataType) -> Self {
+                same_case!(
+                    of,
+                    v4::DbDataType,
+                    [],
+                    [Boolean Int8 Int16 Int32 Int64 Floating32 Floating64 Str Binary],
+                    Other
+                )
             }
         }
 
         impl From<v4::Column> for $types::Column {
             fn from(column: v4::Column) -> Self {
-                use $types::DbDataType as Type;
-                let data_type = match column.data_type {
-                    v4::DbDataType::Boolean => Type::Boolean,
-                    v4::DbDataType::Int8 => Type::Int8,
-                    v4::DbDataType::Int16 => Type::Int16,
-                    v4::DbDataType::Int32 => Type::Int32,
-                    v4::DbDataType::Int64 => Type::Int64,
-                    v4::DbDataType::Floating32 => Type::Floating32,
-                    v4::DbDataType::Floating64 => Type::Floating64,
-                    v4::DbDataType::Str => Type::Str,
-                    v4::DbDataType::Binary => Type::Binary,
-                    _ => Type::Other,
-                };
-                Self { name: column.name, data_type }
+                Self { name: column.name, data_type: column.data_type.into() }
             }
         }
 

@@ -20,7 +20,7 @@ use super::session::Session;
 use super::tls::Identity;
 use super::wire::{Counted, Messages};
 use crate::host::connections::LONGEST_ADDRESS;
-use crate::host::egress::{Connection, Egress, Gate, authority};
+use crate::host::egress::{self, Connection, Egress, Gate, authority};
 use crate::host::measured::{Exceeded, Measured};
 use crate::host::pools::CONNECT;
 
@@ -185,11 +185,7 @@ impl Manager for Server {
 
 /// The name of the server that was checked, which its certificate must have, whatever else the address says.
 fn server_name(destination: &Destination) -> Result<String, String> {
-    match (destination.address(), destination.name()) {
-        (Some(address), _) => Ok(address.to_string()),
-        (None, Some(name)) => Ok(name.clone()),
-        (None, None) => Err("the app itself is no database server".to_owned()),
-    }
+    egress::host(destination).ok_or_else(|| "the app itself is no database server".to_owned())
 }
 
 /// Stops what a connection is doing. That takes another connection, to the same server.

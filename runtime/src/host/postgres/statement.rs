@@ -7,19 +7,10 @@ use tokio_postgres::{Error as DriverError, Row as DriverRow, RowStream};
 
 use super::v4::{Column, Error, ParameterValue, Row};
 use super::{Connection, decode, encode};
-use crate::host::rows::{self, Budget, Gone, Rows, Writer};
+use crate::host::rows::{self, Budget, Gone, Writer};
 
-/// A whole answer.
-pub(super) struct Answer {
-    pub(super) columns: Vec<Column>,
-    pub(super) rows: Vec<Row>,
-}
-
-/// An answer of which the rows are still coming.
-pub(super) struct Streamed {
-    pub(super) columns: Vec<Column>,
-    pub(super) rows: Rows<Row, Error>,
-}
+pub(super) type Answer = rows::Answer<Column, Row>;
+type Streamed = rows::Streamed<Column, Row, Error>;
 
 impl Connection {
     /// The whole answer. Columns are told with the first row: an answer without rows has none.

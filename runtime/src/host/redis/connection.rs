@@ -1,5 +1,4 @@
-//! A component's connections to Redis servers: made through the egress, shared by address, kept for a while, made anew when
-//! lost.
+//! Connections to Redis servers: made through the egress, shared by address, kept for a while, made anew when lost.
 
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -16,7 +15,6 @@ use crate::host::egress::Egress;
 use crate::host::http::tls::Tls;
 use crate::host::measured::{Exceeded, Measured};
 use crate::host::recent::Recent;
-use crate::host::rows::TooLarge;
 
 /// How long to wait for a connection, with all that must be said on it before it can be used.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -31,17 +29,29 @@ const IDLE: Duration = Duration::from_secs(30);
 /// Addresses of one component that have a connection; one more takes the place of the one that was used least recently.
 const MOST_SLOTS: usize = 16;
 
+/// The port of a server that names none.
+const PORT: u16 = 6379;
+
 /// A server with what identifies a client there.
 #[derive(Clone)]
-pub(super) struct Address {
+pub(crate) struct Address {
     destination: Destination,
     identity: RedisConnectionInfo,
 }
 
 impl Address {
-    /// None if a part of `url` other than the destination makes no sense.
-    pub(super) fn new(url: &str, destination: Destination) -> Option<Self> {
-        let info = url.into_connection_info().ok()?;
+    /// None if a part of `text` makes no sense, or `destination` gives none for the URL, which has a port.
+    pub(crate) fn parse(text: &str, destination: impl FnOnce(&str) -> Option<Destination>) -> Option<Self> {
+        let url = if text.contains("://") { text.to_owned() } else { format!("redis://{text}") };
+        let mut url = ::redis::parse_redis_url(&url)?;
+        if !matches!(url.scheme(), "redis" | "rediss") {
+            return None;
+        }
+        if url.port().is_none() {
+            url.set_port(Some(PORT)).ok()?;
+        }
+        let destination = destination(url.as_str())?;
+        let info = url.as_str().into_connection_info().ok()?;
         Some(Self { destination, identity: info.redis_settings().clone() })
     }
 }
@@ -63,7 +73,7 @@ pub(crate) struct Maker {
 }
 
 impl Maker {
-    pub(super) fn new(egress: Arc<Egress>) -> Self {
+    pub(crate) fn new(egress: Arc<Egress>) -> Self {
         Self { egress, tls: Tls::new(&[]) }
     }
 }
@@ -93,7 +103,7 @@ impl Pool {
 }
 
 /// A place for a connection, with the connection as long as there is one.
-pub(super) struct Slot {
+pub(crate) struct Slot {
     address: Address,
     maker: Arc<Maker>,
     shared: bool,
@@ -108,7 +118,6 @@ struct Link {
     /// What reads and writes; the connection is of no use when it has ended.
     driver: JoinHandle<()>,
     used: Mutex<Instant>,
-    exceeded: Exceeded,
 }
 
 impl Drop for Link {
@@ -118,7 +127,8 @@ impl Drop for Link {
 }
 
 impl Slot {
-    fn new(address: Address, maker: Arc<Maker>, shared: bool) -> Self {
+    /// Connects to nothing yet. What is `shared` is closed when nobody has used it for a while.
+    pub(crate) fn new(address: Address, maker: Arc<Maker>, shared: bool) -> Self {
         Self { address, maker, shared, kept: Mutex::default(), connecting: tokio::sync::Mutex::default() }
     }
 
@@ -128,7 +138,7 @@ impl Slot {
     }
 
     /// A place for another connection to the same address, which nobody else uses.
-    pub(super) fn to_own(&self) -> Arc<Self> {
+    pub(crate) fn to_own(&self) -> Arc<Self> {
         Arc::new(Self::new(self.address.clone(), Arc::clone(&self.maker), false))
     }
 
@@ -150,7 +160,12 @@ impl Slot {
         })
     }
 
-    async fn query<T: FromRedisValue>(self: &Arc<Self>, command: &Cmd) -> Result<Result<T, RedisError>, Error> {
+    /// The outer error is that there is no connection, the inner one the server's, or that of a connection that was lost. Whose
+    /// answer was too large hears so from the driver; to the others it is lost.
+    pub(crate) async fn query<T: FromRedisValue>(
+        self: &Arc<Self>,
+        command: &Cmd,
+    ) -> Result<Result<T, RedisError>, Error> {
         let link = self.link().await?;
         let answer = command.query_async(&mut link.connection.clone()).await;
         *link.used.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
@@ -160,9 +175,6 @@ impl Slot {
             let mut kept = self.kept();
             if kept.as_ref().is_some_and(|kept| Arc::ptr_eq(kept, &link)) {
                 *kept = None;
-            }
-            if link.exceeded.take() {
-                return Err(Error::other(&TooLarge));
             }
         }
         Ok(answer)
@@ -194,21 +206,18 @@ impl Slot {
     async fn connect(self: &Arc<Self>) -> Result<Arc<Link>, Error> {
         let Address { destination, identity, .. } = &self.address;
         let stream = self.maker.egress.connect(destination).await.map_err(|error| Error::other(&error))?;
-        let exceeded = Exceeded::default();
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(None)
             .set_response_timeout(self.shared.then_some(ANSWER));
         let (connection, driver) = if destination.scheme() == "rediss" {
             let stream = self.maker.tls.connect(destination, stream).await.map_err(|error| Error::other(&error))?;
-            let stream = Measured::new(stream, Replies::default(), exceeded.clone());
             let (connection, driver) = open(identity, stream, config).await?;
             (connection, tokio::spawn(keep(driver, Arc::downgrade(self))))
         } else {
-            let stream = Measured::new(stream, Replies::default(), exceeded.clone());
             let (connection, driver) = open(identity, stream, config).await?;
             (connection, tokio::spawn(keep(driver, Arc::downgrade(self))))
         };
-        let link = Arc::new(Link { connection, driver, used: Mutex::new(Instant::now()), exceeded });
+        let link = Arc::new(Link { connection, driver, used: Mutex::new(Instant::now()) });
         *self.kept() = Some(Arc::clone(&link));
         Ok(link)
     }
@@ -235,6 +244,7 @@ async fn open<S>(
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
 {
+    let stream = Measured::new(stream, Replies::default(), Exceeded::default());
     MultiplexedConnection::new_with_config(identity, stream, config).await.map_err(|error| Error::other(&error))
 }
 

@@ -6,6 +6,11 @@
 //!
 //! SQLite blocks, so it has threads of its own: for an answer as a whole one of the runtime's for blocking work, for a
 //! stream, which lasts as long as a guest pleases, a new one.
+//!
+//! Statements on a connection run one after another, and a guest may leave a stream unread while it waits for the next one,
+//! or for ever. So a stream waits for its reader only as long as nothing else is wanted of its connection; then what is left
+//! of it is kept, as an answer that is asked for as a whole would be, with the same limit. Another connection would be no
+//! help: it knows nothing of the transaction, the temporary tables or, in memory, the database of this one.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -14,12 +19,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rusqlite::{OpenFlags, params_from_iter};
-use tokio::sync::oneshot;
+use tokio::runtime::Handle;
+use tokio::sync::{oneshot, watch};
 
 use super::convert::{Parameter, value};
 use super::guard::{Traces, watch};
 use super::{Answer, Failure, RowResult, Streamed, Value};
-use crate::host::rows::{Budget, stream};
+use crate::host::rows::{Budget, Writer, stream};
 
 /// How long a statement waits for a lock that somebody else has.
 const BUSY: Duration = Duration::from_secs(5);
@@ -67,7 +73,7 @@ impl Local {
         let database = Arc::clone(self);
         blocking(move || {
             let raw = database.raw()?;
-            Ok(Connection { raw: Arc::new(Mutex::new(Some(raw))), database })
+            Ok(Connection(Arc::new(Opened { raw: Mutex::new(Some(raw)), waiting: watch::Sender::new(0), database })))
         })
         .await
     }
@@ -115,22 +121,24 @@ fn identity(path: &Path) -> Option<(u64, u64)> {
 }
 
 /// A connection that a guest has opened. Statements on it run one after another.
-pub(crate) struct Connection {
+pub(crate) struct Connection(Arc<Opened>);
+
+/// What the guest has and its statements, until the last of them ends.
+struct Opened {
     /// Always there but in `drop`.
-    raw: Arc<Mutex<Option<Raw>>>,
+    raw: Mutex<Option<Raw>>,
+    /// How many wait for it.
+    waiting: watch::Sender<usize>,
     database: Arc<Local>,
 }
 
-impl Drop for Connection {
+impl Drop for Opened {
     fn drop(&mut self) {
-        let (raw, database) = (Arc::clone(&self.raw), Arc::clone(&self.database));
-        // To close is work for the disk, and a statement may be running still.
-        let close = move || {
-            if let Some(raw) = lock(&raw).take() {
-                database.give_back(raw);
-            }
-        };
-        match tokio::runtime::Handle::try_current() {
+        let Some(raw) = self.raw.get_mut().unwrap_or_else(PoisonError::into_inner).take() else { return };
+        let database = Arc::clone(&self.database);
+        // To close is work for the disk.
+        let close = move || database.give_back(raw);
+        match Handle::try_current() {
             Ok(runtime) => drop(runtime.spawn_blocking(close)),
             Err(_) => close(),
         }
@@ -148,61 +156,107 @@ impl Drop for Wanted {
 
 /// A statement that is about to run.
 struct Job {
-    raw: Arc<Mutex<Option<Raw>>>,
-    database: Arc<Local>,
+    opened: Arc<Opened>,
     unwanted: Arc<AtomicBool>,
+}
+
+/// Who gets what a statement finds.
+trait Reader {
+    /// Gets the names of the columns, before any row.
+    fn begin(&mut self, columns: Vec<String>, effect: Effect);
+
+    /// Gets a row of about so many bytes, and tells whether it wants more.
+    fn row(&mut self, row: RowResult, bytes: usize) -> Result<bool, Failure>;
+}
+
+/// What a statement does to its database.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Effect {
+    Reads,
+    /// Others wait for it.
+    Changes,
+}
+
+/// Gets all rows.
+struct Whole {
+    answer: Answer,
+    budget: Budget,
+}
+
+impl Reader for Whole {
+    fn begin(&mut self, columns: Vec<String>, _: Effect) {
+        self.answer.columns = columns;
+    }
+
+    fn row(&mut self, row: RowResult, bytes: usize) -> Result<bool, Failure> {
+        self.budget.take(bytes)?;
+        self.answer.rows.push(row);
+        Ok(true)
+    }
+}
+
+/// Passes rows on to a guest.
+struct Passing {
+    named: Option<oneshot::Sender<Vec<String>>>,
+    effect: Effect,
+    writer: Writer<RowResult>,
+    /// How many wait for the connection.
+    waiting: watch::Receiver<usize>,
+    runtime: Handle,
+}
+
+impl Reader for Passing {
+    fn begin(&mut self, columns: Vec<String>, effect: Effect) {
+        self.effect = effect;
+        if let Some(named) = self.named.take() {
+            let _ = named.send(columns);
+        }
+    }
+
+    fn row(&mut self, row: RowResult, bytes: usize) -> Result<bool, Failure> {
+        Budget::new().take(bytes)?;
+        if !self.writer.add(row, bytes) {
+            return Ok(true);
+        }
+        let wanted = async {
+            if self.effect == Effect::Reads {
+                let _ = self.waiting.wait_for(|count| *count > 0).await;
+            }
+        };
+        Ok(self.runtime.block_on(self.writer.flush_or_keep(wanted))?)
+    }
 }
 
 impl Connection {
     fn job(&self) -> (Job, Wanted) {
         let unwanted = Arc::new(AtomicBool::new(false));
         let wanted = Wanted(Arc::clone(&unwanted));
-        (Job { raw: Arc::clone(&self.raw), database: Arc::clone(&self.database), unwanted }, wanted)
+        (Job { opened: Arc::clone(&self.0), unwanted }, wanted)
     }
 
     pub(super) async fn execute(&self, statement: String, parameters: Vec<Value>) -> Result<Answer, Failure> {
         let (job, _wanted) = self.job();
         blocking(move || {
-            let mut budget = Budget::new();
-            let (mut columns, mut rows) = (Vec::new(), Vec::new());
-            job.run(
-                &statement,
-                parameters,
-                true,
-                |names| columns = names,
-                |row, bytes| {
-                    budget.take(bytes)?;
-                    rows.push(row);
-                    Ok(true)
-                },
-            )?;
-            Ok(Answer { columns, rows })
+            let answer = Answer { columns: Vec::new(), rows: Vec::new() };
+            let mut whole = Whole { answer, budget: Budget::new() };
+            job.run(&statement, parameters, &mut whole)?;
+            Ok(whole.answer)
         })
         .await
     }
 
     pub(super) async fn stream(&self, statement: String, parameters: Vec<Value>) -> Streamed {
         let (job, wanted) = self.job();
-        let (mut writer, outcome, rows) = stream();
+        let (writer, outcome, rows) = stream();
         let (named, names) = oneshot::channel();
+        let (waiting, runtime) = (self.0.waiting.subscribe(), Handle::current());
+        let mut passing = Passing { named: Some(named), effect: Effect::Reads, writer, waiting, runtime };
         let run = move || {
-            let mut named = Some(named);
-            let done = job.run(
-                &statement,
-                parameters,
-                false,
-                |names| {
-                    if let Some(named) = named.take() {
-                        let _ = named.send(names);
-                    }
-                },
-                |row, bytes| {
-                    Budget::new().take(bytes)?;
-                    Ok(writer.write(row, bytes).is_ok())
-                },
-            );
-            // Who has gone hears nothing more.
-            let _ = writer.flush();
+            let done = job.run(&statement, parameters, &mut passing);
+            // The connection is free for others while the guest reads what is left. Who has gone hears nothing more.
+            drop(job);
+            let Passing { mut writer, runtime, .. } = passing;
+            let _ = runtime.block_on(writer.flush_all());
             drop(writer);
             let _ = outcome.send(done);
         };
@@ -233,31 +287,26 @@ impl Connection {
 
 impl Job {
     fn with<T>(&self, work: impl FnOnce(&mut Raw) -> Result<T, Failure>) -> Result<T, Failure> {
-        let mut raw = lock(&self.raw);
+        self.opened.waiting.send_modify(|count| *count += 1);
+        let mut raw = lock(&self.opened.raw);
+        self.opened.waiting.send_modify(|count| *count -= 1);
         let raw = raw.as_mut().ok_or_else(|| Failure("the connection is closed".to_owned()))?;
         let unwanted = Arc::clone(&self.unwanted);
         raw.sqlite.progress_handler(STEPS, Some(move || unwanted.load(Ordering::Acquire)))?;
         work(raw)
     }
 
-    /// Runs a statement: tells the names of its columns, then each row with about its bytes, until told that it's enough.
-    /// `in_turn` makes a change wait for those before it; whoever waits for a guest in between must not take a turn.
-    fn run(
-        &self,
-        statement: &str,
-        parameters: Vec<Value>,
-        in_turn: bool,
-        named: impl FnOnce(Vec<String>),
-        mut found: impl FnMut(RowResult, usize) -> Result<bool, Failure>,
-    ) -> Result<(), Failure> {
+    /// Runs a statement for a reader, until that wants no more. A change waits for those before it.
+    fn run(&self, statement: &str, parameters: Vec<Value>, reader: &mut impl Reader) -> Result<(), Failure> {
         self.with(|raw| {
             let mut prepared = raw.sqlite.prepare_cached(statement)?;
             let columns: Vec<String> = prepared.column_names().map(str::to_owned).collect();
             let count = columns.len();
-            named(columns);
+            let effect = if prepared.readonly() { Effect::Reads } else { Effect::Changes };
+            reader.begin(columns, effect);
             // Within a transaction of its own a connection has its locks already, and others wait for it.
-            let changes = !prepared.readonly() && raw.sqlite.is_autocommit();
-            let _turn = (in_turn && changes).then(|| lock(&self.database.turn));
+            let in_turn = effect == Effect::Changes && raw.sqlite.is_autocommit();
+            let _turn = in_turn.then(|| lock(&self.opened.database.turn));
             if self.unwanted.load(Ordering::Acquire) {
                 return Err(Failure("the statement was given up".to_owned()));
             }
@@ -270,7 +319,7 @@ impl Job {
                     bytes = bytes.saturating_add(size_of::<Value>() + size);
                     values.push(value);
                 }
-                if !found(RowResult { values }, bytes)? {
+                if !reader.row(RowResult { values }, bytes)? {
                     break;
                 }
             }

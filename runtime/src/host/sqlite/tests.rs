@@ -201,6 +201,50 @@ async fn whoever_does_not_read_stops_the_statement() {
     assert_eq!(number(&connection, "SELECT 1").await, 1);
 }
 
+/// Runs `sql` on a connection of which a stream is unread, and then reads that: how many rows it has, and how it ended.
+async fn between(connection: &Connection, unread: &str, sql: &str) -> (usize, Result<(), String>) {
+    let Streamed { mut rows, wanted, .. } = connection.stream(unread.to_owned(), Vec::new()).await;
+    run(connection, sql).await.expect("it waits for no reader");
+    let mut found = 0;
+    while let Some(batch) = rows.receiver.recv().await {
+        found += batch.len();
+    }
+    let ended = rows.ended.await.expect("it is told");
+    drop(wanted);
+    (found, ended.map_err(|failure| failure.to_string()))
+}
+
+#[tokio::test]
+async fn a_stream_that_nobody_reads_holds_nobody_up() {
+    let databases = database(None, false);
+    let connection = open(&databases).await;
+    run(&connection, "CREATE TABLE t (x)").await.expect("made");
+    // Of the same connection: what it knows is in memory, and in its transaction.
+    run(&connection, "BEGIN").await.expect("begun");
+    let (found, ended) = between(&connection, &rows(50_000, 100), "INSERT INTO t VALUES (7)").await;
+    assert_eq!((found, ended), (50_000, Ok(())));
+    run(&connection, "COMMIT").await.expect("committed");
+    assert_eq!(number(&connection, "SELECT x FROM t").await, 7);
+    // There is an end to what is kept of one.
+    let (found, ended) = between(&connection, &rows(1000, 1024 * 1024), "INSERT INTO t VALUES (8)").await;
+    assert_eq!(ended, Err("query result exceeds limit of 134217728 bytes".to_owned()));
+    assert!((128..150).contains(&found), "{found}");
+}
+
+#[tokio::test]
+async fn a_change_waits_for_no_reader() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let databases = database(Some(&folder.path().join("app.db")), false);
+    let connection = open(&databases).await;
+    run(&connection, "CREATE TABLE t (x, y)").await.expect("made");
+    let insert = format!("INSERT INTO t {} RETURNING x", rows(50_000, 10));
+    let unread = connection.stream(insert, Vec::new()).await;
+    // Another one has the lock of the file next.
+    run(&open(&databases).await, "INSERT INTO t VALUES (0, 0)").await.expect("it is not held up");
+    assert_eq!(number(&open(&databases).await, "SELECT count(*) FROM t").await, 50_001);
+    drop(unread);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn many_writers_wait_for_their_turn() {
     let folder = tempfile::tempdir().expect("a folder");

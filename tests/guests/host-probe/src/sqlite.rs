@@ -109,6 +109,7 @@ pub fn generation2(calls: &[Vec<&str>]) -> Vec<String> {
 pub async fn generation3(calls: &[Vec<&str>]) -> Vec<String> {
     use bindings::spin::sqlite::sqlite::Connection;
     let mut connection: Option<Connection> = None;
+    let mut unread = None;
     let mut answers = Vec::new();
     for words in calls {
         answers.push(match (words.as_slice(), &connection) {
@@ -151,6 +152,16 @@ pub async fn generation3(calls: &[Vec<&str>]) -> Vec<String> {
                     }
                     Err(error) => result::<(), _>(Err(error)),
                 }
+            }
+            // Leaves all rows unread, and then counts them.
+            (["leave-rows", statement], Some(connection)) => {
+                let asked = connection.execute_async(statement.to_string(), Vec::new()).await;
+                result(asked.map(|(_, rows, ended)| unread = Some((rows, ended))))
+            }
+            (["count-left"], _) => {
+                let (rows, ended) = unread.take().expect("rows were left");
+                let count = crate::count(rows).await;
+                result(ended.await.map(|()| count))
             }
             (["last-insert-rowid"], Some(connection)) => connection.last_insert_rowid().to_string(),
             (["last-insert-rowid-async"], Some(connection)) => connection.last_insert_rowid_async().await.to_string(),
