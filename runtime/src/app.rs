@@ -22,7 +22,7 @@ use crate::instance::HostState;
 use crate::limits::Limits;
 use crate::output::Output;
 use crate::permits::Permits;
-use crate::prepare::{Compiler, Job, Work};
+use crate::prepare::{Compiler, Job, Preparer, Unkept, Work};
 use crate::variables::Variables;
 
 /// What can be chosen about running an app's components.
@@ -82,8 +82,7 @@ pub struct App {
 impl App {
     /// Prepares the components `ids` of `locked`; `on_progress` is told how many of how many are done.
     ///
-    /// Blocks while it compiles: components in parallel, the largest first, so that none of the processors
-    /// is left with a long one at the end.
+    /// Blocks while it compiles: components in parallel, the largest first.
     ///
     /// # Errors
     /// The first component, in the order of `ids`, that can't be prepared.
@@ -146,47 +145,22 @@ impl App {
             engine,
             linker,
             cache: options.cache.as_deref().map(|folder| CompiledCode::new(folder, engine)),
-            shared: Shared {
-                limits: options.limits.clone(),
-                instances: ground.instances,
-                output: Arc::clone(&options.output),
-                host: ground.host,
-                lease: options.lease.clone(),
-            },
-            variables,
-            mounts: &options.mounts,
-            http: &http,
+            unkept: Unkept::Tolerated,
             work: Work::default(),
         };
-        let mut jobs = ids
-            .iter()
-            .map(|id| {
-                let component = locked.component(id).ok_or_else(|| PrepareError::Unknown { id: id.clone() })?;
-                Job::new(component)
-            })
-            .collect::<Result<Vec<_>, _>>()?;
-        jobs.sort_by_key(|job| std::cmp::Reverse(job.size));
-        let prepared = compiler.run(&jobs, on_progress);
-        compiler.work.log();
-        let mut components = BTreeMap::new();
-        let mut failed = Vec::new();
-        for (job, result) in jobs.iter().zip(prepared) {
-            match result {
-                Ok(component) => drop(components.insert(job.component.id.clone(), Arc::new(component))),
-                Err(error) => failed.push((ids.iter().position(|id| *id == job.component.id), error)),
-            }
-        }
-        failed.sort_by_key(|(position, _)| *position);
-        match failed.into_iter().next() {
-            Some((_, error)) => Err(error),
-            None => Ok(Self {
-                components,
-                instances: compiler.shared.instances,
-                host: compiler.shared.host,
-                http,
-                engine: ground.engine,
-            }),
-        }
+        let shared = Shared {
+            limits: options.limits.clone(),
+            instances: ground.instances,
+            output: Arc::clone(&options.output),
+            host: ground.host,
+            lease: options.lease.clone(),
+        };
+        let preparer = Preparer { compiler, shared, variables, mounts: &options.mounts, http: &http };
+        let jobs = Job::of(locked, ids)?;
+        let prepared = preparer.compiler.run(&jobs, ids, &|job| preparer.prepare(job), on_progress)?;
+        let components = prepared.into_iter().map(|(id, component)| (id, Arc::new(component))).collect();
+        let Shared { instances, host, .. } = preparer.shared;
+        Ok(Self { components, instances, host, http, engine: ground.engine })
     }
 
     /// A component that was prepared.
