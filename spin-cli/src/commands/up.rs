@@ -65,6 +65,7 @@ pub(crate) async fn run(args: Args, ctx: &Context) -> Result<Exit, Report> {
         return help::run(&flags, stray, ctx).await;
     }
 
+    flags.check()?;
     // From here on there may be things to clean up, so signals ask instead of killing.
     let mut signals = AppSignals::listen().map_err(|error| Report::of(&error).code("environment::signals"))?;
     let (source, prepared, pinning) = find_and_prepare(&flags, is_built, stray, ctx).await?;

@@ -151,7 +151,8 @@ fn every_trigger_of_an_app_compiles_its_components() {
     world.install("trigger-redis");
     let manifest = r#"
 spin_manifest_version = 2
-application = { name = "app" }
+[application]
+name = "app"
 [application.trigger.redis]
 address = "redis://127.0.0.1:1"
 [[trigger.http]]
@@ -211,12 +212,17 @@ fn what_cannot_be_compiled_ahead_is_told() {
     assert_snapshot!(runs.join("\n"));
 }
 
-/// The text without the digits that stand for the engine of this machine.
+/// The text without the digits that stand for the engine of this machine, and without diagnostics, which have those of keys.
 fn engine_left_out(text: &str) -> String {
     let mark = "/aot/";
-    let mut parts = text.split(mark);
-    let first = parts.next().unwrap_or_default().to_owned();
-    parts.fold(first, |done, part| format!("{done}{mark}{}", part.trim_start_matches(|c: char| c.is_ascii_hexdigit())))
+    let lines =
+        text.lines().filter(|line| !line.trim_start().starts_with("WARN")).map(|line| match line.split_once(mark) {
+            Some((before, rest)) => {
+                format!("{before}{mark}[ENGINE]{}\n", rest.trim_start_matches(|c: char| c.is_ascii_hexdigit()))
+            }
+            None => format!("{line}\n"),
+        });
+    lines.collect()
 }
 
 #[test]
@@ -228,9 +234,8 @@ fn what_spin_cache_cannot_do() {
         world.spin(["cache", "lits"]).run(),
         world.spin(["cache", "clear", "--unused-for", "0"]).run(),
         world.spin(["cache", "list", "--dir"]).args([blocked.parent().unwrap()]).run(),
-        world.spin(["cache", "list"]).env_remove("HOME").env_remove("XDG_CACHE_HOME").run(),
     ];
-    assert_eq!(runs.each_ref().map(|run| run.code), [2, 2, 2, 1, 1].map(Some));
+    assert_eq!(runs.each_ref().map(|run| run.code), [2, 2, 2, 1].map(Some));
     assert_snapshot!(runs.map(|run| run.snapshot()).join("\n"));
 }
 

@@ -70,7 +70,7 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "NAME=PATH", value_parser = plugin_path)]
     plugin_path: Vec<(PluginName, PathBuf)>,
     /// Compile the application's components for later starts, and run nothing: what `spin cache warm` does
-    #[arg(long, hide = true, conflicts_with_all = ["admin_listen", "on_trigger_exit"])]
+    #[arg(long, hide = true)]
     pub(crate) compile_only: bool,
     /// Print this, and the options of the application's trigger
     #[arg(short, long)]
@@ -123,6 +123,24 @@ impl Flags {
         Ok(types.into_iter().filter(is_started).collect())
     }
 
+    /// Refuses flags about an app that runs, if none is to be run.
+    ///
+    /// # Errors
+    ///
+    /// Names the first.
+    pub(crate) fn check(&self) -> Result<(), Report> {
+        let about_running =
+            [("--admin-listen", self.admin_listen.is_some()), ("--on-trigger-exit", !self.on_trigger_exit.is_empty())];
+        match about_running.iter().find(|(_, is_given)| self.compile_only && *is_given) {
+            None => Ok(()),
+            Some((flag, _)) => {
+                Err(Report::usage(format!("{flag} is about an application that runs, and this runs none"))
+                    .code("usage::compile-only")
+                    .help("leave it out"))
+            }
+        }
+    }
+
     /// What triggers are started for.
     pub(crate) fn task(&self) -> Task {
         if self.compile_only { Task::Compile } else { Task::Serve }
@@ -150,10 +168,9 @@ pub(crate) fn command(compile_only: bool) -> clap::Command {
         return command;
     }
     let about = "Compile an application's components, so that starting it compiles nothing.";
-    command.name("spin cache warm").about(about).override_usage(
-        "spin cache warm [OPTIONS] [TRIGGER OPTIONS] [-- TRIGGER OPTIONS]\n\n\
-         The options are those of spin up: some of a trigger decide what is compiled.",
-    )
+    let usage = "spin cache warm [OPTIONS] [TRIGGER OPTIONS] [-- TRIGGER OPTIONS]";
+    let options = "The options are those of spin up: some of a trigger decide what is compiled.";
+    command.name("spin cache warm").about(about).override_usage(usage).after_help(options)
 }
 
 /// Which flags are not the trigger's.
@@ -275,7 +292,8 @@ mod tests {
         let (flags, trigger) = parse(&format!("{COMPILE_ONLY} -f a --disable-pooling"));
         assert_eq!((flags.unwrap().task(), trigger), (Task::Compile, vec![OsString::from("--disable-pooling")]));
         for other in ["--admin-listen=0", "--on-trigger-exit=end"] {
-            assert!(parse(&format!("{COMPILE_ONLY} {other}")).0.is_err(), "{other}");
+            assert!(parse(other).0.unwrap().check().is_ok(), "{other}");
+            assert!(parse(&format!("{COMPILE_ONLY} {other}")).0.unwrap().check().is_err(), "{other}");
         }
         command(true).debug_assert();
     }
