@@ -13,14 +13,19 @@ use super::{Site, files_below};
 
 /// What `spin cache` prints, without its numbers: sizes and days are others each time.
 fn cache(world: &World, arguments: &[&str]) -> String {
-    let text = world.spin(["cache"]).args(arguments).run().snapshot();
-    let words = text.split_inclusive([' ', '\n', ',']).map(|word| {
+    let run = world.spin(["cache"]).args(arguments).run().success();
+    assert_eq!(run.stderr, "", "{}", run.snapshot());
+    let words = run.stdout.split_inclusive([' ', '\n', ',']).map(|word| {
         let bare = word.trim_end_matches([' ', '\n', ',']);
         let is_number =
             bare.starts_with(|c: char| c.is_ascii_digit()) && bare.chars().all(|c| "0123456789.-".contains(c));
-        if is_number { word.replacen(bare, "N", 1) } else { word.to_owned() }
+        match is_number {
+            true => word.replacen(bare, "N", 1),
+            false if ["KiB", "MiB"].contains(&bare) => word.replacen(bare, "BYTES", 1),
+            false => word.to_owned(),
+        }
     });
-    words.collect()
+    format!("$ spin cache {}\n{}", arguments.join(" "), words.collect::<String>())
 }
 
 /// What `spin cache list --json` prints, which is what its schema says.
