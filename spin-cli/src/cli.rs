@@ -125,7 +125,7 @@ pub(crate) async fn run(line: Vec<OsString>, ui: Ui) -> Exit {
 async fn dispatch(command: Command, ctx: &Context) -> Result<Exit, Report> {
     match command {
         Command::Build(args) => build::run(args, ctx).await,
-        Command::Cache(args) => cache::run(args, ctx),
+        Command::Cache(args) => cache::run(args, ctx).await,
         Command::Check(args) => check::run(args, ctx).await,
         Command::Completions(args) => completions::run(args, ctx).await,
         Command::External(args) => external::run(args, ctx).await,

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use indicatif::HumanBytes;
 
+use super::up::{self, flags::COMPILE_ONLY};
 use crate::compiled_code::{Code, ReadError};
 use crate::context::Context;
 use crate::report::{Exit, Report};
@@ -51,15 +52,17 @@ impl Place {
     }
 }
 
-pub(crate) fn run(args: Args, ctx: &Context) -> Result<Exit, Report> {
-    let word = match args.command {
-        Command::List(args) => return list::run(args, ctx),
-        Command::Clear(args) => return clear::run(args, ctx),
-        Command::Warm => OsString::from(WARM),
-        Command::Other(words) => words.into_iter().next().unwrap_or_default(),
-    };
-    let report = Report::usage(format!("'{}' is not a known command of spin cache", word.to_string_lossy()));
-    Err(report.code("usage::unknown-command").help("all commands are in spin cache --help"))
+pub(crate) async fn run(args: Args, ctx: &Context) -> Result<Exit, Report> {
+    match args.command {
+        Command::List(args) => list::run(args, ctx),
+        Command::Clear(args) => clear::run(args, ctx),
+        Command::Warm => up::run(up::Args { line: vec![COMPILE_ONLY.into()], built: None }, ctx).await,
+        Command::Other(words) => {
+            let word = words.first().map(|word| word.to_string_lossy()).unwrap_or_default();
+            let report = Report::usage(format!("'{word}' is not a known command of spin cache"));
+            Err(report.code("usage::unknown-command").help("all commands are in spin cache --help"))
+        }
+    }
 }
 
 /// What it was made of, its size, and when it was last used.
