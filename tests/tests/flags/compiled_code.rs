@@ -25,7 +25,8 @@ fn cache(world: &World, arguments: &[&str]) -> String {
             false => word.to_owned(),
         }
     });
-    format!("$ spin cache {}\n{}", arguments.join(" "), words.collect::<String>())
+    let text = words.collect::<String>().replace(world.cache().to_str().unwrap(), "[CACHE]");
+    format!("$ spin cache {}\n{text}", arguments.join(" "))
 }
 
 /// What `spin cache list --json` prints, which is what its schema says.
