@@ -14,6 +14,7 @@
 //! | [`manifest`] | `spin.toml`, versions 1 and 2: reading with all problems at once, checking, locking |
 //! | [`hosts`] | `allowed_outbound_hosts`: the grammar, and what an entry allows |
 //! | [`lock`] | `spin.lock`: the locked application, versions 0 and 1, canonical bytes |
+//! | [`compiled`] | compiled code on disk: names, notes |
 //! | [`launch`] | environment variables, control channel, messages, negotiation |
 //! | [`paths`] | paths by text alone |
 //! | [`Template`] | `{{ variable }}` in text |
@@ -24,6 +25,7 @@
 //! |---|---|---|
 //! | `spin.toml` | [`Manifest::read`] | people |
 //! | `spin.lock` | [`LockedApp::read`] | [`LockedApp::write`] |
+//! | the cache of compiled code ([`compiled`]) | triggers, `spin cache` | triggers |
 //!
 //! # Three version numbers
 //!
@@ -63,6 +65,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod compiled;
 pub mod document;
 mod expression;
 pub mod hosts;

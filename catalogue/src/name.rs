@@ -17,6 +17,7 @@ const RESERVED: &[&str] = &[
     "add",
     "b",
     "build",
+    "cache",
     "check",
     "completions",
     "d",

@@ -5,10 +5,11 @@
 //! * `refusals`: what a trigger must not run;
 //! * `apps`: what it must run, although it is unusual;
 //! * `channel`: what a host may write on the channel, and what no host writes;
-//! * `status` and `reload`: the optional parts;
+//! * `status`, `reload` and `ahead`: the optional parts;
 //! * `end`: every way in which a trigger is asked to end;
 //! * `death`: a host or a trigger that is gone from one moment to the next.
 
+mod ahead;
 mod apps;
 mod channel;
 mod death;
@@ -31,6 +32,8 @@ pub(crate) enum Trouble {
     Fault(String),
     /// The check is about an optional part of the protocol, and hello does not name it.
     NotOffered(&'static str),
+    /// The check is about a flag that it does not have.
+    NoFlag(&'static str),
 }
 
 impl From<String> for Trouble {
@@ -100,6 +103,7 @@ pub(crate) const ALL: &[Check] = &[
     check("early-channel-lost", &["hello", "ready", "channel-lost"], death::early_channel_lost, "also before it is ready"),
     check("parent-killed", READY, death::parent_killed, "KILL to the host ends it within 500 ms"),
     check("crash", READY, death::crash, "KILL to the trigger leaves no process of it"),
+    check("compile-only", &["launch-metadata", "hello", "ready"], ahead::compile_only, "--compile-only, if it has it: exit 0, and never ready"),
     check("status", READY, status::status, "status is answered within 1 s, with its id, readiness and metrics"),
     check("reload", READY, reload::reload, "reload: prepared; commit: committed and, without events, retired"),
     check("reload-abort", RELOAD, reload::abort, "abort: it runs on, and the next reload works"),

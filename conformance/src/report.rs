@@ -128,6 +128,9 @@ impl Line {
         let (result, why) = match (check.run)(subject) {
             Ok(()) => (Verdict::Passed, None),
             Err(Trouble::Fault(why)) => (Verdict::Failed, Some(why)),
+            Err(Trouble::NoFlag(flag)) => {
+                (Verdict::NotOffered, Some(format!("not offered: its metadata does not name the flag {flag}")))
+            }
             Err(Trouble::NotOffered(feature)) => {
                 (Verdict::NotOffered, Some(format!("not offered: hello does not name the feature {feature}")))
             }

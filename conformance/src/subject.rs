@@ -15,7 +15,7 @@ use crate::locks;
 const LISTEN: (&str, &str) = ("SPIN_HTTP_LISTEN_ADDR", "127.0.0.1:0");
 
 /// A trigger executable.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Subject {
     /// The file, absolute.
     pub(crate) executable: PathBuf,
@@ -75,6 +75,14 @@ impl Subject {
         &self.arguments
     }
 
+    /// The same, always started with a flag more, which stands in front of words.
+    pub(crate) fn with_flag(&self, flag: &str) -> Self {
+        let mut subject = self.clone();
+        let words = self.arguments.iter().position(|argument| argument == "--").unwrap_or(self.arguments.len());
+        subject.arguments.insert(words, flag.into());
+        subject
+    }
+
     /// How it is started in `folder`, without any variable that a host decides.
     pub(crate) fn command(&self, folder: &Path) -> Command {
         let mut command = Command::new(&self.executable);
@@ -132,6 +140,18 @@ pub(crate) mod tests {
         let message = type_of(Path::new("/x/http")).unwrap_err().to_string();
         assert!(message.contains("\"http\"") && message.contains("--type"), "{message}");
         assert!(type_of(Path::new("trigger-NO")).is_err());
+    }
+
+    #[test]
+    fn a_further_flag_stands_in_front_of_words() {
+        let with = |arguments: &[&str]| {
+            let arguments = arguments.iter().map(Into::into).collect();
+            let stub = Some("stub".parse().unwrap());
+            let subject = Subject::new("/bin/sh".into(), stub, None, arguments, Duration::ZERO).unwrap();
+            subject.with_flag("--x").arguments
+        };
+        assert_eq!(with(&["-a", "--", "b"]), ["-a", "--x", "--", "b"]);
+        assert_eq!(with(&["-a", "b"]), ["-a", "b", "--x"]);
     }
 
     #[test]

@@ -57,6 +57,8 @@ const BROKEN: &[(&str, &[&str])] = &[
     ("outlives-channel", &["channel-lost", "parent-killed"]),
     ("slow-without-host", &["channel-lost", "parent-killed"]),
     ("blind-while-starting", &["early-channel-lost"]),
+    ("serves-ahead", &["compile-only"]),
+    ("compiles-in-vain", &["compile-only"]),
     ("no-answer-to-status", &["status"]),
     ("status-of-other-id", &["status"]),
     ("never-ready-in-status", &["status"]),
@@ -128,7 +130,7 @@ fn what_is_not_offered_is_no_fault() {
     assert!(content, "{report:#}");
     assert_eq!(
         names(&report, "not-offered"),
-        ["status", "reload", "reload-abort", "reload-abort-early", "reload-rejected"]
+        ["compile-only", "status", "reload", "reload-abort", "reload-abort-early", "reload-rejected"]
     );
     assert!(names(&report, "not-run").is_empty());
 }

@@ -1,7 +1,8 @@
 //! The cache of compiled components: native code on disk, shared by every app and trigger of a user.
 //!
-//! Files on disk: `<cache>/aot/<engine fingerprint>/<sha256 of what it is made of>.cwasm`, written to a temporary
-//! name and renamed, never changed afterwards.
+//! Files on disk: `<cache>/aot/<engine fingerprint>/<sha256 of what it is made of>.cwasm` and a note beside it, both written
+//! to a temporary name and renamed, never changed afterwards. `spin` lists and clears them: what it has to know of them
+//! stands in [`spin_app_model::compiled`].
 //!
 //! Loading compiled code means trusting it as much as our own executable. So a file is opened first, without
 //! following a link, then what was opened is judged, and then exactly that is mapped. Anything odd is not an
@@ -13,9 +14,11 @@ use std::io::Write;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use rustix::fs::{Mode, OFlags};
 use sha2::{Digest, Sha256};
+use spin_app_model::compiled::{self, Note};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
@@ -45,7 +48,7 @@ enum Distrust {
 impl CompiledCode {
     /// The cache of `engine` under `cache`: the user's cache folder of spin, or another.
     pub fn new(cache: &Path, engine: &Engine) -> Self {
-        Self { folder: cache.join("aot").join(fingerprint(engine)) }
+        Self { folder: cache.join(compiled::FOLDER).join(fingerprint(engine)) }
     }
 
     /// The compiled code that was kept under a key, if it is there and can be trusted.
@@ -57,17 +60,28 @@ impl CompiledCode {
         })
     }
 
-    /// Keeps compiled code under a key: the digest of all that it was made of. A cache that can't be written costs time at
-    /// the next start, not success.
-    pub(crate) fn keep(&self, key: &str, component: &Component) {
-        let path = self.path(key);
-        if let Err(error) = self.store(&path, component) {
-            tracing::debug!("compiled code can't be kept at {}: {error:#}", path.display());
+    /// Keeps compiled code under a key, the digest of all that it was made of, with a note for people.
+    ///
+    /// # Errors
+    /// When the code can't be written. The note may be missing.
+    pub(crate) fn keep(&self, key: &str, component: &Component, note: &Note) -> wasmtime::Result<()> {
+        // Only we may look in: whoever could write here could run code as us.
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
+        self.write(&self.path(key), &component.serialize()?)?;
+        let path = compiled::note_file(&self.folder, key);
+        if let Err(error) = self.write(&path, note.encode().as_bytes()) {
+            tracing::debug!("{} can't be written: {error}", path.display());
         }
+        Ok(())
+    }
+
+    /// The folder of this engine's code.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     fn path(&self, key: &str) -> PathBuf {
-        self.folder.join(format!("{key}.cwasm"))
+        compiled::code_file(&self.folder, key)
     }
 
     #[allow(unsafe_code, reason = "compiled code can only be loaded as trusted; this is the one place that does")]
@@ -80,6 +94,10 @@ impl CompiledCode {
             Err(error) => return Err(Distrust::Unreadable(error.to_string())),
         };
         let opened = file.metadata().map_err(|error| Distrust::Unreadable(error.to_string()))?;
+        // Somebody clears the cache at this moment.
+        if opened.nlink() == 0 {
+            return Ok(None);
+        }
         judge_file(&opened)?;
         judge_folders(path)?;
         let descriptor = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
@@ -88,20 +106,29 @@ impl CompiledCode {
         // whole files. The path leads to that same open file, so nothing can be put in its place in between.
         // Wasmtime itself refuses files of another version or other settings.
         match unsafe { Component::deserialize_file(engine, &descriptor) } {
-            Ok(component) => Ok(Some(component)),
+            Ok(component) => {
+                note_use(&file, &opened);
+                Ok(Some(component))
+            }
             Err(error) => Err(Distrust::Unreadable(format!("{error:#}"))),
         }
     }
 
-    fn store(&self, path: &Path, component: &Component) -> wasmtime::Result<()> {
-        // Only we may look in: whoever could write here could run code as us.
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
-        let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(&self.folder)?;
-        file.write_all(&component.serialize()?)?;
+    fn write(&self, path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+        let mut file = tempfile::Builder::new().prefix(compiled::UNFINISHED).tempfile_in(&self.folder)?;
+        file.write_all(bytes)?;
         // Nobody notices a hole in machine code: after a power cut the name must not be there without the contents.
         file.as_file().sync_data()?;
         file.persist(path)?;
         Ok(())
+    }
+}
+
+/// Lets the file's time say that it is used, unless it says so already. Where it can't be changed, it stays old.
+fn note_use(file: &File, opened: &Metadata) {
+    let is_recent = opened.modified().is_ok_and(|at| at.elapsed().is_ok_and(|age| age < compiled::PRECISION));
+    if !is_recent && let Err(error) = file.set_modified(SystemTime::now()) {
+        tracing::debug!("the time of compiled code can't be changed: {error}");
     }
 }
 
@@ -168,6 +195,7 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 mod tests {
     use super::*;
     use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::time::Duration;
 
     struct Fixture {
         home: tempfile::TempDir,
@@ -179,14 +207,18 @@ mod tests {
 
     const KEY: &str = "0123";
 
+    fn note() -> Note {
+        Note::new(crate::engine::NAME, Some("app"), "one")
+    }
+
     fn fixture() -> Fixture {
         let home = tempfile::tempdir().expect("a folder");
         let engine = Engine::default();
         let cache = CompiledCode::new(home.path(), &engine);
         let component =
             Component::new(&engine, wat::parse_str("(component)").expect("well-formed")).expect("it compiles");
-        cache.keep(KEY, &component);
-        let path = std::fs::read_dir(&cache.folder).expect("filled").next().expect("one").expect("entry").path();
+        cache.keep(KEY, &component, &note()).expect("kept");
+        let path = cache.path(KEY);
         Fixture { home, engine, cache, component, path }
     }
 
@@ -194,6 +226,33 @@ mod tests {
     fn a_second_load_comes_from_the_cache() {
         let fixture = fixture();
         assert!(matches!(fixture.cache.load_file(&fixture.engine, &fixture.path), Ok(Some(_))));
+    }
+
+    #[test]
+    fn what_was_made_is_told_beside_it() {
+        let fixture = fixture();
+        let told = std::fs::read(compiled::note_file(fixture.cache.folder(), KEY)).expect("there");
+        assert_eq!(Note::decode(&told), Some(note()));
+        let names = std::fs::read_dir(fixture.cache.folder()).expect("a folder").count();
+        assert_eq!(names, 2, "nothing unfinished is left");
+        assert!(compiled::is_engine(fixture.cache.folder().file_name().expect("a name")));
+    }
+
+    #[test]
+    fn the_time_of_a_file_says_when_it_was_used_to_a_day() {
+        let fixture = fixture();
+        let age = |seconds| SystemTime::now() - Duration::from_secs(seconds);
+        let modified = || std::fs::metadata(&fixture.path).expect("there").modified().expect("a time");
+        for (seconds, changes) in [(3600, false), (25 * 3600, true)] {
+            let before = age(seconds);
+            File::open(&fixture.path).expect("there").set_modified(before).expect("ours");
+            assert!(matches!(fixture.cache.load_file(&fixture.engine, &fixture.path), Ok(Some(_))));
+            assert_eq!(modified() > age(60), changes, "{seconds} s");
+        }
+        // A clock that was wrong once.
+        File::open(&fixture.path).expect("there").set_modified(SystemTime::now() + compiled::PRECISION).expect("ours");
+        assert!(matches!(fixture.cache.load_file(&fixture.engine, &fixture.path), Ok(Some(_))));
+        assert!(modified() <= SystemTime::now());
     }
 
     #[test]
@@ -223,7 +282,7 @@ mod tests {
             spoil(&fixture.path);
             assert!(fixture.cache.load_file(&fixture.engine, &fixture.path).is_err(), "{what}: refused");
             assert!(fixture.cache.load(&fixture.engine, KEY).is_none(), "{what}: compiled again");
-            fixture.cache.keep(KEY, &fixture.component);
+            fixture.cache.keep(KEY, &fixture.component, &note()).expect("kept");
         }
     }
 

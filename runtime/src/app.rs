@@ -21,7 +21,7 @@ use crate::limits::Limits;
 use crate::output::Output;
 use crate::permits::Permits;
 use crate::platform::Platforms;
-use crate::prepare::{Compiler, Job, Work};
+use crate::prepare::{Compiler, Job, Preparer, Unkept, Work};
 use crate::variables::Variables;
 
 /// What can be chosen about running an app's components.
@@ -81,8 +81,7 @@ pub struct App {
 impl App {
     /// Prepares the components `ids` of `locked`; `on_progress` is told how many of how many are done.
     ///
-    /// Blocks while it compiles: components in parallel, the largest first, so that none of the processors
-    /// is left with a long one at the end.
+    /// Blocks while it compiles: components in parallel, the largest first.
     ///
     /// # Errors
     /// The first component, in the order of `ids`, that can't be prepared.
@@ -139,48 +138,23 @@ impl App {
         let http = Arc::new(ground.http);
         let compiler = Compiler {
             app: locked,
-            platforms: Platforms::new(&ground.engine, options),
-            shared: Shared {
-                limits: options.limits.clone(),
-                instances: ground.instances,
-                output: Arc::clone(&options.output),
-                host: ground.host,
-                lease: options.lease.clone(),
-            },
-            variables,
-            mounts: &options.mounts,
-            http: &http,
+            platforms: Platforms::new(&ground.engine, options.link, options.cache.as_deref()),
+            unkept: Unkept::Tolerated,
             work: Work::default(),
         };
-        let mut jobs = ids
-            .iter()
-            .map(|id| {
-                let component = locked.component(id).ok_or_else(|| PrepareError::Unknown { id: id.clone() })?;
-                Job::new(component)
-            })
-            .collect::<Result<Vec<_>, _>>()?;
-        jobs.sort_by_key(|job| std::cmp::Reverse(job.size));
-        let prepared = compiler.run(&jobs, on_progress);
-        compiler.work.log();
-        let mut components = BTreeMap::new();
-        let mut failed = Vec::new();
-        for (job, result) in jobs.iter().zip(prepared) {
-            match result {
-                Ok(component) => drop(components.insert(job.component.id.clone(), Arc::new(component))),
-                Err(error) => failed.push((ids.iter().position(|id| *id == job.component.id), error)),
-            }
-        }
-        failed.sort_by_key(|(position, _)| *position);
-        match failed.into_iter().next() {
-            Some((_, error)) => Err(error),
-            None => Ok(Self {
-                components,
-                instances: compiler.shared.instances,
-                host: compiler.shared.host,
-                http,
-                engine: ground.engine,
-            }),
-        }
+        let shared = Shared {
+            limits: options.limits.clone(),
+            instances: ground.instances,
+            output: Arc::clone(&options.output),
+            host: ground.host,
+            lease: options.lease.clone(),
+        };
+        let preparer = Preparer { compiler, shared, variables, mounts: &options.mounts, http: &http };
+        let jobs = Job::of(locked, ids)?;
+        let prepared = preparer.compiler.run(&jobs, ids, &|job| preparer.prepare(job), on_progress)?;
+        let components = prepared.into_iter().map(|(id, component)| (id, Arc::new(component))).collect();
+        let Shared { instances, host, .. } = preparer.shared;
+        Ok(Self { components, instances, host, http, engine: ground.engine })
     }
 
     /// A component that was prepared.

@@ -109,6 +109,16 @@ pub enum PrepareError {
         /// What.
         source: wasmtime::Error,
     },
+    /// The code was to be kept and can't be.
+    #[error("component \"{id}\" compiles, but its code can't be kept in {}: {source:#}", folder.display())]
+    Keep {
+        /// Whose code.
+        id: ComponentId,
+        /// Where.
+        folder: PathBuf,
+        /// Why.
+        source: wasmtime::Error,
+    },
     /// A variable of the component has no value.
     #[error(transparent)]
     Variable(#[from] crate::variables::VariableError),

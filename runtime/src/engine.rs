@@ -15,6 +15,9 @@ use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAlloc
 /// waits keeps its thread from other guests.
 pub const EPOCH_TICK: Duration = Duration::from_millis(10);
 
+/// The engine with its version, for people.
+pub const NAME: &str = "wasmtime 48.0.8";
+
 /// How many component instances live at once unless set otherwise.
 pub const DEFAULT_MAX_INSTANCES: u32 = 1000;
 
@@ -178,6 +181,13 @@ fn pool(max_instances: u32) -> PoolingAllocationConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_name_has_the_version_that_is_built_in() {
+        let lock = include_str!("../../Cargo.lock");
+        let (name, version) = NAME.split_once(' ').expect("a name and a version");
+        assert!(lock.contains(&format!("name = \"{name}\"\nversion = \"{version}\"\n")), "{NAME}");
+    }
 
     #[test]
     fn an_engine_ends_with_its_ticker() {

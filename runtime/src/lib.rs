@@ -10,6 +10,7 @@
 //! | [`adapt`] | what a file is; core modules that become components |
 //! | [`compose`] | a component with its dependencies as one component |
 //! | `prepare` | from files to a component that is ready, or from the cache to that |
+//! | [`ahead`] | filling the cache before a start |
 //! | [`app`] | from a locked application to components that are ready |
 //! | [`component`] | a component that is ready, and what can be asked of it |
 //! | [`instance`] | an instance's store and the host's state beside it |
@@ -24,6 +25,7 @@
 //! Files on disk: the compiled code under the user's cache folder, see [`aot`].
 
 pub mod adapt;
+pub mod ahead;
 pub mod aot;
 pub mod app;
 pub mod component;

@@ -3,6 +3,7 @@
 //! Every component could run with them. But an engine that keeps no books on tasks serves an event of the 0.2 generation in
 //! two thirds of the time, so what gets along without runs without.
 
+use std::path::Path;
 use std::sync::OnceLock;
 
 use wasmparser::{Chunk, Parser, Payload};
@@ -10,7 +11,6 @@ use wasmtime::component::{Component, InstancePre, Linker};
 use wasmtime::{Engine, format_err};
 
 use crate::aot::CompiledCode;
-use crate::app::AppOptions;
 use crate::engine::{Concurrency, RunningEngine};
 use crate::host;
 use crate::instance::HostState;
@@ -19,20 +19,25 @@ use crate::instance::HostState;
 pub(crate) struct Platform {
     pub(crate) engine: Engine,
     linker: Linker<HostState>,
-    cache: Option<CompiledCode>,
+    pub(crate) cache: Option<CompiledCode>,
 }
+
+/// Adds what a trigger offers to components besides what every trigger does.
+type Link = fn(&mut Linker<HostState>) -> wasmtime::Result<()>;
 
 /// The platforms of an app, each made when the first component needs it.
 pub(crate) struct Platforms<'a> {
     engines: &'a RunningEngine,
-    options: &'a AppOptions,
+    link: Link,
+    cache: Option<&'a Path>,
     without: OnceLock<wasmtime::Result<Platform>>,
     with: OnceLock<wasmtime::Result<Platform>>,
 }
 
 impl<'a> Platforms<'a> {
-    pub(crate) fn new(engines: &'a RunningEngine, options: &'a AppOptions) -> Self {
-        Self { engines, options, without: OnceLock::new(), with: OnceLock::new() }
+    /// `cache` is the folder below which compiled code is kept.
+    pub(crate) fn new(engines: &'a RunningEngine, link: Link, cache: Option<&'a Path>) -> Self {
+        Self { engines, link, cache, without: OnceLock::new(), with: OnceLock::new() }
     }
 
     /// # Errors
@@ -46,26 +51,20 @@ impl<'a> Platforms<'a> {
             place.get_or_init(|| Platform::new(self.engines.engine(concurrency)?, concurrency, self.options));
         platform.as_ref().map_err(|error| format_err!("{error:#}"))
     }
+
+    fn make(&self, concurrency: Concurrency) -> wasmtime::Result<Platform> {
+        let engine = self.engines.engine(concurrency)?;
+        let mut linker = host::linker(engine, concurrency)?;
+        (self.link)(&mut linker)?;
+        let cache = self.cache.map(|folder| CompiledCode::new(folder, engine));
+        Ok(Platform { engine: engine.clone(), linker, cache })
+    }
 }
 
 impl Platform {
-    fn new(engine: &Engine, concurrency: Concurrency, options: &AppOptions) -> wasmtime::Result<Self> {
-        let mut linker = host::linker(engine, concurrency)?;
-        (options.link)(&mut linker)?;
-        let cache = options.cache.as_deref().map(|folder| CompiledCode::new(folder, engine));
-        Ok(Self { engine: engine.clone(), linker, cache })
-    }
-
     /// The compiled component that was kept under a key.
     pub(crate) fn load(&self, key: &str) -> Option<Component> {
         self.cache.as_ref().and_then(|cache| cache.load(&self.engine, key))
-    }
-
-    /// Keeps it for the next start.
-    pub(crate) fn keep(&self, key: &str, component: &Component) {
-        if let Some(cache) = &self.cache {
-            cache.keep(key, component);
-        }
     }
 
     pub(crate) fn link(&self, component: &Component) -> wasmtime::Result<InstancePre<HostState>> {

@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sha2::{Digest, Sha256};
+use spin_app_model::ComponentId;
+use spin_app_model::compiled::Note;
 use spin_app_model::lock::{LockedApp, LockedComponent, LockedDependency, LockedSource};
 use wasmtime::component::InstancePre;
 
@@ -16,13 +18,13 @@ use crate::adapt::{self, FileKind};
 use crate::aot::hex;
 use crate::component::{Component, PrepareError, Shared};
 use crate::compose::{self, ComposeError, Dependency};
-use crate::engine::Concurrency;
+use crate::engine::{self, Concurrency};
 use crate::host::ComponentContext;
 use crate::host::egress::Gate;
 use crate::host::files::{MountOptions, Mounts};
 use crate::host::http::{ComponentHttp, HttpNetwork};
 use crate::instance::HostState;
-use crate::platform::{self, Platforms};
+use crate::platform::{self, Platform, Platforms};
 use crate::variables::Variables;
 
 /// The part of the cache's key that stands for what is done to the files here and in [`crate::adapt`] and
@@ -33,7 +35,7 @@ const RECIPE: &str = concat!("spin ", env!("CARGO_PKG_VERSION"), " recipe 3");
 pub(crate) struct Job<'a> {
     pub(crate) component: &'a LockedComponent,
     /// The size of all its files together, in bytes.
-    pub(crate) size: u64,
+    size: u64,
     path: PathBuf,
     dependencies: Vec<Part<'a>>,
 }
@@ -46,9 +48,22 @@ struct Part<'a> {
 }
 
 impl<'a> Job<'a> {
+    /// What is to be done for the components `ids` of an app, the largest first: so none of the processors is left with a
+    /// long one at the end.
+    ///
+    /// # Errors
+    /// The first component that the app doesn't have, or whose files are not there.
+    pub(crate) fn of(app: &'a LockedApp, ids: &[ComponentId]) -> Result<Vec<Self>, PrepareError> {
+        let unknown = |id: &ComponentId| PrepareError::Unknown { id: id.clone() };
+        let jobs = ids.iter().map(|id| Self::new(app.component(id).ok_or_else(|| unknown(id))?));
+        let mut jobs = jobs.collect::<Result<Vec<_>, _>>()?;
+        jobs.sort_by_key(|job| std::cmp::Reverse(job.size));
+        Ok(jobs)
+    }
+
     /// # Errors
     /// When a file is not there.
-    pub(crate) fn new(component: &'a LockedComponent) -> Result<Self, PrepareError> {
+    fn new(component: &'a LockedComponent) -> Result<Self, PrepareError> {
         let id = || component.id.clone();
         let path = file(&component.source).map_err(|found| PrepareError::Source { id: id(), found })?;
         let dependencies = component.dependencies.iter().map(|(name, locked)| {
@@ -109,69 +124,63 @@ impl Work {
     }
 }
 
+impl Work {
+    /// How many components were compiled, and how many were in the cache.
+    pub(crate) fn compiled_and_cached(&self) -> (usize, usize) {
+        (self.compiled.load(Ordering::Relaxed), self.from_cache.load(Ordering::Relaxed))
+    }
+}
+
 fn add_one(counter: &AtomicUsize) {
     counter.fetch_add(1, Ordering::Relaxed);
 }
 
-/// Makes the components of an app ready.
+/// Compiles the components of an app, or gets them from the cache.
 pub(crate) struct Compiler<'a> {
     pub(crate) app: &'a LockedApp,
     pub(crate) platforms: Platforms<'a>,
-    pub(crate) shared: Shared,
-    pub(crate) variables: &'a Variables,
-    pub(crate) mounts: &'a MountOptions,
-    pub(crate) http: &'a Arc<HttpNetwork>,
+    pub(crate) unkept: Unkept,
     pub(crate) work: Work,
 }
 
+/// What it means that compiled code can't be kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unkept {
+    /// The next start takes longer, and that is all.
+    Tolerated,
+    /// The code was compiled in vain.
+    Error,
+}
+
 impl Compiler<'_> {
-    /// Works off the jobs in their order with a thread for each processor; results are in that order too.
-    pub(crate) fn run(
+    /// Works off the jobs in their order with a thread for each processor. Gives what came of each, by its component.
+    ///
+    /// # Errors
+    /// The first that failed, in the order of `ids`.
+    pub(crate) fn run<T: Send>(
         &self,
         jobs: &[Job<'_>],
+        ids: &[ComponentId],
+        work: &(dyn Fn(&Job<'_>) -> Result<T, PrepareError> + Sync),
         on_progress: &(dyn Fn(usize, usize) + Sync),
-    ) -> Vec<Result<Component, PrepareError>> {
-        let next = AtomicUsize::new(0);
-        let done = AtomicUsize::new(0);
-        let results: Vec<Mutex<Option<Result<Component, PrepareError>>>> =
-            jobs.iter().map(|_| Mutex::default()).collect();
-        let workers = std::thread::available_parallelism().map_or(1, usize::from).min(jobs.len());
-        std::thread::scope(|scope| {
-            for _ in 0..workers {
-                scope.spawn(|| {
-                    while let Some((job, slot)) = {
-                        let index = next.fetch_add(1, Ordering::Relaxed);
-                        jobs.get(index).zip(results.get(index))
-                    } {
-                        let result = self.prepare(job);
-                        *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
-                        on_progress(done.fetch_add(1, Ordering::Relaxed) + 1, jobs.len());
-                    }
-                });
+    ) -> Result<Vec<(ComponentId, T)>, PrepareError> {
+        let results = in_parallel(jobs, work, on_progress);
+        self.work.log();
+        let (mut made, mut failed) = (Vec::new(), Vec::new());
+        for (job, result) in jobs.iter().zip(results) {
+            match result {
+                Ok(done) => made.push((job.component.id.clone(), done)),
+                Err(error) => failed.push((ids.iter().position(|id| *id == job.component.id), error)),
             }
-        });
-        results
-            .into_iter()
-            .map(|slot| {
-                let result = slot.into_inner().unwrap_or_else(PoisonError::into_inner);
-                result.expect("every job was taken by a worker, and the scope has joined them all")
-            })
-            .collect()
+        }
+        match failed.into_iter().min_by_key(|(position, _)| *position) {
+            Some((_, error)) => Err(error),
+            None => Ok(made),
+        }
     }
 
-    fn prepare(&self, job: &Job<'_>) -> Result<Component, PrepareError> {
-        let locked = job.component;
-        let values = self.variables.of_component(locked)?;
-        let mounts = Mounts::new(locked, self.mounts)?;
-        let gate = Arc::new(Gate::new(self.app, locked, self.variables));
-        let http =
-            ComponentHttp { component: locked.id.clone(), gate: Arc::clone(&gate), network: Arc::clone(self.http) };
-        let pre = self.linked(job)?;
-        let of = ComponentContext { locked, variables: &values, gate: &gate };
-        Ok(Component::new(&of, mounts, http, pre, &self.shared))
-    }
-
-    fn linked(&self, job: &Job<'_>) -> Result<InstancePre<HostState>, PrepareError> {
+    /// The component's code, with everything in its place that it imports.
+    pub(crate) fn linked(&self, job: &Job<'_>) -> Result<InstancePre<HostState>, PrepareError> {
         let own = job.read(&job.path)?;
         let parts = job.dependencies.iter().map(|part| Ok((part, job.read(&part.path)?)));
         let parts = parts.collect::<Result<Vec<_>, PrepareError>>()?;
@@ -209,8 +218,30 @@ impl Compiler<'_> {
             .map_err(|source| PrepareError::Compile { id: id(), path: job.path.clone(), source })?;
         let pre = platform.link(&component).map_err(|source| PrepareError::Link { id: id(), source })?;
         add_one(&self.work.compiled);
-        platform.keep(key, &component);
+        self.keep(platform, key, &component, job)?;
         Ok(pre)
+    }
+
+    fn keep(
+        &self,
+        platform: &Platform,
+        key: &str,
+        component: &wasmtime::component::Component,
+        job: &Job<'_>,
+    ) -> Result<(), PrepareError> {
+        let Some(cache) = &platform.cache else { return Ok(()) };
+        let id = &job.component.id;
+        let note = Note::new(engine::NAME, self.app.name(), id.as_str());
+        match (cache.keep(key, component, &note), self.unkept) {
+            (Err(source), Unkept::Error) => {
+                Err(PrepareError::Keep { id: id.clone(), folder: cache.folder().to_owned(), source })
+            }
+            (Err(error), Unkept::Tolerated) => {
+                tracing::debug!("compiled code can't be kept in {}: {error:#}", cache.folder().display());
+                Ok(())
+            }
+            (Ok(()), _) => Ok(()),
+        }
     }
 
     fn composed(&self, job: &Job<'_>, own: Vec<u8>, parts: Vec<(&Part<'_>, Vec<u8>)>) -> Result<Vec<u8>, PrepareError> {
@@ -249,6 +280,62 @@ impl Compiler<'_> {
             }
             FileKind::Other(what) => Err(PrepareError::Kind { id: id(), path: path.to_owned(), what }),
         }
+    }
+}
+
+/// Does `work` for every job, with a thread for each processor.
+fn in_parallel<T: Send>(
+    jobs: &[Job<'_>],
+    work: &(dyn Fn(&Job<'_>) -> Result<T, PrepareError> + Sync),
+    on_progress: &(dyn Fn(usize, usize) + Sync),
+) -> Vec<Result<T, PrepareError>> {
+    let next = AtomicUsize::new(0);
+    let done = AtomicUsize::new(0);
+    let results: Vec<Mutex<Option<Result<T, PrepareError>>>> = jobs.iter().map(|_| Mutex::new(None)).collect();
+    let workers = std::thread::available_parallelism().map_or(1, usize::from).min(jobs.len());
+    std::thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| {
+                while let Some((job, slot)) = {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    jobs.get(index).zip(results.get(index))
+                } {
+                    let result = work(job);
+                    *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
+                    on_progress(done.fetch_add(1, Ordering::Relaxed) + 1, jobs.len());
+                }
+            });
+        }
+    });
+    results
+        .into_iter()
+        .map(|slot| {
+            let result = slot.into_inner().unwrap_or_else(PoisonError::into_inner);
+            result.expect("every job was taken by a worker, and the scope has joined them all")
+        })
+        .collect()
+}
+
+/// Makes the components of an app ready for events.
+pub(crate) struct Preparer<'a> {
+    pub(crate) compiler: Compiler<'a>,
+    pub(crate) shared: Shared,
+    pub(crate) variables: &'a Variables,
+    pub(crate) mounts: &'a MountOptions,
+    pub(crate) http: &'a Arc<HttpNetwork>,
+}
+
+impl Preparer<'_> {
+    pub(crate) fn prepare(&self, job: &Job<'_>) -> Result<Component, PrepareError> {
+        let locked = job.component;
+        let values = self.variables.of_component(locked)?;
+        let mounts = Mounts::new(locked, self.mounts)?;
+        let gate = Arc::new(Gate::new(self.compiler.app, locked, self.variables));
+        let http =
+            ComponentHttp { component: locked.id.clone(), gate: Arc::clone(&gate), network: Arc::clone(self.http) };
+        let pre = self.compiler.linked(job)?;
+        let of = ComponentContext { locked, variables: &values, gate: &gate };
+        Ok(Component::new(&of, mounts, http, pre, &self.shared))
     }
 }
 

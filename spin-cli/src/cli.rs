@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use clap::{CommandFactory, Parser, Subcommand};
 use spin_catalogue::PluginName;
 
-use crate::commands::up::flags::plugin_path;
-use crate::commands::{build, check, completions, external, maintenance, plugins, trigger, up, version};
+use crate::commands::up::flags::{COMPILE_ONLY, plugin_path};
+use crate::commands::{build, cache, check, completions, external, maintenance, plugins, trigger, up, version};
 use crate::context::Context;
 use crate::news::tell_newer;
 use crate::report::{Exit, Report};
@@ -15,7 +15,7 @@ use crate::ui::Ui;
 
 /// Every command that can be typed, for "did you mean".
 pub(crate) const NAMES: &[&str] =
-    &["build", "check", "completions", "help", "maintenance", "plugin", "plugins", "up", "version"];
+    &["build", "cache", "check", "completions", "help", "maintenance", "plugin", "plugins", "up", "version"];
 
 /// Commands of the public command line, and planned ones, that this version does not have. They are never looked for
 /// among the plugins: a plugin must not take the place of a command that will come.
@@ -53,6 +53,8 @@ enum Table {
     /// Build the components of an application.
     #[command(visible_alias = "b")]
     Build,
+    /// List and clear compiled code, or compile an application ahead.
+    Cache(cache::Args),
     /// Check an application without running it.
     Check(check::Args),
     /// Print what makes a shell complete commands, plugins and versions.
@@ -77,6 +79,7 @@ enum Table {
 #[derive(Debug)]
 enum Command {
     Build(build::Args),
+    Cache(cache::Args),
     Check(check::Args),
     Completions(completions::Args),
     External(external::Args),
@@ -91,7 +94,9 @@ enum Command {
 pub(crate) fn command() -> clap::Command {
     let (build, up) = (build::flags(), up::flags::Flags::command());
     let own = |own: clap::Command, flags: &clap::Command| own.args(flags.get_arguments().cloned());
-    Line::command().mut_subcommand("build", |one| own(one, &build)).mut_subcommand("up", |one| own(one, &up))
+    let line =
+        Line::command().mut_subcommand("build", |one| own(one, &build)).mut_subcommand("up", |one| own(one, &up));
+    line.mut_subcommand("cache", |cache| cache.mut_subcommand("warm", |one| own(one, &up)))
 }
 
 /// Runs one command line, the program's name included, and tells what went wrong.
@@ -120,6 +125,7 @@ pub(crate) async fn run(line: Vec<OsString>, ui: Ui) -> Exit {
 async fn dispatch(command: Command, ctx: &Context) -> Result<Exit, Report> {
     match command {
         Command::Build(args) => build::run(args, ctx).await,
+        Command::Cache(args) => cache::run(args, ctx).await,
         Command::Check(args) => check::run(args, ctx).await,
         Command::Completions(args) => completions::run(args, ctx).await,
         Command::External(args) => external::run(args, ctx).await,
@@ -144,14 +150,15 @@ fn parse(line: Vec<OsString>) -> Result<Command, Refused> {
     let at = command_at(&line);
     let word = line.get(at).and_then(|word| word.to_str()).unwrap_or_default();
     let rest = || line.iter().skip(at + 1).cloned().collect();
+    let up = |behind: usize, flag: Option<OsString>| {
+        let line = line[1..at].iter().cloned().chain(flag).chain(line[behind..].iter().cloned());
+        Ok(Command::Up(up::Args { line: line.collect(), built: None }))
+    };
     match word {
         // Their arguments are not for this parser, which would take `--` for itself.
-        "up" | "u" => {
-            let overrides = line[1..at].iter().cloned();
-            return Ok(Command::Up(up::Args {
-                line: overrides.chain(line[at + 1..].iter().cloned()).collect(),
-                built: None,
-            }));
+        "up" | "u" => return up(at + 1, None),
+        "cache" if line.get(at + 1).is_some_and(|word| word == cache::WARM) => {
+            return up(at + 2, Some(COMPILE_ONLY.into()));
         }
         "build" | "b" if at == 1 => return Ok(Command::Build(build::Args { line: rest() })),
         "trigger" => {
@@ -170,6 +177,7 @@ fn parse(line: Vec<OsString>) -> Result<Command, Refused> {
             let (name, overrides) = (words.remove(0), plugin_path.into_iter().collect());
             return Ok(Command::External(external::Args { name, args: words, overrides }));
         }
+        Table::Cache(args) => Command::Cache(args),
         Table::Completions(args) => Command::Completions(args),
         Table::Maintenance(args) => Command::Maintenance(args),
         Table::Plugins(args) => Command::Plugins(args),
@@ -231,6 +239,8 @@ fn fail(report: &Report, ui: &Ui) -> Exit {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
+    use std::ffi::OsStr;
+
     use super::*;
 
     fn parse(line: &str) -> Result<Command, Refused> {
@@ -247,6 +257,9 @@ mod tests {
     fn every_word_finds_its_command() {
         for line in ["up", "u -f x -- -y", "up --help"] {
             assert!(matches!(parse(line), Ok(Command::Up(_))), "{line}");
+        }
+        for line in ["cache list", "cache list --json --dir x", "cache clear --unused-for 30 --dry-run"] {
+            assert!(matches!(parse(line), Ok(Command::Cache(_))), "{line}");
         }
         for line in ["build", "b -c x --up --listen y", "help build"] {
             assert!(matches!(parse(line), Ok(Command::Build(_))), "{line}");
@@ -282,6 +295,9 @@ mod tests {
         assert!(matches!(parse("trigger http --listen x"), Ok(Command::Trigger(_))));
         for line in [
             "maintenance",
+            "cache",
+            "cache list x",
+            "cache clear --unused-for soon",
             "plugins install",
             "plugins install x --file y",
             "plugins install ../x",
@@ -341,6 +357,18 @@ mod tests {
         assert!(matches!(parse("--plugin-path x=./x plugins list"), Err(Refused::Report(_))));
         for line in ["--plugin-path", "--plugin-path x", "--plugin-path x=./x", "--plugin-path ../x=y z"] {
             assert!(matches!(parse(line), Err(Refused::Parser(_))), "{line}");
+        }
+    }
+
+    #[test]
+    fn warming_the_cache_is_a_start_that_runs_nothing() {
+        for (line, expected) in [
+            ("cache warm -f x -- -y", "--compile-only -f x -- -y"),
+            ("--plugin-path x=./x cache warm", "--plugin-path x=./x --compile-only"),
+            ("help cache warm", "--compile-only --help"),
+        ] {
+            let Ok(Command::Up(up)) = parse(line) else { panic!("not a start: {line}") };
+            assert_eq!(up.line.join(OsStr::new(" ")), expected, "{line}");
         }
     }
 

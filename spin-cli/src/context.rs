@@ -39,7 +39,7 @@ pub(crate) struct Context {
     /// What says whether every app is built before it is run.
     always_build: Option<OsString>,
     pub(crate) timing: Timing,
-    /// Where downloads are kept that can be had again.
+    /// Where what can be had again is kept: downloads, compiled code.
     cache_dir: Option<PathBuf>,
     data_dir: Option<PathBuf>,
     /// The configuration file, which is read when it is needed.
@@ -167,14 +167,14 @@ impl Context {
         })
     }
 
-    /// Where downloads are kept: in the folder that the user named, else in the usual one.
-    pub(crate) fn cache_dir(&self, named: Option<&Path>) -> Result<PathBuf, Report> {
+    /// Where downloads and compiled code are kept: in the folder that the user named with `flag`, else in the usual one.
+    pub(crate) fn cache_dir(&self, named: Option<&Path>, flag: &str) -> Result<PathBuf, Report> {
         match named {
             Some(named) => Ok(self.current_dir.join(named)),
             None => self.cache_dir.clone().ok_or_else(|| {
-                Report::new("there is no folder for downloads: neither HOME nor XDG_CACHE_HOME is set")
+                Report::new("there is no cache folder: neither HOME nor XDG_CACHE_HOME is set")
                     .code("environment::no-cache-dir")
-                    .help("name a folder with --cache-dir")
+                    .help(format!("name a folder with {flag}"))
             }),
         }
     }
@@ -258,8 +258,8 @@ mod tests {
     #[test]
     fn a_cache_that_is_named_is_used() {
         let context = context(Path::new("/bin/spin"), &[]);
-        assert_eq!(context.cache_dir(Some(Path::new("c"))).unwrap(), Path::new("/c"));
-        if let Ok(usual) = context.cache_dir(None) {
+        assert_eq!(context.cache_dir(Some(Path::new("c")), "--x").unwrap(), Path::new("/c"));
+        if let Ok(usual) = context.cache_dir(None, "--x") {
             assert!(usual.ends_with("spin"));
         }
     }

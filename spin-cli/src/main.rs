@@ -8,6 +8,7 @@
 //! | [`files`] | the files that components see |
 //! | [`selection`] | some components of an app and not the others |
 //! | [`build`](mod@build) | running build commands |
+//! | [`compiled_code`] | what triggers have compiled: listing and clearing it |
 //! | [`download`] | code that a manifest names by address and digest |
 //! | [`triggers`], [`obtain`] | an executable for every trigger type, installed now if need be |
 //! | [`metadata`] | what a trigger tells of its flags |
@@ -20,7 +21,7 @@
 //!
 //! Files on disk: a working directory `spinup-*` and a folder of sockets of the same naming, both in temporary
 //! places and both private; what [`spin_plugin_manager`] keeps; copies of files below the working directory; downloads in a
-//! cache; `.spin/last-build.txt` and the pins beside a manifest; `<config>/spin/config.toml`. No WebAssembly engine is in
+//! cache, and what triggers have compiled beside them; `.spin/last-build.txt` and the pins beside a manifest; `<config>/spin/config.toml`. No WebAssembly engine is in
 //! here, and nothing depends on which trigger it is.
 
 use std::process::ExitCode;
@@ -29,6 +30,7 @@ mod arguments;
 mod build;
 mod cli;
 mod commands;
+mod compiled_code;
 mod config;
 mod context;
 mod download;

@@ -57,7 +57,7 @@ mod wires;
 
 pub(crate) use admin::Admin;
 pub(crate) use generation::{Generation, Loader};
-pub(crate) use launch::{Launch, Promise};
+pub(crate) use launch::{Launch, Promise, Task};
 pub(crate) use pass_through::pass_through;
 pub(crate) use process::Orphans;
 pub(crate) use restart::{OnExit, UnknownOnExit};

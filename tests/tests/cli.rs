@@ -168,8 +168,9 @@ fn the_schemas_of_what_is_printed_can_be_had() {
     let folder = spin_tests::repository().join("docs/schemas");
     // Those of messages and of reports are of other programs.
     let all = std::fs::read_dir(&folder).unwrap().map(|file| file.unwrap().file_name());
-    let names: Vec<_> = all.filter(|name| name.to_string_lossy().starts_with("plugins-")).collect();
-    assert!(names.len() >= 6, "{names:?}");
+    let is_ours = |name: &str| ["cache-", "plugins-"].iter().any(|command| name.starts_with(command));
+    let names: Vec<_> = all.filter(|name| is_ours(&name.to_string_lossy())).collect();
+    assert!(names.len() >= 8, "{names:?}");
     for name in names {
         let read = |folder: &std::path::Path| std::fs::read_to_string(folder.join(&name)).unwrap();
         assert_eq!(read(&world.home()), read(&folder), "{}", name.display());

@@ -4,6 +4,8 @@
 
 #[path = "flags/cache.rs"]
 mod cache;
+#[path = "flags/compiled_code.rs"]
+mod compiled_code;
 #[path = "flags/engine.rs"]
 mod engine;
 #[path = "flags/logs.rs"]

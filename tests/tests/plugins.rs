@@ -38,6 +38,8 @@ mod public;
 mod repository;
 #[path = "plugins/signed.rs"]
 mod signed;
+#[path = "plugins/start.rs"]
+mod start;
 #[path = "plugins/store.rs"]
 mod store;
 #[path = "plugins/versions.rs"]

@@ -76,6 +76,11 @@ pub(crate) struct CommonFlags {
     #[arg(long, env = env::CACHE_FILE, value_name = "FILE", hide_env_values = true)]
     cache: Option<PathBuf>,
 
+    /// Compile the components, keep their code for later starts, and end: no event is taken, and nothing is needed but the
+    /// application itself
+    #[arg(long)]
+    pub(crate) compile_only: bool,
+
     /// Allocate the memory of instances on demand instead of from a pool
     #[arg(long)]
     disable_pooling: bool,
@@ -114,6 +119,13 @@ impl CommonFlags {
                 "--disable-cache ({}) and --cache ({}) exclude each other",
                 env::DISABLE_CACHE,
                 env::CACHE_FILE
+            );
+            return Err(clap::Error::raw(ErrorKind::ArgumentConflict, message));
+        }
+        if self.compile_only && self.disable_cache {
+            let message = format!(
+                "--compile-only fills the cache that --disable-cache ({}) turns off: leave one of them out",
+                env::DISABLE_CACHE
             );
             return Err(clap::Error::raw(ErrorKind::ArgumentConflict, message));
         }

@@ -35,6 +35,18 @@ impl Source {
         })?;
         Ok(Self { lock, working_dir })
     }
+
+    /// Reads the locked app.
+    ///
+    /// # Errors
+    /// When it can't be read, or needs more than a trigger of type `T` offers.
+    pub(crate) fn read<T: Trigger>(&self) -> Result<LockedApp, Error> {
+        let locked = LockedApp::read(&self.lock).map_err(|error| Error::new(error.code(), error))?;
+        locked
+            .require_only(T::TYPE, T::host_requirements())
+            .map_err(|error| Error::new("trigger::requirement", error))?;
+        Ok(locked)
+    }
 }
 
 /// What is the same for all generations: what whoever started the trigger has chosen.
@@ -61,10 +73,7 @@ impl Loader {
     /// # Errors
     /// The first thing that is wrong.
     pub(crate) async fn read<T: Trigger>(&mut self, source: &Source) -> Result<Read, Error> {
-        let locked = LockedApp::read(&source.lock).map_err(|error| Error::new(error.code(), error))?;
-        locked
-            .require_only(T::TYPE, T::host_requirements())
-            .map_err(|error| Error::new("trigger::requirement", error))?;
+        let locked = source.read::<T>()?;
         let ids = Declared::<T>::read(&locked)?.components();
         let stores = Stores::new(&self.flags, &self.config);
         refusals::check(&locked, &ids, &stores)?;

@@ -68,6 +68,7 @@
 mod admin;
 mod app;
 mod cache_config;
+mod compile_only;
 mod control;
 mod counter;
 mod declared;

@@ -13,6 +13,8 @@ use spin_app_model::launch::env::{LOCKED_URL, WORKING_DIR};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::admin::Admin;
+use crate::app::App;
+use crate::compile_only;
 use crate::control::{self, Control};
 use crate::error::Error;
 use crate::flags::CommonFlags;
@@ -160,6 +162,10 @@ async fn serve_app<T: Trigger>(
     let source = Source::new(&from_host(LOCKED_URL)?.to_string_lossy(), working_dir)?;
     let Arguments { own: flags, common } = arguments;
     common.refuse_unavailable()?;
+    if common.compile_only {
+        App::announce(&(compile_only::run::<T>(&common, &source, control, &stop).await? + "\n"));
+        return Ok(());
+    }
     if let Some(address) = common.admin_listen.filter(|_| !control.has_host()) {
         let admin = Admin::bind(address, T::TYPE, control.health().clone()).await?;
         tell(&format!("Admin endpoints at http://{}", admin.address()));

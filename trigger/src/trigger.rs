@@ -56,7 +56,7 @@ pub trait Trigger: Sized + Send + 'static {
     }
 
     /// Looks at the flags and the configuration, before anything is compiled: at the start and, without a hook for reloads,
-    /// for every new generation of the app.
+    /// for every new generation of the app. With `--compile-only` nothing of the trigger is called but [`link`](Self::link).
     ///
     /// # Errors
     /// Whatever makes it pointless to start.

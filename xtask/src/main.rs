@@ -17,7 +17,8 @@ cargo xtask <chore>
 
   test [FILTER…]  build everything, pack the triggers, run every test (or those whose names hold a FILTER)
   demo [--once]   install trigger-http from a fresh catalogue and serve examples/hello until Ctrl-C
-  bench NAME […]  run a benchmark of tests/bench: commands, hosts, performance, redis, soak, start, streaming
+  bench NAME […]  run a benchmark of tests/bench: commands, hosts, instructions, performance, redis, soak, start,
+                  streaming
   pack            build the triggers and pack them into a catalogue folder
   dist            build packages for users, print their sizes
 ";

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use crate::build::run;
 
 /// A program that tests start, and the package that holds it.
-const SERVERS: [(&str, &str); 10] = [
+const SERVERS: [(&str, &str); 11] = [
     ("fish", "fish"),
     ("git", "git"),
     ("mariadbd", "mariadb-server"),
@@ -18,6 +18,7 @@ const SERVERS: [(&str, &str); 10] = [
     ("redis-server", "redis-server"),
     ("strace", "strace"),
     ("unshare", "util-linux"),
+    ("valgrind", "valgrind"),
     ("zsh", "zsh"),
 ];
 

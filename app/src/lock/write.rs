@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::Path;
 
@@ -45,7 +44,8 @@ impl LockedApp {
 
     /// Writes the canonical JSON to a file that only its owner may read: it holds variables in clear text.
     ///
-    /// Whatever happens, the file afterwards has either its old content or the whole new one.
+    /// Whoever reads it meanwhile finds either its old content or the whole new one. It isn't made sure that it is on the
+    /// disk: a lock is made anew for every start, and nobody needs one after the machine has failed.
     ///
     /// # Errors
     ///
@@ -63,10 +63,8 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     };
     let mut file = tempfile::Builder::new().prefix(".spin-lock-").tempfile_in(directory)?;
     file.write_all(bytes)?;
-    file.as_file().sync_all()?;
     file.persist(path)?;
-    // The rename itself is only durable once the directory is.
-    File::open(directory)?.sync_all()
+    Ok(())
 }
 
 fn variable(variable: &LockedVariable) -> Node<'_> {

@@ -35,6 +35,14 @@ pub(super) fn metadata(subject: &Subject) -> Outcome {
     }
 }
 
+/// Whether it tells of a flag.
+pub(super) fn has_flag(subject: &Subject, name: &str) -> Result<bool, String> {
+    let (_, stderr) = ask(subject, "--launch-metadata-only")?;
+    let told: Value = serde_json::from_str(&stderr).map_err(|error| format!("its metadata is not JSON: {error}"))?;
+    let flags = told["all_flags"].as_array().into_iter().flatten();
+    Ok(flags.into_iter().any(|flag| flag["long"] == name))
+}
+
 /// Standard output and error of the answer.
 fn ask(subject: &Subject, question: &str) -> Result<(String, String), String> {
     let folder = app_folder("")?;

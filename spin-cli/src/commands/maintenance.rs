@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 use spin_app_model::manifest::schema_json;
 
-use crate::commands::plugins::documents;
+use crate::commands::documents;
 use crate::context::Context;
 use crate::report::{Exit, Report};
 

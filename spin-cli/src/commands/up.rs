@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-use clap::{CommandFactory, FromArgMatches};
+use clap::FromArgMatches;
 use spin_app_model::manifest::Resolved as Code;
 
 use crate::build;
@@ -46,8 +46,9 @@ pub(crate) struct Built {
 
 pub(crate) async fn run(args: Args, ctx: &Context) -> Result<Exit, Report> {
     let split = flags::table().split(args.line)?;
-    let parsed =
-        Flags::command().try_get_matches_from([OsString::from("spin up")].into_iter().chain(split.ours.clone()));
+    let command = flags::command(split.ours.iter().any(|flag| flag == flags::COMPILE_ONLY));
+    let name = OsString::from(command.get_name());
+    let parsed = command.try_get_matches_from(std::iter::once(name).chain(split.ours.clone()));
     let mut flags = match parsed.and_then(|matches| Flags::from_arg_matches(&matches)) {
         Ok(flags) => flags,
         Err(error) => {
@@ -64,6 +65,7 @@ pub(crate) async fn run(args: Args, ctx: &Context) -> Result<Exit, Report> {
         return help::run(&flags, stray, ctx).await;
     }
 
+    flags.check()?;
     // From here on there may be things to clean up, so signals ask instead of killing.
     let mut signals = AppSignals::listen().map_err(|error| Report::of(&error).code("environment::signals"))?;
     let (source, prepared, pinning) = find_and_prepare(&flags, is_built, stray, ctx).await?;
@@ -122,7 +124,7 @@ async fn code(prepared: &Prepared, flags: &Flags, ctx: &Context) -> Result<Code,
     if !prepared.has_downloads() {
         return Ok(Code::default());
     }
-    Ok(prepared.fetch(&ctx.cache_dir(flags.cache_dir.as_deref())?, &ctx.ui).await?)
+    Ok(prepared.fetch(&ctx.cache_dir(flags.cache_dir.as_deref(), "--cache-dir")?, &ctx.ui).await?)
 }
 
 async fn find_and_prepare(

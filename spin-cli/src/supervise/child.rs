@@ -16,7 +16,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::Timing;
 use super::channel::{Channel, ChannelError, Heard};
-use super::launch::{Launch, Promise};
+use super::launch::{Launch, Promise, Task};
 use super::socket::Socket;
 use super::wires::{Ask, Curious, Features, News, Order, Said, Wires};
 use crate::report::Report;
@@ -85,6 +85,7 @@ pub(super) struct Ended {
     /// The channel that it was given, whether it used it or not.
     pub(super) control: ControlAddress,
     pub(super) promise: Promise,
+    pub(super) task: Task,
     pub(super) status: io::Result<ExitStatus>,
     pub(super) stage: Stage,
     /// Whether it was told to.
@@ -131,7 +132,8 @@ impl Trigger {
         self.last_words(&wires, &ui).await;
         ui.clear_progress();
         let Self { launch, pid, address: control, stage, failed, fault, .. } = self;
-        Ended { name: launch.name, pid, control, promise: launch.promise, status, stage, asked, failed, fault }
+        let Launch { name, promise, task, .. } = launch;
+        Ended { name, pid, control, promise, task, status, stage, asked, failed, fault }
     }
 
     async fn take(&mut self, step: Result<Step, ChannelError>, wires: &Wires, ui: &Ui) {

@@ -23,7 +23,17 @@ pub(crate) struct Launch {
     pub(crate) trigger_type: TriggerType,
     pub(crate) program: Program,
     pub(crate) promise: Promise,
+    pub(crate) task: Task,
     pub(crate) on_exit: OnExit,
+}
+
+/// What a trigger is started for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Task {
+    /// To take events until it is asked to end.
+    Serve,
+    /// To compile the components, and to end when that is done.
+    Compile,
 }
 
 /// What the plugin's manifest says about the control channel.

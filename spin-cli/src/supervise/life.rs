@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::board::Board;
 use super::child::Ended;
 use super::generation::{Generation, Generations, Loader};
-use super::launch::{Launch, Started};
+use super::launch::{Launch, Started, Task};
 use super::process::Orphans;
 use super::reload::{Outcome, Reloads};
 use super::restart::OnExit;
@@ -232,7 +232,10 @@ impl<'a, L: Loader> Life<'a, L> {
             OnExit::Ignore => {
                 self.exits.follows(exit);
                 if others_go_on {
-                    ui.notice(&format!("{ended_how}; the others go on"));
+                    // That one has compiled is no news.
+                    if ended.task == Task::Serve {
+                        ui.notice(&format!("{ended_how}; the others go on"));
+                    }
                     self.around.orphans.doom(&ended.control);
                 }
             }

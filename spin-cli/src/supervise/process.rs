@@ -5,7 +5,8 @@
 
 use std::fs;
 
-use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process, waitid, waitpid};
 use spin_app_model::launch::{ControlAddress, env};
 use tokio::signal::unix::SignalKind;
 
@@ -176,6 +177,10 @@ impl Orphans {
 }
 
 fn children_of(parent_pid: Pid) -> Vec<Pid> {
+    // Looking for some means reading about every process of the machine, and as a rule there are none.
+    if parent_pid == rustix::process::getpid() && !has_children() {
+        return Vec::new();
+    }
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
     entries
         .flatten()
@@ -183,6 +188,12 @@ fn children_of(parent_pid: Pid) -> Vec<Pid> {
         .filter_map(Pid::from_raw)
         .filter(|&process| parent(process) == Some(parent_pid))
         .collect()
+}
+
+/// Whether this process has a child, be it one that has ended and was not waited for.
+fn has_children() -> bool {
+    let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    !matches!(waitid(WaitId::All, look), Err(Errno::CHILD))
 }
 
 /// The environment that a process was started with; none if it has ended.
@@ -267,10 +278,13 @@ mod tests {
         let left = children_of(rustix::process::getpid());
         assert!(left.len() == 2 && left.contains(&Pid::from_child(&stranger)) && left.contains(&stubborn), "{left:?}");
 
+        assert!(has_children());
         orphans.kill();
         assert_eq!(children_of(rustix::process::getpid()), [Pid::from_child(&stranger)]);
         drop(stranger.stdin.take());
+        assert!(has_children(), "one that has ended, too, until it is waited for");
         assert!(stranger.wait().unwrap().success(), "it was not killed");
+        assert!(!has_children());
     }
 
     #[test]

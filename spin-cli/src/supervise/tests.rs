@@ -160,7 +160,7 @@ impl World {
             Program { path: PathBuf::from(path), args, environment, stdin: Stdin::Empty, output: Output::Inherited };
         let name = format!("trigger-{}", self.launches.len());
         let (trigger_type, on_exit) = ("zzz".parse().unwrap(), OnExit::End);
-        self.launches.push(Launch { name, trigger_type, program, promise, on_exit });
+        self.launches.push(Launch { name, trigger_type, program, promise, task: Task::Serve, on_exit });
         self
     }
 

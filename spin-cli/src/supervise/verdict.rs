@@ -3,7 +3,7 @@
 use std::os::unix::process::ExitStatusExt;
 
 use super::child::{Ended, Stage};
-use super::launch::Promise;
+use super::launch::{Promise, Task};
 use crate::report::{Exit, Report};
 
 /// The exit code that a trigger's end gives the app, and the error to show, if the trigger's own output is not enough.
@@ -34,6 +34,8 @@ pub(super) fn verdict(ended: &Ended) -> (Exit, Option<Report>) {
         return (Exit::new(code.max(1)), None);
     }
     let unfinished = match (ended.stage, ended.promise) {
+        // It ends when it has done what it was to do, and is never ready for more.
+        _ if ended.task == Task::Compile && code == 0 => None,
         // Usage errors and the like, which it has printed itself.
         (Stage::Started, Promise::Hello) if code == 0 => Some("it said hello"),
         (Stage::Greeted, _) => Some("it was ready"),
@@ -114,6 +116,7 @@ mod tests {
             pid: rustix::process::getpid(),
             control: ControlAddress::unix("/zzz").unwrap(),
             promise: Promise::Nothing,
+            task: Task::Serve,
             status: Ok(ExitStatus::from_raw(raw)),
             stage: Stage::Started,
             asked: false,
@@ -153,6 +156,15 @@ mod tests {
         assert_eq!(early(THREE, Stage::Greeted), (3, Some(says(3, "it was ready"))));
         assert_eq!(early(ZERO, Stage::Ready), (0, None));
         assert_eq!(early(THREE, Stage::Ready), (3, None));
+    }
+
+    #[test]
+    fn one_that_was_to_compile_is_done_when_it_ends() {
+        let compiled = |raw, stage| judge(&Ended { task: Task::Compile, promise: Promise::Hello, stage, ..ended(raw) });
+        assert_eq!((compiled(ZERO, Stage::Started), compiled(ZERO, Stage::Greeted)), ((0, None), (0, None)));
+        assert_eq!(compiled(THREE, Stage::Started), (3, None), "it has printed why");
+        let unfinished = "trigger-zzz ended before it was ready (exit code 3)".to_owned();
+        assert_eq!(compiled(THREE, Stage::Greeted), (3, Some(unfinished)));
     }
 
     #[test]

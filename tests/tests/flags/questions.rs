@@ -8,13 +8,14 @@ use spin_tests::World;
 
 use super::Site;
 
-/// Every flag that a trigger of the ecosystem has: its short form, whether a value follows, and whether only one of an
+/// Every flag that a trigger of the ecosystem has, and that by which a host compiles ahead: its short form, whether a value follows, and whether only one of an
 /// app's triggers is to get it.
 const FLAGS: &[(&str, Option<&str>, bool, bool)] = &[
     ("--log-dir", Some("-L"), true, false),
     ("--truncate-logs", None, false, true),
     ("--disable-cache", None, false, false),
     ("--cache", None, true, false),
+    ("--compile-only", None, false, false),
     ("--disable-pooling", None, false, false),
     ("--debug-info", None, false, false),
     ("--follow", None, true, false),

@@ -19,7 +19,7 @@ fn world() -> World {
 }
 
 /// The lines that every shell is asked about; the last word is the one to complete.
-const LINES: [&str; 15] = [
+const LINES: [&str; 17] = [
     "spin s",
     "spin plugins i",
     "spin plugins install ",
@@ -34,6 +34,8 @@ const LINES: [&str; 15] = [
     "spin plugins install --no-such-flag trigger-",
     "spin up --loc",
     "spin build --com",
+    "spin cache ",
+    "spin cache warm --prof",
     "spin completions ",
 ];
 

@@ -28,7 +28,7 @@ pub(super) const CALLS: [&str; 13] = [
 /// What is listed after an upgrade.
 const BOTH: &str = "stub 1.0.0 [installed]\nstub 1.1.0 [installed] [active]\n";
 
-const STRACE: &str = "/usr/bin/strace";
+pub(super) const STRACE: &str = "/usr/bin/strace";
 
 /// Runs `command` once for every call of every kind, killed there, each time from the state that `prepare` makes.
 /// Gives the states that were found afterwards.

@@ -13,8 +13,11 @@ use crate::files::Placing;
 use crate::load::Wishes;
 use crate::report::Report;
 use crate::selection::Selection;
-use crate::supervise::{OnExit, UnknownOnExit};
+use crate::supervise::{OnExit, Task, UnknownOnExit};
 use crate::triggers::Overrides;
+
+/// What makes triggers compile and do nothing else: our flag, and theirs.
+pub(crate) const COMPILE_ONLY: &str = "--compile-only";
 
 /// Run an application.
 #[derive(Debug, Parser)]
@@ -66,6 +69,9 @@ pub(crate) struct Flags {
     /// Run this executable instead of the installed plugin NAME, for development
     #[arg(long, value_name = "NAME=PATH", value_parser = plugin_path)]
     plugin_path: Vec<(PluginName, PathBuf)>,
+    /// Compile the application's components for later starts, and run nothing: what `spin cache warm` does
+    #[arg(long, hide = true)]
+    pub(crate) compile_only: bool,
     /// Print this, and the options of the application's trigger
     #[arg(short, long)]
     pub(crate) help: bool,
@@ -117,6 +123,29 @@ impl Flags {
         Ok(types.into_iter().filter(is_started).collect())
     }
 
+    /// Refuses flags about an app that runs, if none is to be run.
+    ///
+    /// # Errors
+    ///
+    /// Names the first.
+    pub(crate) fn check(&self) -> Result<(), Report> {
+        let about_running =
+            [("--admin-listen", self.admin_listen.is_some()), ("--on-trigger-exit", !self.on_trigger_exit.is_empty())];
+        match about_running.iter().find(|(_, is_given)| self.compile_only && *is_given) {
+            None => Ok(()),
+            Some((flag, _)) => {
+                Err(Report::usage(format!("{flag} is about an application that runs, and this runs none"))
+                    .code("usage::compile-only")
+                    .help("leave it out"))
+            }
+        }
+    }
+
+    /// What triggers are started for.
+    pub(crate) fn task(&self) -> Task {
+        if self.compile_only { Task::Compile } else { Task::Serve }
+    }
+
     /// What the end of a trigger means, if a flag says so. The one that names the type beats the one that doesn't, and of
     /// two the later counts.
     pub(crate) fn on_exit(&self, trigger_type: &TriggerType) -> Option<OnExit> {
@@ -130,6 +159,18 @@ impl Flags {
     pub(crate) fn overrides(&self) -> Overrides {
         self.plugin_path.iter().cloned().collect()
     }
+}
+
+/// The parser, by the name of the command that it is for.
+pub(crate) fn command(compile_only: bool) -> clap::Command {
+    let command = Flags::command();
+    if !compile_only {
+        return command;
+    }
+    let about = "Compile an application's components, so that starting it compiles nothing.";
+    let usage = "spin cache warm [OPTIONS] [TRIGGER OPTIONS] [-- TRIGGER OPTIONS]";
+    let options = "The options are those of spin up: some of a trigger decide what is compiled.";
+    command.name("spin cache warm").about(about).override_usage(usage).after_help(options)
 }
 
 /// Which flags are not the trigger's.
@@ -243,6 +284,18 @@ mod tests {
         for bad in ["", "example.com:80", "127.0.0.1", "70000", ":"] {
             assert_eq!(parsed(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn who_compiles_only_runs_nothing_that_could_be_looked_at() {
+        assert_eq!(parse("-f a").0.unwrap().task(), Task::Serve);
+        let (flags, trigger) = parse(&format!("{COMPILE_ONLY} -f a --disable-pooling"));
+        assert_eq!((flags.unwrap().task(), trigger), (Task::Compile, vec![OsString::from("--disable-pooling")]));
+        for other in ["--admin-listen=0", "--on-trigger-exit=end"] {
+            assert!(parse(other).0.unwrap().check().is_ok(), "{other}");
+            assert!(parse(&format!("{COMPILE_ONLY} {other}")).0.unwrap().check().is_err(), "{other}");
+        }
+        command(true).debug_assert();
     }
 
     #[test]

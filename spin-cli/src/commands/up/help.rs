@@ -2,10 +2,9 @@
 
 use std::ffi::OsStr;
 
-use clap::CommandFactory;
 use spin_app_model::launch::env;
 
-use super::flags::Flags;
+use super::flags::{Flags, command};
 use crate::context::Context;
 use crate::environment::ChildEnvironment;
 use crate::load;
@@ -21,7 +20,7 @@ const HELP_ONLY: &str = "--help-args-only";
 
 /// Prints the help. Whatever keeps a trigger from answering is a remark, never an error: help was asked for.
 pub(super) async fn run(flags: &Flags, stray: Option<&OsStr>, ctx: &Context) -> Result<Exit, Report> {
-    ctx.ui.styled(&Flags::command().render_help().ansi().to_string());
+    ctx.ui.styled(&command(flags.compile_only).render_help().ansi().to_string());
     ctx.ui.styled("\n");
     match resolve(flags, stray, ctx).await {
         Ok(resolved) => {

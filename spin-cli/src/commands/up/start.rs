@@ -6,7 +6,7 @@ use spin_app_model::launch::env;
 use spin_app_model::manifest::Resolved as Code;
 use tokio::task::JoinSet;
 
-use super::flags::Flags;
+use super::flags::{COMPILE_ONLY, Flags};
 use crate::arguments::Split;
 use crate::arguments::groups::divide;
 use crate::context::Context;
@@ -15,7 +15,7 @@ use crate::load::{self, Prepared};
 use crate::metadata::{self, Metadata};
 use crate::report::Report;
 use crate::supervise::spawn::{Output, Program, Stdin};
-use crate::supervise::{Generation, Launch, OnExit, Orphans, UnknownOnExit};
+use crate::supervise::{Generation, Launch, OnExit, Orphans, Task, UnknownOnExit};
 use crate::triggers::Resolved;
 
 /// The key of `[application.trigger.TYPE]` that says what the end of a trigger means, if the trigger leaves it to us.
@@ -52,11 +52,20 @@ pub(super) async fn launches(
     let (stdin, output) =
         if resolved.len() > 1 { (Stdin::Empty, Output::Piped) } else { (Stdin::Inherited, Output::Inherited) };
     let mut launches = Vec::new();
-    for ((trigger, args), told) in resolved.into_iter().zip(arguments).zip(told) {
-        let on_exit = on_exit(&trigger, told.as_ref(), prepared, flags)?;
+    let task = flags.task();
+    for ((trigger, mut args), told) in resolved.into_iter().zip(arguments).zip(told) {
+        let on_exit = match task {
+            Task::Serve => on_exit(&trigger, told.as_ref(), prepared, flags)?,
+            // Each has its own to do.
+            Task::Compile => OnExit::Ignore,
+        };
+        if task == Task::Compile {
+            can_compile_ahead(&trigger, told.as_ref())?;
+            args.insert(0, COMPILE_ONLY.into());
+        }
         let Resolved { trigger_type, plugin, path, promise } = trigger;
         let program = Program { path, args, environment: environment.clone(), stdin, output };
-        launches.push(Launch { name: plugin.to_string(), trigger_type, program, promise, on_exit });
+        launches.push(Launch { name: plugin.to_string(), trigger_type, program, promise, task, on_exit });
     }
     Ok(launches)
 }
@@ -73,7 +82,7 @@ async fn ask(
     let about_flags = if resolved.len() > 1 { split.not_ours().next().is_some() } else { split.behind.is_some() };
     let is_asked = |trigger: &Resolved| {
         let about_exit = || prepared.setting(&trigger.trigger_type, ON_EXIT).is_some();
-        about_flags || flags.on_exit(&trigger.trigger_type).is_none() && about_exit()
+        about_flags || flags.task() == Task::Compile || flags.on_exit(&trigger.trigger_type).is_none() && about_exit()
     };
     let mut told = vec![None; resolved.len()];
     if !resolved.iter().any(is_asked) {
@@ -98,6 +107,19 @@ async fn ask(
         }
     }
     told
+}
+
+/// Whether a trigger compiles without taking events. One that doesn't would be started for good.
+fn can_compile_ahead(trigger: &Resolved, told: Option<&Metadata>) -> Result<(), Report> {
+    if told.is_some_and(|told| told.flag(|flag| flag.is_long(COMPILE_ONLY)).is_some()) {
+        return Ok(());
+    }
+    let (plugin, trigger_type) = (&trigger.plugin, &trigger.trigger_type);
+    let message = format!("{plugin} can't compile ahead: {COMPILE_ONLY} is not among the flags that it tells");
+    Err(Report::new(message)
+        .code("cache::not-supported")
+        .help(format!("a newer version may do it: spin plugins upgrade {plugin}"))
+        .help(format!("if the application has other triggers than '{trigger_type}', name theirs with --trigger-type")))
 }
 
 /// What the end of a trigger means: a flag says so, or the manifest if the trigger leaves that key to us.
