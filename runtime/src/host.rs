@@ -62,4 +62,4 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<HostState>> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -103,17 +103,16 @@ enum Executor {
 impl Handler {
     /// By what the component exports.
     pub(crate) fn new(component: &Arc<Component>, options: HandlerOptions) -> Result<Self, NotAHandler> {
-        let kind = kind::of_exports(component.id(), component.exports())?;
-        let shape = |source| NotAHandler::Shape { component: component.id().clone(), source };
+        let (kind, export) = kind::of_exports(component.id(), component.exports())?;
         let pre = || component.pre.clone();
         let executor = match kind {
-            Kind::Inbound => Executor::Inbound(Inbound::new(component, options.whole_body)?),
+            Kind::Inbound => Executor::Inbound(Inbound::new(component, export, options.whole_body)?),
             Kind::P2 => {
-                let pre = Pre2::new(pre()).map(HandlerPre::P2).map_err(shape)?;
+                let pre = Pre2::new(pre()).map(HandlerPre::P2).map_err(|source| shape(component, export, source))?;
                 Executor::Streaming(Workers::new(component, HandlerCalls::new(pre, &options)))
             }
             Kind::P3 => {
-                let pre = Pre3::new(pre()).map(HandlerPre::P3).map_err(shape)?;
+                let pre = Pre3::new(pre()).map(HandlerPre::P3).map_err(|source| shape(component, export, source))?;
                 Executor::Streaming(Workers::new(component, HandlerCalls::new(pre, &options)))
             }
         };
@@ -188,6 +187,10 @@ impl Handler {
         let (head, body) = request.into_parts();
         Ok(http::Request::from_parts(head, whole::read(body, self.whole_body, patience).await?))
     }
+}
+
+fn shape(component: &Component, export: String, source: wasmtime::Error) -> NotAHandler {
+    NotAHandler::Shape { component: component.id().clone(), export, source }
 }
 
 /// Gives a guest the time to the head of its response, even one that is stuck in a call.

@@ -5,8 +5,9 @@
 //! only a snapshot has is added here to the release's interfaces, where nobody else asks for it; where one name has two types,
 //! the interface is linked under the snapshot's own version.
 //!
-//! What no operating system of ours does for a guest (locks, permissions of files) or nobody has (UDP as it was in October) is
-//! answered with the interface's own error for that.
+//! What no operating system of ours does for a guest (locks, permissions of files) is answered with the interface's own error
+//! for that, and so are October's UDP sockets: they send and receive themselves, where the release's give out streams, which
+//! must have ended before a socket gives out others, and lose what comes in between (`docs/compatibility.md`).
 
 mod filesystem;
 
@@ -132,10 +133,14 @@ fn clocks(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     timezone.func_wrap("utc-offset", |_, (_,): (wall_clock::Datetime,)| Ok((0_i32,)))
 }
 
-fn told<T>(result: Result<T, SocketError>) -> wasmtime::Result<(Result<T, ErrorCode>,)> {
+/// A result as it is given to a guest: `error` takes the interface's own errors out of one that may be a trap as well.
+pub(super) fn told<T, E, O>(
+    result: Result<T, E>,
+    error: fn(E) -> wasmtime::Result<O>,
+) -> wasmtime::Result<(Result<T, O>,)> {
     match result {
         Ok(value) => Ok((Ok(value),)),
-        Err(error) => Ok((Err(error.downcast()?),)),
+        Err(found) => Ok((Err(error(found)?),)),
     }
 }
 
@@ -148,16 +153,16 @@ fn sockets(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     type Udp = Resource<UdpSocket>;
     let mut tcp = linker.instance("wasi:sockets/tcp@0.2.12")?;
     tcp.func_wrap("[method]tcp-socket.keep-alive", |mut store: Store<'_>, (socket,): (Tcp,)| {
-        told(store.data_mut().sockets().keep_alive_enabled(socket))
+        told(store.data_mut().sockets().keep_alive_enabled(socket), SocketError::downcast)
     })?;
     tcp.func_wrap("[method]tcp-socket.set-keep-alive", |mut store: Store<'_>, (socket, value): (Tcp, bool)| {
-        told(store.data_mut().sockets().set_keep_alive_enabled(socket, value))
+        told(store.data_mut().sockets().set_keep_alive_enabled(socket, value), SocketError::downcast)
     })?;
     tcp.func_wrap("[method]tcp-socket.unicast-hop-limit", |mut store: Store<'_>, (socket,): (Tcp,)| {
-        told(store.data_mut().sockets().hop_limit(socket))
+        told(store.data_mut().sockets().hop_limit(socket), SocketError::downcast)
     })?;
     tcp.func_wrap("[method]tcp-socket.set-unicast-hop-limit", |mut store: Store<'_>, (socket, value): (Tcp, u8)| {
-        told(store.data_mut().sockets().set_hop_limit(socket, value))
+        told(store.data_mut().sockets().set_hop_limit(socket, value), SocketError::downcast)
     })?;
     for name in ["ipv6-only", "no-delay"] {
         tcp.func_wrap(&format!("[method]tcp-socket.{name}"), |_, (_,): (Tcp,)| unsupported::<bool>())?;
