@@ -288,7 +288,7 @@ mod tests {
 
     #[test]
     fn other_rules_compose_other_components() {
-        let app = r#"{ "spin_lock_version": 1, "components": [{ "id": "c", "source": { "content_type": "application/wasm" },
+        let app = r#"{ "spin_lock_version": 1, "triggers": [], "components": [{ "id": "c", "source": { "content_type": "application/wasm" },
             "dependencies": { "a:b": { "source": { "content_type": "application/wasm" } } } }] }"#;
         let app = LockedApp::from_json(app.as_bytes()).expect("a lock");
         let (name, locked) = app.components[0].dependencies.iter().next().expect("one");
