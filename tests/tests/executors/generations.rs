@@ -232,6 +232,23 @@ fn what_a_pre_release_never_had_is_named_as_its_author_knows_it() {
 }
 
 #[test]
+fn a_handler_without_its_function_is_named_as_its_author_knows_it() {
+    for export in [
+        "wasi:http/incoming-handler@0.2.0-rc-2023-10-18",
+        "wasi:http/handler@0.3.0-rc-2026-03-15",
+        "wasi:http/handler@0.3.0",
+        "fermyon:spin/inbound-http",
+    ] {
+        let ended = refused(&entry("old", "/...", "odd", ""), |app| {
+            put(app, &format!(r#"(component (instance $i) (export "{export}" (instance $i)))"#));
+        });
+        let expected =
+            format!("component \"old\" exports {export}, but not as that is defined: instance export `{export}` does");
+        assert!(ended.stderr.contains(&expected), "{}", ended.snapshot());
+    }
+}
+
+#[test]
 fn what_is_no_web_assembly_is_told_so() {
     for code in [&b"#!/bin/sh\n"[..], b"", b"\0asm\x0e\0\0\0"] {
         let ended = refused(&entry("old", "/...", "odd", ""), |app| {
