@@ -159,7 +159,7 @@ mod tests {
             }
         }
         assert!(trapping.is_empty(), "{trapping:#?}");
-        assert!(count > 1000, "{count}");
+        assert!(count > 500, "{count}");
     }
 
     const WIT: &str = r#"package our:pkg;
