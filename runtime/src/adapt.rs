@@ -12,6 +12,7 @@
 //! The conversion takes about ten milliseconds, so its result isn't kept; the compiled code is.
 
 mod first_generation;
+pub mod nesting;
 pub(crate) mod pre_release;
 mod producers;
 #[cfg(test)]
@@ -212,14 +213,13 @@ fn imports(module: &[u8]) -> Vec<(&str, &str)> {
     found
 }
 
-/// Whether a version such as `15.0.6 (https://…)` or `14.0.4-wasi-sdk` is before the first sound one.
+/// Whether a version such as `15.0.6 (https://…)` or `14.0.4-wasi-sdk` is before the first sound one. Any other form, such as
+/// that of a distribution (`14.0.0-1ubuntu1`), says nothing of the library, and isn't known to be broken.
 fn is_unsound(version: &str) -> bool {
-    let number = version.split([' ', '-']).next().unwrap_or_default();
-    let mut parts = number.split('.').map(|part| part.parse::<u32>().ok());
-    let mut part = || parts.next().flatten();
-    // One that can't be read is not known to be broken.
-    let Some(major) = part() else { return false };
-    [major, part().unwrap_or(0), part().unwrap_or(0)] < FIRST_SOUND_CLANG
+    let version = version.split(' ').next().unwrap_or_default();
+    let number = version.strip_suffix("-wasi-sdk").unwrap_or(version);
+    let parts: Result<Vec<u32>, _> = number.split('.').map(str::parse).collect();
+    parts.is_ok_and(|parts| <[u32; 3]>::try_from(parts).is_ok_and(|version| version < FIRST_SOUND_CLANG))
 }
 
 #[cfg(test)]
@@ -237,6 +237,25 @@ mod tests {
 
     fn module(text: &str) -> Vec<u8> {
         wat::parse_str(text).expect("a module")
+    }
+
+    /// The names of what a component imports and exports.
+    pub(super) fn names(component: &[u8]) -> [Vec<String>; 2] {
+        let (mut imports, mut exports, mut depth) = (Vec::new(), Vec::new(), 0);
+        for payload in Parser::new(0).parse_all(component) {
+            match payload.expect("a component") {
+                Payload::Version { .. } => depth += 1,
+                Payload::End(_) => depth -= 1,
+                Payload::ComponentImportSection(section) if depth == 1 => {
+                    imports.extend(section.into_iter().map(|import| import.expect("an import").name.name.to_owned()));
+                }
+                Payload::ComponentExportSection(section) if depth == 1 => {
+                    exports.extend(section.into_iter().map(|export| export.expect("an export").name.name.to_owned()));
+                }
+                _ => {}
+            }
+        }
+        [imports, exports]
     }
 
     const COMMAND: &str = r#"(module (memory (export "memory") 1) (func (export "_start")))"#;
@@ -285,20 +304,9 @@ mod tests {
     fn a_module_with_a_world_becomes_that_component() {
         for is_older_form in [false, true] {
             let made = component(&bound("0.16.0", is_older_form)).expect("a component");
-            let mut names = Vec::new();
-            for payload in Parser::new(0).parse_all(&made) {
-                match payload {
-                    Ok(Payload::ComponentImportSection(imports)) => {
-                        names.extend(imports.into_iter().flatten().map(|import| import.name.name.to_owned()));
-                    }
-                    Ok(Payload::ComponentExportSection(exports)) => {
-                        names.extend(exports.into_iter().flatten().map(|export| export.name.name.to_owned()));
-                    }
-                    _ => {}
-                }
-            }
-            assert!(names.iter().any(|name| name == "our:pkg/gives"), "{names:?}");
-            assert!(names.iter().any(|name| name == "our:pkg/takes"), "{names:?}");
+            let [imports, exports] = names(&made);
+            assert!(imports.iter().any(|name| name == "our:pkg/gives"), "{imports:?}");
+            assert_eq!(exports, ["our:pkg/takes"]);
         }
     }
 
@@ -306,21 +314,29 @@ mod tests {
     fn a_command_becomes_a_component_that_exports_run() {
         let made = component(&module(COMMAND)).expect("a component");
         assert_eq!(kind(&made), FileKind::Component);
-        let exports = Parser::new(0).parse_all(&made).any(|payload| match payload {
-            Ok(Payload::ComponentExportSection(exports)) => {
-                exports.into_iter().flatten().any(|export| export.name.name.starts_with("wasi:cli/run@0.2."))
-            }
-            _ => false,
-        });
-        assert!(exports);
+        let [_, exports] = names(&made);
+        assert!(matches!(exports.as_slice(), [run] if run.starts_with("wasi:cli/run@0.2.")), "{exports:?}");
     }
 
     #[test]
     fn toolchains_that_corrupt_memory_are_known_by_their_version() {
-        for version in ["14.0.4", "15.0.6 (https://github.com/llvm)", "15.0.6-wasi-sdk", "15"] {
+        for version in ["14.0.4", "15.0.6 (https://github.com/llvm)", "15.0.6-wasi-sdk", "14.0.4-wasi-sdk (x)"] {
             assert!(is_unsound(version), "{version}");
         }
-        for version in ["15.0.7", "15.0.7 (x)", "16.0.0", "22", "unknown", ""] {
+        for version in [
+            "15.0.7",
+            "15.0.7 (x)",
+            "15.0.7-wasi-sdk",
+            "16.0.0",
+            "22.1.0",
+            "15",
+            "14.0",
+            "14.0.0.1",
+            "14.0.0-1ubuntu1",
+            "14.0.0git",
+            "unknown",
+            "",
+        ] {
             assert!(!is_unsound(version), "{version}");
         }
     }

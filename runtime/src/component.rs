@@ -10,6 +10,7 @@ use spin_app_model::ComponentId;
 use wasmtime::component::InstancePre;
 use wasmtime::{Engine, Store};
 
+use crate::adapt::pre_release;
 use crate::host::files::Mounts;
 use crate::host::http::ComponentHttp;
 use crate::host::sockets::ComponentSockets;
@@ -59,6 +60,16 @@ pub enum PrepareError {
         /// What it is instead, and what to do.
         what: &'static str,
     },
+    /// The file nests too deep to be read.
+    #[error("component \"{id}\": {} has {source}, which is more than is read; build it anew, with fewer of them", path.display())]
+    TooDeep {
+        /// Whose source.
+        id: ComponentId,
+        /// Where.
+        path: PathBuf,
+        /// What of it.
+        source: crate::adapt::nesting::TooDeep,
+    },
     /// The file should be the text form of WebAssembly and isn't.
     #[error("component \"{id}\": {source}")]
     Text {
@@ -81,12 +92,26 @@ pub enum PrepareError {
     #[error(transparent)]
     Mount(#[from] crate::host::files::MountError),
     /// Dependencies that the component can't be composed with.
-    #[error("component \"{id}\": {}", crate::adapt::pre_release::original(&source.to_string()))]
+    #[error("component \"{id}\": {}", pre_release::original(&source.to_string()))]
     Compose {
         /// Whose dependencies.
         id: ComponentId,
         /// Why not.
         source: crate::compose::ComposeError,
+    },
+    /// What reads, converts or composes the files panicked.
+    #[error(
+        "component \"{id}\"{} can't be made ready, as its code holds what this version can't read ({what}); build it with \
+         another SDK, or leave out what is new in it",
+        with(dependencies)
+    )]
+    Panicked {
+        /// Whose files.
+        id: ComponentId,
+        /// Its dependencies, any of which may be meant.
+        dependencies: Vec<String>,
+        /// What was said.
+        what: String,
     },
     /// Wasmtime refuses the component.
     #[error("component \"{id}\": {} does not compile: {source:#}", path.display())]
@@ -101,7 +126,7 @@ pub enum PrepareError {
     /// The component imports something that isn't offered.
     #[error(
         "component \"{id}\" imports what this version of the trigger does not offer: {}",
-        crate::adapt::pre_release::original(&format!("{source:#}"))
+        pre_release::original(&format!("{source:#}"))
     )]
     Link {
         /// Who imports.
@@ -125,6 +150,14 @@ pub enum PrepareError {
     /// The engine can't be made on this machine.
     #[error("the WebAssembly engine can't be started: {0:#}")]
     Engine(wasmtime::Error),
+}
+
+/// Dependencies, as a part of a message.
+fn with(dependencies: &[String]) -> String {
+    match dependencies {
+        [] => String::new(),
+        names => format!(" with its dependencies \"{}\"", names.join("\", \"")),
+    }
 }
 
 /// All of a component that is the same for every event.
@@ -179,10 +212,11 @@ impl Component {
         &self.template.id
     }
 
-    /// The names of everything the component exports, such as `wasi:http/handler@0.3.0`.
+    /// The names of everything the component exports, such as `wasi:http/handler@0.3.0`, as its author knows them. What is of a
+    /// pre-release of WASI is called by bindings of the release, but can't be looked up by its own name.
     pub fn exports(&self) -> Vec<String> {
         let exports = self.pre.component().component_type();
-        exports.exports(&self.engine).map(|(name, _)| name.to_owned()).collect()
+        exports.exports(&self.engine).map(|(name, _)| pre_release::original(name)).collect()
     }
 
     /// How many instances live.

@@ -14,7 +14,10 @@ use spin_app_model::lock::Inherit;
 use wac_graph::types::{ItemKind, Package, are_semver_compatible};
 use wac_graph::{CompositionGraph, EncodeOptions, NodeId, PackageId};
 
+use wasmparser::{Parser, Validator};
+
 use crate::adapt::pre_release;
+use crate::{engine, interface};
 
 /// One dependency of a component.
 pub(crate) struct Dependency<'a> {
@@ -96,11 +99,22 @@ pub enum ComposeError {
     Whole(String),
 }
 
+/// What is fixed here and decides what is composed, as a text: which interfaces belong to which key, and what is answered
+/// when they are denied.
+pub(crate) fn rules() -> String {
+    format!("{:?} {:?}", inherit::SETS, answer::CASES)
+}
+
 /// Composes `main` with what it depends on.
 ///
 /// # Errors
-/// When a dependency is for nothing that `main` imports, or doesn't export that, or something else.
+/// When a dependency is for nothing that `main` imports, or doesn't export that, or something else; and when one of them is
+/// no component that the engine would take.
 pub(crate) fn compose(main: Vec<u8>, dependencies: Vec<Dependency<'_>>) -> Result<Vec<u8>, ComposeError> {
+    check(&main).map_err(ComposeError::Whole)?;
+    for Dependency { name, bytes, .. } in &dependencies {
+        check(bytes).map_err(|reason| ComposeError::Unusable { dependency: (*name).to_owned(), reason })?;
+    }
     let mut graph = CompositionGraph::new();
     let socket = register(&mut graph, "main", pre_release::rename_candidate(main)).map_err(ComposeError::Whole)?;
     let plan = plan(&imports(&graph, socket), &dependencies)?;
@@ -116,6 +130,14 @@ pub(crate) fn compose(main: Vec<u8>, dependencies: Vec<Dependency<'_>>) -> Resul
     let composed = graph.encode(EncodeOptions { validate: false, ..EncodeOptions::default() });
     // The engine validates what it compiles.
     composed.map_err(|error| ComposeError::Whole(chain(&error)))
+}
+
+/// Whether a component is valid, except for the code in it, which only the engine reads. Those who read its types here take
+/// that for granted, and know proposals that the engine doesn't take.
+fn check(component: &[u8]) -> Result<(), String> {
+    let mut validator = Validator::new_with_features(engine::FEATURES);
+    let mut payloads = Parser::new(0).parse_all(component);
+    payloads.try_for_each(|payload| validator.payload(&payload?).map(|_| ())).map_err(|error| error.to_string())
 }
 
 /// Which imports each dependency is for, in the order of `dependencies`.
@@ -165,7 +187,7 @@ enum Key<'a> {
 
 impl<'a> Key<'a> {
     fn of(name: &'a str) -> Self {
-        let (path, version) = name.split_once('@').map_or((name, None), |(path, version)| (path, Some(version)));
+        let (path, version) = interface::split(name);
         match (path.contains(':'), path.contains('/')) {
             (true, true) => Self::Interface { interface: path, version },
             (true, false) => Self::Package { package: path, version },
@@ -174,7 +196,7 @@ impl<'a> Key<'a> {
     }
 
     fn is_for(&self, import: &str) -> bool {
-        let path = without_version(import);
+        let path = interface::path(import);
         let is_version =
             |version: &Option<&str>| version.is_none_or(|version| is_compatible(import, &format!("{path}@{version}")));
         match self {
@@ -189,10 +211,6 @@ impl<'a> Key<'a> {
 
 fn is_package_key(name: &str) -> bool {
     matches!(Key::of(name), Key::Package { .. })
-}
-
-fn without_version(name: &str) -> &str {
-    name.split_once('@').map_or(name, |(path, _)| path)
 }
 
 fn is_compatible(name: &str, other: &str) -> bool {
@@ -251,7 +269,7 @@ fn no_export(dependency: &str, wanted: &str, exports: &[String]) -> ComposeError
 /// The export that is meant by a name: that one, or one of a compatible version, or of any where the name has none.
 fn export<'e>(exports: &'e [String], wanted: &str) -> Option<&'e String> {
     exports.iter().find(|export| *export == wanted).or_else(|| {
-        exports.iter().find(|export| are_semver_compatible(export, wanted) || without_version(export) == wanted)
+        exports.iter().find(|export| are_semver_compatible(export, wanted) || interface::path(export) == wanted)
     })
 }
 

@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use wasmparser::WasmFeatures;
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 /// How often running guests look up whether their time is over.
@@ -20,6 +21,11 @@ pub const NAME: &str = "wasmtime 48.0.8";
 
 /// How many component instances live at once unless set otherwise.
 pub const DEFAULT_MAX_INSTANCES: u32 = 1000;
+
+/// What the engine takes of WebAssembly's proposals: its defaults, as it is built here. For those who read components before
+/// the engine does.
+pub(crate) const FEATURES: WasmFeatures =
+    WasmFeatures::WASM3.union(WasmFeatures::COMPONENT_MODEL).union(WasmFeatures::CM_ASYNC);
 
 /// What can be chosen about an engine.
 #[derive(Clone, Debug)]
@@ -195,6 +201,30 @@ mod tests {
         let weak = running.engine(Concurrency::With).expect("an engine").weak();
         drop(running);
         assert!(weak.upgrade().is_none(), "nothing keeps the engine alive");
+    }
+
+    #[test]
+    fn what_is_read_before_is_what_the_engine_takes() {
+        let running = RunningEngine::new(&EngineOptions { pooling: false, ..Default::default() }).expect("a clock");
+        let engine = running.engine(Concurrency::With).expect("an engine");
+        for (text, is_taken) in [
+            ("(type (func async))", true),
+            ("(type (stream u8)) (type (future))", true),
+            ("(type (list u8 4))", false),
+            ("(type (map string u8))", false),
+            ("(type error-context)", false),
+            ("(core module (memory i64 1) (memory 1))", true),
+            ("(core module (memory 1) (func (drop (i32.atomic.load (i32.const 0)))))", true),
+            ("(core module (memory 1 (pagesize 1)))", false),
+            ("(core module (type (struct (field i32))) (tag))", true),
+            ("(core module (func (param v128)) (func $f (return_call $f)))", true),
+            ("(core module (type (cont 1)) (type (func)))", false),
+        ] {
+            let component = wat::parse_str(format!("(component {text})")).expect("a component");
+            let read = wasmparser::Validator::new_with_features(FEATURES).validate_all(&component).map(|_| ());
+            let taken = wasmtime::component::Component::from_binary(engine, &component);
+            assert_eq!((read.is_ok(), taken.is_ok()), (is_taken, is_taken), "{text}: {read:?}");
+        }
     }
 
     #[test]

@@ -69,4 +69,4 @@ pub(crate) fn linker(engine: &Engine, concurrency: Concurrency) -> wasmtime::Res
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -105,17 +105,16 @@ enum Executor {
 impl Handler {
     /// By what the component exports.
     pub(crate) fn new(component: &Arc<Component>, options: HandlerOptions) -> Result<Self, NotAHandler> {
-        let kind = kind::of_exports(component.id(), component.exports())?;
-        let shape = |source| NotAHandler::Shape { component: component.id().clone(), source };
+        let (kind, export) = kind::of_exports(component.id(), component.exports())?;
         let pre = || component.pre.clone();
         let executor = match kind {
-            Kind::Inbound => Executor::Inbound(Inbound::new(component, options.whole_body)?),
+            Kind::Inbound => Executor::Inbound(Inbound::new(component, export, options.whole_body)?),
             Kind::P2 => {
-                let pre = ProxyPre::new(pre()).map_err(shape)?;
+                let pre = ProxyPre::new(pre()).map_err(|source| shape(component, export, source))?;
                 Executor::P2(Workers::new(component, p2::IncomingHandler::new(pre, &options)))
             }
             Kind::P3 => {
-                let pre = ServicePre::new(pre()).map_err(shape)?;
+                let pre = ServicePre::new(pre()).map_err(|source| shape(component, export, source))?;
                 Executor::P3(Workers::new(component, p3::Handler::new(pre, &options)))
             }
         };
@@ -185,6 +184,10 @@ impl Handler {
         let (head, body) = request.into_parts();
         Ok(http::Request::from_parts(head, whole::read(body, self.whole_body, patience).await?))
     }
+}
+
+fn shape(component: &Component, export: String, source: wasmtime::Error) -> NotAHandler {
+    NotAHandler::Shape { component: component.id().clone(), export, source }
 }
 
 /// Gives a guest the time to the head of its response, even one that is stuck in a call.

@@ -34,6 +34,7 @@ pub mod engine;
 mod host;
 pub mod http;
 pub mod instance;
+mod interface;
 pub mod limits;
 pub mod output;
 pub mod permits;

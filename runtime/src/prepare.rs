@@ -4,6 +4,8 @@
 //! to be converted, and all have to be composed and compiled. What comes out is kept under a key that is made of what
 //! went in, so a later start reads the files and does none of that work.
 
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -28,8 +30,9 @@ use crate::platform::{self, Platform, Platforms};
 use crate::variables::Variables;
 
 /// The part of the cache's key that stands for what is done to the files here and in [`crate::adapt`] and
-/// [`crate::compose`]: a change there that makes other components out of the same files has to change this.
-const RECIPE: &str = concat!("spin ", env!("CARGO_PKG_VERSION"), " recipe 3");
+/// [`crate::compose`]: a change there that makes other components out of the same files has to change this. What
+/// [`compose::rules`] says is a part of the key by itself.
+const RECIPE: &str = concat!("spin ", env!("CARGO_PKG_VERSION"), " recipe 4");
 
 /// One component to make ready.
 pub(crate) struct Job<'a> {
@@ -80,6 +83,13 @@ impl<'a> Job<'a> {
             size += found.map_err(|source| PrepareError::Read { id: id(), path: path.clone(), source })?.len();
         }
         Ok(Self { component, size, path, dependencies })
+    }
+
+    fn panicked(&self, panic: &(dyn Any + Send)) -> PrepareError {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let what = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no reason is known");
+        let dependencies = self.dependencies.iter().map(|part| part.name.to_owned()).collect();
+        PrepareError::Panicked { id: self.component.id.clone(), dependencies, what: what.to_owned() }
     }
 
     fn read(&self, path: &Path) -> Result<Vec<u8>, PrepareError> {
@@ -186,7 +196,7 @@ impl Compiler<'_> {
         let parts = parts.collect::<Result<Vec<_>, PrepareError>>()?;
         let files = std::iter::once(&own).chain(parts.iter().map(|(_, bytes)| bytes));
         let candidates = platform::candidates(files.map(Vec::as_slice));
-        let key = key(&job.path, &own, &parts);
+        let key = key(&compose::rules(), &job.path, &own, &parts);
         for platform in candidates.iter().filter_map(|candidate| self.platforms.of(*candidate).ok()) {
             let kept = platform.load(&key);
             if let Some(pre) = kept.and_then(|component| platform.link(&component).ok()) {
@@ -266,6 +276,8 @@ impl Compiler<'_> {
         let id = || job.component.id.clone();
         let is_text = is_text(path);
         let bytes = adapt::binary(bytes, path).map_err(|source| PrepareError::Text { id: id(), source })?;
+        let too_deep = |source| PrepareError::TooDeep { id: id(), path: path.to_owned(), source };
+        adapt::nesting::check(&bytes).map_err(too_deep)?;
         match adapt::kind(&bytes) {
             FileKind::Component => {
                 if is_text {
@@ -300,7 +312,9 @@ fn in_parallel<T: Send>(
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     jobs.get(index).zip(results.get(index))
                 } {
-                    let result = work(job);
+                    // Everything that reads code is made for what it expects. What a panic leaves behind is of this job.
+                    let result = catch_unwind(AssertUnwindSafe(|| work(job)))
+                        .unwrap_or_else(|panic| Err(job.panicked(&*panic)));
                     *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
                     on_progress(done.fetch_add(1, Ordering::Relaxed) + 1, jobs.len());
                 }
@@ -345,7 +359,7 @@ fn is_text(path: &Path) -> bool {
 
 /// Names all that decides which component comes out. Every piece is of a known length or has its length before it, so
 /// that no two different inputs read the same.
-fn key(path: &Path, own: &[u8], parts: &[(&Part<'_>, Vec<u8>)]) -> String {
+fn key(rules: &str, path: &Path, own: &[u8], parts: &[(&Part<'_>, Vec<u8>)]) -> String {
     fn text(sum: &mut Sha256, text: &str) {
         sum.update((text.len() as u64).to_le_bytes());
         sum.update(text);
@@ -357,6 +371,9 @@ fn key(path: &Path, own: &[u8], parts: &[(&Part<'_>, Vec<u8>)]) -> String {
     let mut sum = Sha256::new();
     text(&mut sum, RECIPE);
     code(&mut sum, path, own);
+    if !parts.is_empty() {
+        text(&mut sum, rules);
+    }
     for (part, bytes) in parts {
         text(&mut sum, part.name);
         // An absent export and one without a name are not the same.
@@ -372,7 +389,22 @@ mod tests {
     use super::*;
 
     /// The number in [`RECIPE`], and the digest of what it makes of the files below.
-    const MADE: &str = "3 4891edd57e06a9820d4febdc565c376b4a8167130334d02a84743edc1ac7a962";
+    const MADE: &str = "4 e959685ccade0bcbf8b5262ff2b7acc29184272ecc9c520e19358d9d9dd21865";
+
+    #[test]
+    fn other_rules_compose_other_components() {
+        let app = r#"{ "spin_lock_version": 1, "triggers": [], "components": [{ "id": "c", "source": { "content_type": "application/wasm" },
+            "dependencies": { "a:b": { "source": { "content_type": "application/wasm" } } } }] }"#;
+        let app = LockedApp::from_json(app.as_bytes()).expect("a lock");
+        let (name, locked) = app.components[0].dependencies.iter().next().expect("one");
+        let part = Part { name, locked, path: "b.wasm".into() };
+        let parts = [(&part, b"b".to_vec())];
+        let of = |rules: &str| key(rules, Path::new("a.wasm"), b"a", &parts);
+        assert_ne!(of("a"), of("b"));
+        assert_eq!(of("a"), of("a"));
+        let alone = |rules: &str| key(rules, Path::new("a.wasm"), b"a", &[]);
+        assert_eq!(alone("a"), alone("b"), "what has no dependencies is not composed");
+    }
 
     #[test]
     fn other_components_out_of_the_same_files_are_another_recipe() {

@@ -57,6 +57,11 @@ impl Worlds {
         self.worlds.iter().map(|(name, _)| name.as_str())
     }
 
+    /// All that they are made of.
+    pub fn resolve(&self) -> &Resolve {
+        &self.resolve
+    }
+
     fn id(&self, world: &str) -> WorldId {
         let found = self.worlds.iter().find(|(name, _)| name == world);
         found.unwrap_or_else(|| panic!("there is no world {world}")).1

@@ -21,6 +21,8 @@ mod hostile_cases;
 mod inbound;
 #[path = "executors/reuse.rs"]
 mod reuse;
+#[path = "executors/snapshots.rs"]
+mod snapshots;
 #[path = "executors/wagi.rs"]
 mod wagi;
 

@@ -12,6 +12,8 @@ mod named;
 mod blocked;
 #[path = "hosts/hostile_cases.rs"]
 mod hostile_cases;
+#[path = "hosts/inherited.rs"]
+mod inherited;
 #[path = "hosts/key_value.rs"]
 mod key_value;
 #[path = "hosts/libsql.rs"]

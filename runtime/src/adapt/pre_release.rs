@@ -56,9 +56,18 @@ pub(crate) fn rename_candidate(component: Vec<u8>) -> Vec<u8> {
     rename_of(component, &[CANDIDATE])
 }
 
-/// A name as a component has it for which [`rename_candidate`] was called.
+/// A name as a component has it for which [`rename`] was called.
+pub(crate) fn renamed(name: &str) -> String {
+    renamed_of(name, &ALIASES)
+}
+
+/// The same for [`rename_candidate`].
 pub(crate) fn candidate_renamed(name: &str) -> String {
-    match stand_in(&[CANDIDATE], name) {
+    renamed_of(name, &[CANDIDATE])
+}
+
+fn renamed_of(name: &str, aliases: &[Alias]) -> String {
+    match stand_in(aliases, name) {
         Some((rest, stand_in)) => format!("{rest}{stand_in}"),
         None => name.to_owned(),
     }

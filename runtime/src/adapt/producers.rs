@@ -22,11 +22,15 @@ pub(super) fn has_world(module: &[u8]) -> bool {
 }
 
 fn worlds(module: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let sections = Parser::new(0).parse_all(module).filter_map(|payload| match payload {
+    sections(module).filter(|world| Parser::new(0).parse_all(world).all(|payload| payload.is_ok()))
+}
+
+/// What stands where a module's worlds do, whether it can be read or not.
+pub(super) fn sections(module: &[u8]) -> impl Iterator<Item = &[u8]> {
+    Parser::new(0).parse_all(module).filter_map(|payload| match payload {
         Ok(Payload::CustomSection(section)) if section.name().starts_with(WORLD) => component(section.data()),
         _ => None,
-    });
-    sections.filter(|world| Parser::new(0).parse_all(world).all(|payload| payload.is_ok()))
+    })
 }
 
 /// The component in a section: all of it, or in the form of before wit-component 0.20 what follows the number of the form,

@@ -31,6 +31,18 @@ fn bindings_of_another_abi() {
 }
 
 #[test]
+fn bindings_that_are_of_another_world() {
+    let module = wat::parse_str(r#"(module (import "our:other/gives" "number" (func)) (memory (export "memory") 1))"#);
+    let wit = "package our:pkg; interface gives { number: func() -> u32; } world one { import gives; }";
+    refused(
+        &producers::with_world(&module.expect("a module"), wit, "0.16.0", false),
+        "failed to decode world from module: module was not valid: failed to resolve import `our:other/gives::number`: \
+         module requires an import interface named `our:other/gives`; build it with a newer SDK, or for the target \
+         wasm32-wasip2",
+    );
+}
+
+#[test]
 fn a_program_of_a_library_that_corrupts_memory() {
     text_refused(
         r#"(memory (export "memory") 1) (func (export "_start"))

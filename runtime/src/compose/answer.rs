@@ -5,7 +5,7 @@ use wit_parser::{Function, Resolve, SizeAlign, Type, TypeDefKind};
 
 /// Cases of error types, in the order in which they are preferred: what hosts answer when something is not permitted, then
 /// what comes nearest to it in interfaces that know no such thing.
-const CASES: [&str; 12] = [
+pub(super) const CASES: [&str; 14] = [
     "access-denied",
     "HTTP-request-denied",
     "destination-not-allowed",
@@ -15,10 +15,15 @@ const CASES: [&str; 12] = [
     "connection-failed",
     "undefined",
     "invalid-input",
+    "unexpected-error",
+    "store-error",
     "other",
     "upstream",
     "error",
 ];
+
+/// The most bytes of an answer, many times what any interface of the host needs. What would be larger is refused by a trap.
+const LARGEST: usize = 4096;
 
 /// The answer of one function.
 #[derive(Debug, PartialEq, Eq)]
@@ -41,7 +46,11 @@ pub(super) struct Text {
 /// What `function` answers, with `text` where its error has a place for one.
 pub(super) fn answer(resolve: &Resolve, sizes: &SizeAlign, function: &Function, text: Text) -> Answer {
     let Some(result) = &function.result else { return Answer::Trap };
-    let bytes = vec![0; sizes.size(result).size_wasm32()];
+    let size = sizes.size(result).size_wasm32();
+    if size > LARGEST {
+        return Answer::Trap;
+    }
+    let bytes = vec![0; size];
     match kind(resolve, result) {
         // Nothing is there: no variables of the environment, no folders.
         Some(TypeDefKind::List(_) | TypeDefKind::Option(_)) => Answer::Memory(bytes),
@@ -110,7 +119,7 @@ fn preferred<'a>(names: impl Iterator<Item = &'a str> + Clone) -> Option<usize> 
 }
 
 /// What a type is, behind all its names.
-fn kind<'a>(resolve: &'a Resolve, ty: &Type) -> Option<&'a TypeDefKind> {
+pub(super) fn kind<'a>(resolve: &'a Resolve, ty: &Type) -> Option<&'a TypeDefKind> {
     let Type::Id(mut id) = *ty else { return None };
     loop {
         match &resolve.types[id].kind {
@@ -123,6 +132,35 @@ fn kind<'a>(resolve: &'a Resolve, ty: &Type) -> Option<&'a TypeDefKind> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compose::inherit::SETS;
+    use crate::host::tests::worlds::Worlds;
+    use crate::interface;
+
+    #[test]
+    fn nothing_of_the_host_that_can_fail_traps_when_it_is_denied() {
+        let worlds = Worlds::read("");
+        let resolve = worlds.resolve();
+        let mut sizes = SizeAlign::default();
+        sizes.fill(resolve);
+        let (mut trapping, mut count) = (Vec::new(), 0);
+        for (id, interface) in &resolve.interfaces {
+            let name = resolve.id_of(id).unwrap_or_default();
+            if !SETS.iter().any(|(_, names)| names.contains(&interface::path(&name))) {
+                continue;
+            }
+            for function in interface.functions.values() {
+                let result = function.result.as_ref().and_then(|ty| kind(resolve, ty));
+                if matches!(result, Some(TypeDefKind::Result(_))) {
+                    count += 1;
+                    if answer(resolve, &sizes, function, Text { address: 8, length: 1 }) == Answer::Trap {
+                        trapping.push(format!("{name} {}", function.name));
+                    }
+                }
+            }
+        }
+        assert!(trapping.is_empty(), "{trapping:#?}");
+        assert!(count > 500, "{count}");
+    }
 
     const WIT: &str = r#"package our:pkg;
         interface all {
@@ -131,6 +169,7 @@ mod tests {
             variant vague { too-many, other(string) }
             variant of-option { internal(u32), other(option<string>) }
             variant strange { broken }
+            variant october { invalid-url(string), unexpected-error(string) }
             type alias = vague;
             none: func();
             number: func() -> u32;
@@ -144,6 +183,10 @@ mod tests {
             of-vague: func() -> result<u64, alias>;
             of-absent: func() -> result<_, of-option>;
             of-strange: func() -> result<_, strange>;
+            of-october: func() -> result<u8, october>;
+            largest: func() -> result<list<u8, 4092>, string>;
+            too-large: func() -> result<list<u8, 4093>, string>;
+            far-too-large: func() -> result<list<u8, 400000000>, string>;
         }"#;
 
     #[test]
@@ -161,12 +204,16 @@ mod tests {
             ("none", Answer::Trap),
             ("number", Answer::Trap),
             ("of-strange", Answer::Trap),
+            ("too-large", Answer::Trap),
+            ("far-too-large", Answer::Trap),
             ("listed", memory(&[0; 8])),
             ("absent", memory(&[0; 16])),
             ("bare", Answer::Value(1)),
             ("half", memory(&[1, 0, 0, 0, 0, 0, 0, 0])),
             ("text", memory(&[&[1, 0, 0, 0], &said[..]].concat())),
             ("of-code", memory(&[1, 1])),
+            ("of-october", memory(&[&[1, 0, 0, 0, 1, 0, 0, 0], &said[..]].concat())),
+            ("largest", memory(&[&[1, 0, 0, 0], &said[..], &[0; 4084]].concat())),
             ("of-denied", memory(&[&[1, 0, 0, 0, 0, 0, 0, 0, 1], &[0; 15][..]].concat())),
             ("of-vague", memory(&[&[1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0], &said[..], &[0; 4]].concat())),
             ("of-absent", memory(&[&[1, 0, 0, 0, 1], &[0; 15][..]].concat())),

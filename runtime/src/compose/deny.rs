@@ -18,7 +18,7 @@ use wit_parser::{
     TypeDefKind, TypeId, TypeOwner, WasmExport, WasmExportKind, WasmImport, WorldId, WorldItem, WorldKey,
 };
 
-use super::answer::{Answer, Text, answer};
+use super::answer::{Answer, Text, answer, kind};
 use crate::adapt::pre_release;
 
 const ABI: ManglingAndAbi = ManglingAndAbi::Legacy(LiftLowerAbi::Sync);
@@ -115,6 +115,8 @@ struct Module<'a> {
     sizes: SizeAlign,
     /// What memory begins with.
     data: Vec<u8>,
+    /// Where in it something lies. Many functions have the same answer.
+    places: BTreeMap<Vec<u8>, Text>,
     imports: BTreeMap<TypeId, String>,
     functions: String,
 }
@@ -124,8 +126,9 @@ impl<'a> Module<'a> {
         let mut sizes = SizeAlign::default();
         sizes.fill(resolve);
         // No address is zero, so that none of them reads as none.
-        let (data, imports, functions) = (vec![0; 8], BTreeMap::new(), String::new());
-        Self { resolve, world, dependency, sizes, data, imports, functions }
+        let (data, places) = (vec![0; 8], BTreeMap::new());
+        let (imports, functions) = (BTreeMap::new(), String::new());
+        Self { resolve, world, dependency, sizes, data, places, imports, functions }
     }
 
     fn text(mut self, keys: &BTreeMap<InterfaceId, &'static str>) -> String {
@@ -144,10 +147,15 @@ impl<'a> Module<'a> {
 
     /// Puts bytes into memory, where every kind of value can lie.
     fn place(&mut self, bytes: &[u8]) -> Text {
+        if let Some(place) = self.places.get(bytes) {
+            return *place;
+        }
         self.data.resize(self.data.len().next_multiple_of(8), 0);
         let address = u32::try_from(self.data.len()).expect("an adapter's answers are some kilobytes");
         self.data.extend(bytes);
-        Text { address, length: u32::try_from(bytes.len()).expect("a text of one line") }
+        let text = Text { address, length: u32::try_from(bytes.len()).expect("a text of one line") };
+        self.places.insert(bytes.to_vec(), text);
+        text
     }
 
     fn function(&mut self, interface: &WorldKey, function: &Function, set: &str, text: Text) {
@@ -194,7 +202,7 @@ impl<'a> Module<'a> {
             self.resolve.push_flat(&param.ty, &mut flat);
             if let Some(drop) = self.dropper(&param.ty) {
                 let _ = write!(drops, "(call {drop} (local.get {index}))");
-            } else if let Some(TypeDefKind::Option(inner)) = self.kind(&param.ty)
+            } else if let Some(TypeDefKind::Option(inner)) = kind(self.resolve, &param.ty)
                 && let Some(drop) = self.dropper(inner)
             {
                 let handle = index + 1;
@@ -207,7 +215,9 @@ impl<'a> Module<'a> {
 
     /// The name of the function that drops handles of type `ty`, if it is that of a handle of something imported.
     fn dropper(&mut self, ty: &Type) -> Option<String> {
-        let Some(TypeDefKind::Handle(Handle::Own(id) | Handle::Borrow(id))) = self.kind(ty) else { return None };
+        let Some(TypeDefKind::Handle(Handle::Own(id) | Handle::Borrow(id))) = kind(self.resolve, ty) else {
+            return None;
+        };
         let mut resource = *id;
         while let TypeDefKind::Type(Type::Id(inner)) = self.resolve.types[resource].kind {
             resource = inner;
@@ -223,16 +233,6 @@ impl<'a> Module<'a> {
             format!("(import {} {} (func {name} (param i32)))\n", quoted(&module), quoted(&field))
         });
         Some(name)
-    }
-
-    fn kind(&self, ty: &Type) -> Option<&'a TypeDefKind> {
-        let Type::Id(mut id) = *ty else { return None };
-        loop {
-            match &self.resolve.types[id].kind {
-                TypeDefKind::Type(Type::Id(inner)) => id = *inner,
-                kind => return Some(kind),
-            }
-        }
     }
 
     fn finish(self) -> String {

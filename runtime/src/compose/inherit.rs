@@ -2,8 +2,10 @@
 
 use spin_app_model::lock::Inherit;
 
+use crate::interface;
+
 /// The keys, each with the interfaces that it gives access to. Versions don't matter: what is denied is denied in all.
-const SETS: [(&str, &[&str]); 7] = [
+pub(super) const SETS: [(&str, &[&str]); 7] = [
     ("ai_models", &["fermyon:spin/llm"]),
     (
         "allowed_outbound_hosts",
@@ -46,8 +48,7 @@ const SETS: [(&str, &[&str]); 7] = [
 
 /// The key that a dependency would need to use an import, if it doesn't have it.
 pub(super) fn missing_key(import: &str, inherit: &Inherit) -> Option<&'static str> {
-    let interface = import.split_once('@').map_or(import, |(interface, _)| interface);
-    let (key, _) = SETS.into_iter().find(|(_, interfaces)| interfaces.contains(&interface))?;
+    let (key, _) = SETS.into_iter().find(|(_, interfaces)| interfaces.contains(&interface::path(import)))?;
     let is_inherited = match inherit {
         Inherit::Nothing => false,
         Inherit::All => true,

@@ -9,6 +9,8 @@ use wasmtime::{Config, Engine, Store};
 
 use super::*;
 
+mod refusals;
+
 const NOTHING: Inherit = Inherit::Nothing;
 const ALL: Inherit = Inherit::All;
 
@@ -201,16 +203,6 @@ fn two_dependencies_of_one_package() {
     assert_eq!(of(["our:talk/tell@1.2.0", "our:talk@1.0.0", "our:talk/tell@2.1.0"]), expected);
 }
 
-#[test]
-fn two_packages_for_one_import_are_one_too_many_even_beside_one_for_the_interface() {
-    let main = [(TELL, "tell"), ("our:talk/shout@1.2.0", "shout")];
-    let word = |name| dependency(name, saying(TELL, "hello"), &NOTHING);
-    let dependencies = vec![word("our:talk/tell"), word("our:talk"), word("our:talk@1.2.0")];
-    let expected = "its dependencies \"our:talk\" and \"our:talk@1.2.0\" are both for its import our:talk/shout@1.2.0; \
-                    remove one of them";
-    assert_eq!(refusal(&main, dependencies), expected);
-}
-
 const HANDLER: &str = "our:talk/handler@1.0.0";
 
 #[test]
@@ -276,19 +268,6 @@ fn a_candidates_component_gives_resources_to_a_releases() {
     let run = instance.get_typed_func::<(), ()>(&mut store, "run").expect("exported");
     run.call(&mut store, ()).expect("called");
     assert_eq!(dropped.load(Ordering::Relaxed), 1, "by whom it was given to");
-}
-
-#[test]
-fn a_function_by_the_name_of_an_interface_is_an_error() {
-    let dependency = telling(
-        TELL,
-        r#"(import "wasi:cli/environment@0.2.6" (func $f))"#,
-        r#"(core func $f (canon lower (func $f))) (core instance $host (export "f" (func $f)))"#,
-        r#"(import "m" "memory" (memory 1)) (func (export "tell") (result i32) (i32.const 0))"#,
-    );
-    let dependencies = vec![super::tests::dependency("our:talk", dependency, &NOTHING)];
-    let message = refusal(&[(TELL, "tell")], dependencies);
-    assert!(message.contains("wasi:cli/environment@0.2.6 is no interface"), "{message}");
 }
 
 #[test]
@@ -415,47 +394,4 @@ fn an_asynchronous_interface_is_denied_too() {
     let dependencies = vec![super::tests::dependency("our:talk", dependency, &NOTHING)];
     let composed = compose(forwarding(&[(TELL, "tell")]), dependencies).expect("composed");
     assert_eq!(host().call(&composed, "tell").expect("called"), "1");
-}
-
-fn refusal(main: &[(&str, &str)], dependencies: Vec<Dependency<'_>>) -> String {
-    compose(forwarding(main), dependencies).expect_err("refused").to_string()
-}
-
-#[test]
-fn what_does_not_fit_is_told() {
-    let main = [(TELL, "tell")];
-    let word = |name| dependency(name, saying(TELL, "hello"), &NOTHING);
-    for (dependencies, expected) in [
-        (vec![word("our:walk")], "dependency \"our:walk\" matches none of its imports, which are: our:talk/tell@1.2.0"),
-        (vec![word("our:talk@2.0.0")], "dependency \"our:talk@2.0.0\" matches none of its imports"),
-        (vec![word("tell")], "dependency \"tell\" matches none of its imports"),
-        (
-            vec![word("our:talk/tell"), word("our:talk/tell@1.0.0")],
-            "\"our:talk/tell\" and \"our:talk/tell@1.0.0\" are both for its import our:talk/tell@1.2.0",
-        ),
-        (
-            vec![word("our:talk"), word("our:talk@1.0.0")],
-            "\"our:talk\" and \"our:talk@1.0.0\" are both for its import our:talk/tell@1.2.0; remove one of them",
-        ),
-        (
-            vec![dependency("our:talk", saying("our:talk/tell@2.0.0", "hello"), &NOTHING)],
-            "does not export our:talk/tell@1.2.0, but: our:talk/tell@2.0.0",
-        ),
-        (
-            vec![Dependency { export: Some("other:words/say"), ..word("our:talk/tell") }],
-            "does not export other:words/say, but: our:talk/tell@1.2.0",
-        ),
-        (
-            vec![dependency(
-                "our:talk",
-                binary(r#"(component (instance $i) (export "our:talk/tell@1.2.0" (instance $i)))"#),
-                &NOTHING,
-            )],
-            "the export our:talk/tell@1.2.0 of its dependency \"our:talk\" does not fit its import our:talk/tell@1.2.0",
-        ),
-        (vec![dependency("our:talk", b"nothing".to_vec(), &NOTHING)], "its dependency \"our:talk\" can't be used"),
-    ] {
-        let message = refusal(&main, dependencies);
-        assert!(message.contains(expected), "{message}");
-    }
 }

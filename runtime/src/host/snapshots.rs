@@ -5,8 +5,9 @@
 //! only a snapshot has is added here to the release's interfaces, where nobody else asks for it; where one name has two types,
 //! the interface is linked under the snapshot's own version.
 //!
-//! What no operating system of ours does for a guest (locks, permissions of files) or nobody has (UDP as it was in October) is
-//! answered with the interface's own error for that.
+//! What no operating system of ours does for a guest (locks, permissions of files) is answered with the interface's own error
+//! for that, and so are October's UDP sockets: they send and receive themselves, where the release's give out streams, which
+//! must have ended before a socket gives out others, and lose what comes in between (`docs/compatibility.md`).
 
 mod filesystem;
 
@@ -19,10 +20,9 @@ use wasmtime_wasi::p2::bindings::io::{error::HostError as _, poll};
 use wasmtime_wasi::p2::bindings::sockets::network::{ErrorCode, IpSocketAddress, Network};
 use wasmtime_wasi::p2::bindings::sockets::tcp::HostTcpSocket as _;
 use wasmtime_wasi::p2::bindings::sockets::udp::IncomingDatagram;
-use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, DynPollable, StreamError, TcpSocket, UdpSocket};
+use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, DynPollable, SocketError, StreamError, TcpSocket, UdpSocket};
 use wasmtime_wasi::sockets::WasiSocketsView as _;
 
-use crate::host::sockets::told;
 use crate::host::wasi::{replace, second};
 use crate::instance::HostState;
 
@@ -132,6 +132,17 @@ fn clocks(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     timezone.func_wrap("utc-offset", |_, (_,): (wall_clock::Datetime,)| Ok((0_i32,)))
 }
 
+/// A result as it is given to a guest: `error` takes the interface's own errors out of one that may be a trap as well.
+pub(super) fn told<T, E, O>(
+    result: Result<T, E>,
+    error: fn(E) -> wasmtime::Result<O>,
+) -> wasmtime::Result<(Result<T, O>,)> {
+    match result {
+        Ok(value) => Ok((Ok(value),)),
+        Err(found) => Ok((Err(error(found)?),)),
+    }
+}
+
 fn unsupported<T>() -> wasmtime::Result<(Result<T, ErrorCode>,)> {
     Ok((Err(ErrorCode::NotSupported),))
 }
@@ -141,16 +152,16 @@ fn sockets(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     type Udp = Resource<UdpSocket>;
     let mut tcp = linker.instance(&second("sockets/tcp"))?;
     tcp.func_wrap("[method]tcp-socket.keep-alive", |mut store: Store<'_>, (socket,): (Tcp,)| {
-        told(store.data_mut().sockets().keep_alive_enabled(socket))
+        told(store.data_mut().sockets().keep_alive_enabled(socket), SocketError::downcast)
     })?;
     tcp.func_wrap("[method]tcp-socket.set-keep-alive", |mut store: Store<'_>, (socket, value): (Tcp, bool)| {
-        told(store.data_mut().sockets().set_keep_alive_enabled(socket, value))
+        told(store.data_mut().sockets().set_keep_alive_enabled(socket, value), SocketError::downcast)
     })?;
     tcp.func_wrap("[method]tcp-socket.unicast-hop-limit", |mut store: Store<'_>, (socket,): (Tcp,)| {
-        told(store.data_mut().sockets().hop_limit(socket))
+        told(store.data_mut().sockets().hop_limit(socket), SocketError::downcast)
     })?;
     tcp.func_wrap("[method]tcp-socket.set-unicast-hop-limit", |mut store: Store<'_>, (socket, value): (Tcp, u8)| {
-        told(store.data_mut().sockets().set_hop_limit(socket, value))
+        told(store.data_mut().sockets().set_hop_limit(socket, value), SocketError::downcast)
     })?;
     for name in ["ipv6-only", "no-delay"] {
         tcp.func_wrap(&format!("[method]tcp-socket.{name}"), |_, (_,): (Tcp,)| unsupported::<bool>())?;

@@ -4,7 +4,7 @@
 
 #[path = "../../../tests/src/worlds.rs"]
 #[allow(dead_code, unreachable_pub, reason = "it is the end-to-end tests', who make more of it")]
-mod worlds;
+pub(crate) mod worlds;
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -14,6 +14,7 @@ use wasmtime::component::Component;
 use super::linker;
 use crate::adapt::pre_release;
 use crate::engine::{Concurrency, EngineOptions, RunningEngine};
+use crate::interface;
 use worlds::Worlds;
 
 const INTRODUCTION: &str = "\
@@ -67,7 +68,7 @@ fn states(interfaces: &[String]) -> Vec<State> {
 
 /// The package of an interface with its version, and its name in that.
 fn split(interface: &str) -> (String, &str) {
-    let (path, version) = interface.split_once('@').map_or((interface, None), |(path, version)| (path, Some(version)));
+    let (path, version) = interface::split(interface);
     let (package, name) = path.split_once('/').expect("an interface of a package");
     (version.map_or_else(|| package.to_owned(), |version| format!("{package}@{version}")), name)
 }

@@ -109,7 +109,8 @@ impl config::Host for &ComponentVariables {
     fn get_config(&mut self, key: String) -> Result<String, config::Error> {
         ComponentVariables::get(self, &key).map_err(|missing| match missing {
             Missing::InvalidName => config::Error::InvalidKey(NAME_RULE.to_owned()),
-            Missing::Undefined => config::Error::InvalidKey(undefined(&key)),
+            // Public hosts say so, though the key is a good one.
+            Missing::Undefined => config::Error::Provider(undefined(&key)),
         })
     }
 }

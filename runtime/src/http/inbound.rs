@@ -37,10 +37,13 @@ pub(super) struct Inbound {
 }
 
 impl Inbound {
-    /// `limit` is for the bodies of responses.
-    pub(super) fn new(component: &Arc<Component>, limit: usize) -> Result<Self, NotAHandler> {
-        let exports = Exports::new(component.pre())
-            .map_err(|source| NotAHandler::Shape { component: component.id().clone(), source })?;
+    /// `export` is the name of the interface; `limit` is for the bodies of responses.
+    pub(super) fn new(component: &Arc<Component>, export: String, limit: usize) -> Result<Self, NotAHandler> {
+        let exports = Exports::new(component.pre()).map_err(|source| NotAHandler::Shape {
+            component: component.id().clone(),
+            export,
+            source,
+        })?;
         Ok(Self { component: Arc::clone(component), exports, limit })
     }
 

@@ -32,9 +32,12 @@ pub(super) struct Wagi {
 impl Wagi {
     /// `argv` is the template of the arguments; `limit` is for what the command writes to standard output.
     pub(super) fn new(component: &Arc<Component>, argv: String, limit: usize) -> Result<Self, NotAHandler> {
-        kind::check_command(component.id(), component.exports())?;
-        let exports = Exports::new(component.pre())
-            .map_err(|source| NotAHandler::Shape { component: component.id().clone(), source })?;
+        let export = kind::command(component.id(), component.exports())?;
+        let exports = Exports::new(component.pre()).map_err(|source| NotAHandler::Shape {
+            component: component.id().clone(),
+            export,
+            source,
+        })?;
         Ok(Self { component: Arc::clone(component), exports, argv, limit })
     }
 

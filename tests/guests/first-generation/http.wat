@@ -1,6 +1,6 @@
 ;; A core module as SDKs of the first generation made them: it handles HTTP requests. What it answers depends on the first
 ;; letter of the path:
-;;   /variable   the value of `greeting`; 404 and the text of the error if there is none
+;;   /variable   the value of `greeting`; if there is none, the text of the error, and 410 and its number
 ;;   /missing    the same with a variable that is not declared
 ;;   /out        what a POST of the request's body to the URL in the variable `url` is answered with; 502 and the number of
 ;;               the error if it fails
@@ -53,7 +53,8 @@
   (func $variable (param $name i32) (param $length i32) (result i32)
     (call $get_config (local.get $name) (local.get $length) (i32.const 128))
     (if (result i32) (i32.load8_u (i32.const 128))
-      (then (call $answer (i32.const 404) (i32.load (i32.const 136)) (i32.load (i32.const 140))))
+      (then (call $answer (i32.add (i32.const 410) (i32.load8_u (i32.const 132)))
+        (i32.load (i32.const 136)) (i32.load (i32.const 140))))
       (else (call $answer (i32.const 200) (i32.load (i32.const 132)) (i32.load (i32.const 136))))))
 
   (func $out (param $headers i32) (param $header_count i32) (param $body i32) (param $length i32) (result i32)

@@ -83,7 +83,7 @@ pub(crate) fn command(case: &str) -> Vec<u8> {
     wat::parse_str(module).unwrap()
 }
 
-fn leb(mut number: u32) -> Vec<u8> {
+pub(crate) fn leb(mut number: u32) -> Vec<u8> {
     let mut bytes = Vec::new();
     loop {
         let low = u8::try_from(number & 0x7f).unwrap();

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use spin_tests::worlds::{self, Worlds};
 use spin_tests::{App, http};
 
-use super::{entry, refused, serve_with};
+use super::{craft, entry, refused, serve_with};
 
 /// How a guest answers: in the text format, with its version in the place of `VERSION`.
 #[derive(Clone, Copy)]
@@ -148,6 +148,72 @@ fn modules_with_a_world_of_their_own_answer() {
     serve_all(&guests);
 }
 
+/// A module whose world was written by this version of wit-bindgen, as the world says itself.
+fn by_wit_bindgen(module: &[u8], version: &str) -> Vec<u8> {
+    let sections = wasmparser::Parser::new(0).parse_all(module).filter_map(|payload| match payload.unwrap() {
+        wasmparser::Payload::CustomSection(section) if section.name().starts_with("component-type") => {
+            Some(section.range())
+        }
+        _ => None,
+    });
+    let range = sections.last().unwrap();
+    let length = |length: usize| craft::leb(u32::try_from(length).unwrap());
+    let text = |text: &str| [length(text.len()), text.into()].concat();
+    let producers: Vec<u8> =
+        [text("producers"), vec![1], text("processed-by"), vec![1], text("wit-bindgen-rust"), text(version)].concat();
+    let producers = [vec![0], length(producers.len()), producers].concat();
+    let start = range.start - length(range.len()).len() - 1;
+    let length = length(range.len() + producers.len());
+    [&module[..start], &[0], &length, &module[range.clone()], &producers, &module[range.end..]].concat()
+}
+
+#[test]
+fn modules_of_wit_bindgen_answer_if_its_version_is_known() {
+    let worlds = Worlds::read("");
+    let module = Handler::Incoming("0.2.0").module(&worlds, "spin3", "");
+    let guests: Vec<_> = ["0.5.0", "0.16.0"]
+        .into_iter()
+        .enumerate()
+        .map(|(index, version)| (format!("bound{index}"), Handler::Incoming("0.2.0"), by_wit_bindgen(&module, version)))
+        .collect();
+    serve_all(&guests);
+    let ended = refused(&entry("old", "/...", "odd", ""), |app| {
+        std::fs::write(app.dir().join("odd.wasm"), by_wit_bindgen(&module, "0.2.0")).unwrap();
+    });
+    for part in ["component \"old\": ", "cannot adapt modules created with wit-bindgen version 0.2.0"] {
+        assert!(ended.stderr.contains(part), "no `{part}`\n{}", ended.snapshot());
+    }
+}
+
+/// A section of a component: types, each of which lies in the one before it.
+fn nested_types(levels: usize) -> Vec<u8> {
+    let content: Vec<u8> = [vec![1], [0x41, 1, 1].repeat(levels), vec![0x41, 0]].concat();
+    [vec![7], craft::leb(u32::try_from(content.len()).unwrap()), content].concat()
+}
+
+#[test]
+fn what_nests_too_deep_is_told_so_by_a_process_that_lives() {
+    const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
+    let types = [COMPONENT, &nested_types(300_000)].concat();
+    let name = [&[16], &b"component-type:x"[..]].concat();
+    let section = [name, types.clone()].concat();
+    let module =
+        [b"\0asm\x01\0\0\0\0", craft::leb(u32::try_from(section.len()).unwrap()).as_slice(), &section].concat();
+    let components = (0..2000).fold(COMPONENT.to_vec(), |inner, _| {
+        [COMPONENT, &[4], &craft::leb(u32::try_from(inner.len()).unwrap()), &inner].concat()
+    });
+    for (code, what) in [(types, "types"), (module, "types"), (components, "components")] {
+        let ended = refused(&entry("old", "/...", "odd", ""), |app| {
+            std::fs::write(app.dir().join("odd.wasm"), code).unwrap();
+        });
+        for part in
+            ["component \"old\": ", &format!("odd.wasm has {what} that lie in each other more than 100 levels deep")]
+        {
+            assert!(ended.stderr.contains(part), "no `{part}`\n{}", ended.snapshot());
+        }
+    }
+}
+
 fn put(app: &App, text: &str) {
     std::fs::write(app.dir().join("odd.wasm"), wat::parse_str(text).unwrap()).unwrap();
 }
@@ -164,6 +230,23 @@ fn what_a_pre_release_never_had_is_named_as_its_author_knows_it() {
         for part in ["component \"old\" imports", &format!("wasi:cli/environment@{version}"), "odd"] {
             assert!(ended.stderr.contains(part), "no `{part}`\n{}", ended.snapshot());
         }
+    }
+}
+
+#[test]
+fn a_handler_without_its_function_is_named_as_its_author_knows_it() {
+    for export in [
+        "wasi:http/incoming-handler@0.2.0-rc-2023-10-18",
+        "wasi:http/handler@0.3.0-rc-2026-03-15",
+        "wasi:http/handler@0.3.0",
+        "fermyon:spin/inbound-http",
+    ] {
+        let ended = refused(&entry("old", "/...", "odd", ""), |app| {
+            put(app, &format!(r#"(component (instance $i) (export "{export}" (instance $i)))"#));
+        });
+        let expected =
+            format!("component \"old\" exports {export}, but not as that is defined: instance export `{export}` does");
+        assert!(ended.stderr.contains(&expected), "{}", ended.snapshot());
     }
 }
 

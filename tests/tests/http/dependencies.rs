@@ -121,6 +121,34 @@ fn a_dependency_that_does_not_fit_is_told_before_anything_runs() {
 }
 
 #[test]
+fn a_dependency_that_no_reader_expects_ends_with_an_error_that_names_it() {
+    let world = World::new();
+    let tables = manifest("", "{ path = \"odd.wat\" }", "").replace(HANDLER, "our:talk/tell");
+    let app = app(&world, &tables);
+    let main = r#"(component (import "our:talk/tell@1.0.0" (instance $tell (export "tell" (func))))
+        (export "wasi:http/incoming-handler@0.2.3" (instance $tell)))"#;
+    std::fs::write(app.dir().join("main.wat"), main).unwrap();
+    // The function is a method of a resource that the interface has under another's name.
+    let odd = r#"(component
+        (import "a:b/c" (instance $c (export "r" (type (sub resource)))))
+        (alias export $c "r" (type $r))
+        (import "wasi:keyvalue/store@0.2.0-draft2" (instance
+            (export "r" (type $here (eq $r)))
+            (export "[method]r.peek" (func (param "self" (borrow $here)) (result u32)))))
+        (core module $code (func (export "tell")))
+        (core instance $code (instantiate $code))
+        (func $tell (canon lift (core func $code "tell")))
+        (instance $out (export "tell" (func $tell)))
+        (export "our:talk/tell@1.0.0" (instance $out)))"#;
+    std::fs::write(app.dir().join("odd.wat"), odd).unwrap();
+    let refused = world.spin(["up", "--listen", "127.0.0.1:0"]).in_dir(app.dir()).run();
+    assert_eq!(refused.code, Some(1), "{}", refused.snapshot());
+    let expected = "component \"main\" with its dependencies \"our:talk/tell\" can't be made ready, as its code holds what \
+                    this version can't read";
+    assert!(refused.stderr.contains(expected), "{}", refused.snapshot());
+}
+
+#[test]
 fn a_second_start_converts_composes_and_compiles_nothing() {
     let module = r#"
 [[trigger.http]]

@@ -12,11 +12,17 @@ fn a_component_of_another_kind_is_refused_at_start() {
          [component.probe]\nsource = \"probe-p3.wasm\"\n",
         redis.url()
     ));
-    std::fs::copy(spin_tests::guest("probe-p3"), trigger.app.dir().join("probe-p3.wasm")).unwrap();
-    let refused = trigger.up(&[]).run();
-    assert_eq!(refused.code, Some(1), "{}", refused.snapshot());
-    for part in ["component \"probe\"", "wasi:http/handler@0.3.0", "spin:redis/inbound-redis@3.0.0"] {
-        assert!(refused.stderr.contains(part), "{}", refused.snapshot());
+    // What is of a pre-release is called what its author calls it.
+    let candidate = "(component (instance $i) (export \"wasi:http/handler@0.3.0-rc-2026-03-15\" (instance $i)))";
+    let probe = std::fs::read(spin_tests::guest("probe-p3")).unwrap();
+    for (code, export) in [(probe, "0.3.0;"), (wat::parse_str(candidate).unwrap(), "0.3.0-rc-2026-03-15;")] {
+        std::fs::write(trigger.app.dir().join("probe-p3.wasm"), code).unwrap();
+        let refused = trigger.up(&[]).run();
+        assert_eq!(refused.code, Some(1), "{}", refused.snapshot());
+        let expected = format!("it exports wasi:http/handler@{export}");
+        for part in ["component \"probe\"", &expected, "spin:redis/inbound-redis@3.0.0"] {
+            assert!(refused.stderr.contains(part), "{}", refused.snapshot());
+        }
     }
 }
 

@@ -17,8 +17,8 @@ use spin_trigger_kit::serde::Deserialize;
 use spin_trigger_kit::wasmtime_wasi::I32Exit;
 use spin_trigger_kit::{App, Component, ComponentId, Declared, Error, OutputSink, Stop, Trigger, tracing};
 
-/// What a component exports to be run, of any version.
-const EXPORT: &str = "wasi:cli/run@";
+/// What a component exports to be run. Any version that is compatible is found by these, and its pre-releases.
+const EXPORTS: [&str; 2] = ["wasi:cli/run@0.2.0", "wasi:cli/run@0.3.0"];
 
 /// The flags of this trigger.
 #[derive(Clone, clap::Args)]
@@ -75,7 +75,8 @@ impl Trigger for CommandTrigger {
 async fn run(component: &Component, arguments: Vec<String>) -> Result<(), Error> {
     let id = component.id();
     let failed = |what: String| Error::new("command::failed", format!("component \"{id}\" {what}"));
-    let Some(interface) = component.exports().into_iter().find(|name| name.starts_with(EXPORT)) else {
+    let found = EXPORTS.iter().find_map(|name| component.pre().component().get_export_index(None, name));
+    let Some(interface) = found else {
         return Err(Error::new(
             "command::no-command",
             format!("component \"{id}\" exports no wasi:cli/run: it is no command"),
@@ -85,9 +86,8 @@ async fn run(component: &Component, arguments: Vec<String>) -> Result<(), Error>
     let meter = event.meter();
     let (store, instance) = (&mut event.store, &event.instance);
     let function = instance
-        .get_export_index(&mut *store, None, &interface)
-        .and_then(|interface| instance.get_export_index(&mut *store, Some(&interface), "run"))
-        .ok_or_else(|| failed(format!("exports {interface} without `run`")))?;
+        .get_export_index(&mut *store, Some(&interface), "run")
+        .ok_or_else(|| failed("exports wasi:cli/run without `run`".to_owned()))?;
     let function = instance
         .get_typed_func::<(), (Result<(), ()>,)>(&mut *store, &function)
         .map_err(|error| failed(format!("exports another `run`: {error:#}")))?;

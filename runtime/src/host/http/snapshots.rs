@@ -8,15 +8,16 @@ use wasmtime::component::{ComponentType, Lift, Linker, LinkerInstance, Lower, Re
 use wasmtime::{AsContextMut, StoreContextMut};
 use wasmtime_wasi::p2::bindings::io::streams;
 use wasmtime_wasi_http::p2::bindings::http::types::{
-    self, ErrorCode, FutureIncomingResponse, FutureTrailers, HeaderError, Host as _, HostFields,
+    self, ErrorCode, FutureIncomingResponse, FutureTrailers, Host as _, HostFields,
     HostFutureIncomingResponse, HostFutureTrailers, HostIncomingBody, HostIncomingRequest, HostIncomingResponse,
     HostOutgoingBody, HostOutgoingRequest, HostOutgoingResponse, HostRequestOptions, HostResponseOutparam,
     IncomingBody, IncomingRequest, IncomingResponse, Method, OutgoingBody, OutgoingRequest, OutgoingResponse,
     RequestOptions, ResponseOutparam, Scheme,
 };
-use wasmtime_wasi_http::p2::{HeaderResult, HttpResult};
+use wasmtime_wasi_http::p2::{self, HeaderResult, HttpError};
 use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView as _};
 
+use crate::host::snapshots::told;
 use crate::instance::HostState;
 
 type Fields = Resource<types::Fields>;
@@ -48,16 +49,9 @@ macro_rules! functions {
 macro_rules! headers {
     ($types:ident: $($name:literal => $function:ident($($argument:ident: $ty:ty),*);)*) => {$(
         $types.func_wrap($name, |mut store: Store<'_>, ($($argument,)*): ($($ty,)*)| {
-            told(HostFields::$function(&mut store.data_mut().http(), $($argument),*))
+            told(HostFields::$function(&mut store.data_mut().http(), $($argument),*), p2::HeaderError::downcast)
         })?;
     )*};
-}
-
-fn told<T>(result: HeaderResult<T>) -> wasmtime::Result<(Result<T, HeaderError>,)> {
-    match result {
-        Ok(value) => Ok((Ok(value),)),
-        Err(error) => Ok((Err(error.downcast()?),)),
-    }
 }
 
 fn resource<T: 'static>(
@@ -147,7 +141,7 @@ fn november_messages(types: &mut Types<'_>) -> wasmtime::Result<()> {
     types.func_wrap(
         "[static]outgoing-body.finish",
         |mut store: Store<'_>, (own, trailers): (Resource<OutgoingBody>, Option<Fields>)| {
-            Ok((coded(HostOutgoingBody::finish(&mut store.data_mut().http(), own, trailers))?,))
+            told(HostOutgoingBody::finish(&mut store.data_mut().http(), own, trailers), HttpError::downcast)
         },
     )?;
     types.func_wrap(
@@ -187,13 +181,6 @@ fn trailers(
 ) -> wasmtime::Result<Option<Result<Option<Fields>, ErrorCode>>> {
     let taken = || Err(ErrorCode::InternalError(Some("the trailers were taken before".to_owned())));
     Ok(HostFutureTrailers::get(view, own)?.map(|found| found.unwrap_or_else(|()| taken())))
-}
-
-fn coded<T>(result: HttpResult<T>) -> wasmtime::Result<Result<T, ErrorCode>> {
-    match result {
-        Ok(value) => Ok(Ok(value)),
-        Err(error) => Ok(Err(error.downcast()?)),
-    }
 }
 
 /// October's errors.

@@ -10,6 +10,7 @@ use wasmtime_wasi::p2::bindings::filesystem::types::{
 };
 use wasmtime_wasi::p2::bindings::io::streams;
 
+use super::told;
 use crate::instance::HostState;
 
 const INTERFACE: &str = "wasi:filesystem/types@0.2.0-rc-2023-10-18";
@@ -38,13 +39,6 @@ enum AccessType {
 type Store<'a> = StoreContextMut<'a, HostState>;
 type Own = Resource<Descriptor>;
 
-fn told<T>(result: Result<T, FsError>) -> wasmtime::Result<(Result<T, ErrorCode>,)> {
-    match result {
-        Ok(value) => Ok((Ok(value),)),
-        Err(error) => Ok((Err(error.downcast()?),)),
-    }
-}
-
 fn unsupported() -> wasmtime::Result<(Result<(), ErrorCode>,)> {
     Ok((Err(ErrorCode::Unsupported),))
 }
@@ -56,7 +50,8 @@ macro_rules! methods {
             concat!("[method]descriptor.", $name),
             |mut store: Store<'_>, (own, $($argument,)*): (Own, $($ty,)*)| {
                 Box::new(async move {
-                    told(HostDescriptor::$method(&mut store.data_mut().filesystem(), own, $($argument),*).await)
+                    let done = HostDescriptor::$method(&mut store.data_mut().filesystem(), own, $($argument),*).await;
+                    told(done, FsError::downcast)
                 })
             },
         )?;
@@ -65,7 +60,8 @@ macro_rules! methods {
         $instance.func_wrap(
             concat!("[method]descriptor.", $name),
             |mut store: Store<'_>, (own, $($argument,)*): (Own, $($ty,)*)| {
-                told(HostDescriptor::$method(&mut store.data_mut().filesystem(), own, $($argument),*))
+                let done = HostDescriptor::$method(&mut store.data_mut().filesystem(), own, $($argument),*);
+                told(done, FsError::downcast)
             },
         )?;
     )*};
@@ -113,7 +109,9 @@ pub(super) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
         "[method]descriptor.open-at",
         |mut store: Store<'_>,
          (own, at, path, open, flags, _): (Own, PathFlags, String, OpenFlags, DescriptorFlags, Modes)| {
-            Box::new(async move { told(store.data_mut().filesystem().open_at(own, at, path, open, flags).await) })
+            Box::new(async move {
+                told(store.data_mut().filesystem().open_at(own, at, path, open, flags).await, FsError::downcast)
+            })
         },
     )?;
     types.func_wrap_async("[method]descriptor.is-same-object", |mut store: Store<'_>, (one, other): (Own, Own)| {
@@ -132,7 +130,9 @@ pub(super) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     types.func_wrap_async(
         "[method]directory-entry-stream.read-directory-entry",
         |mut store: Store<'_>, (stream,): (Resource<DirectoryEntryStream>,)| {
-            Box::new(async move { told(store.data_mut().filesystem().read_directory_entry(stream).await) })
+            Box::new(async move {
+                told(store.data_mut().filesystem().read_directory_entry(stream).await, FsError::downcast)
+            })
         },
     )?;
     types.func_wrap("filesystem-error-code", |mut store: Store<'_>, (error,): (Resource<streams::Error>,)| {
