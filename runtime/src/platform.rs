@@ -47,8 +47,7 @@ impl<'a> Platforms<'a> {
             Concurrency::Without => &self.without,
             Concurrency::With => &self.with,
         };
-        let platform =
-            place.get_or_init(|| Platform::new(self.engines.engine(concurrency)?, concurrency, self.options));
+        let platform = place.get_or_init(|| self.make(concurrency));
         platform.as_ref().map_err(|error| format_err!("{error:#}"))
     }
 
@@ -92,7 +91,7 @@ fn names_tasks(bytes: &[u8]) -> Option<bool> {
         let Chunk::Parsed { consumed, payload } = parser.parse(rest, true).ok()? else { return None };
         rest = rest.get(consumed..)?;
         let found = match payload {
-            Payload::Version { encoding, .. } if encoding == wasmparser::Encoding::Module => return None,
+            Payload::Version { encoding: wasmparser::Encoding::Module, .. } => return None,
             Payload::ModuleSection { unchecked_range, .. } | Payload::ComponentSection { unchecked_range, .. } => {
                 rest = rest.get(unchecked_range.len()..)?;
                 false

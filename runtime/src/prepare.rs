@@ -313,8 +313,8 @@ fn in_parallel<T: Send>(
                     jobs.get(index).zip(results.get(index))
                 } {
                     // Everything that reads code is made for what it expects. What a panic leaves behind is of this job.
-                    let result = catch_unwind(AssertUnwindSafe(|| work(job)))
-                        .unwrap_or_else(|panic| Err(job.panicked(&*panic)));
+                    let result =
+                        catch_unwind(AssertUnwindSafe(|| work(job))).unwrap_or_else(|panic| Err(job.panicked(&*panic)));
                     *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
                     on_progress(done.fetch_add(1, Ordering::Relaxed) + 1, jobs.len());
                 }

@@ -32,8 +32,11 @@ use trigger_http::route::{RouteEntry, Router};
 /// How far a count may be from what was written, in parts of it.
 const TOLERANCE: f64 = 0.05;
 
+/// What calls a function so many times.
+type Repeat = fn(u64);
+
 /// Each function by its name, with how often it is called in the shorter of the two runs.
-const FUNCTIONS: [(&str, u64, fn(u64)); 5] = [
+const FUNCTIONS: [(&str, u64, Repeat); 5] = [
     ("route", 4000, route),
     ("headers", 1000, injection),
     ("hosts", 1000, hosts),

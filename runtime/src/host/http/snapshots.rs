@@ -8,11 +8,11 @@ use wasmtime::component::{ComponentType, Lift, Linker, LinkerInstance, Lower, Re
 use wasmtime::{AsContextMut, StoreContextMut};
 use wasmtime_wasi::p2::bindings::io::streams;
 use wasmtime_wasi_http::p2::bindings::http::types::{
-    self, ErrorCode, FutureIncomingResponse, FutureTrailers, Host as _, HostFields,
-    HostFutureIncomingResponse, HostFutureTrailers, HostIncomingBody, HostIncomingRequest, HostIncomingResponse,
-    HostOutgoingBody, HostOutgoingRequest, HostOutgoingResponse, HostRequestOptions, HostResponseOutparam,
-    IncomingBody, IncomingRequest, IncomingResponse, Method, OutgoingBody, OutgoingRequest, OutgoingResponse,
-    RequestOptions, ResponseOutparam, Scheme,
+    self, ErrorCode, FutureIncomingResponse, FutureTrailers, Host as _, HostFields, HostFutureIncomingResponse,
+    HostFutureTrailers, HostIncomingBody, HostIncomingRequest, HostIncomingResponse, HostOutgoingBody,
+    HostOutgoingRequest, HostOutgoingResponse, HostRequestOptions, HostResponseOutparam, IncomingBody, IncomingRequest,
+    IncomingResponse, Method, OutgoingBody, OutgoingRequest, OutgoingResponse, RequestOptions, ResponseOutparam,
+    Scheme,
 };
 use wasmtime_wasi_http::p2::{self, HeaderResult, HttpError};
 use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView as _};
