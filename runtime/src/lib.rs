@@ -9,6 +9,7 @@
 //! | [`aot`] | the cache of compiled code, the crate's one unsafe call |
 //! | [`adapt`] | what a file is; core modules that become components |
 //! | [`compose`] | a component with its dependencies as one component |
+//! | `platform` | which engine a component needs, and what it is linked with there |
 //! | `prepare` | from files to a component that is ready, or from the cache to that |
 //! | [`ahead`] | filling the cache before a start |
 //! | [`app`] | from a locked application to components that are ready |

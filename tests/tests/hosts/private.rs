@@ -16,7 +16,7 @@ const DENIED: &str = "err(access-denied)";
 const UNUSABLE: &str = "err(invalid-argument)";
 
 const CLIENTS: [Client; 7] = [
-    ("fermyon:spin/redis@2.0.0", &[&["open", "redis://me@HOST:{port}"], &["get", "a"]], BLOCKED),
+    ("fermyon:spin/redis@2.0.0", &[&["open", "redis://me@HOST:{port}"], &["get", "a"]], "err(invalid-address)"),
     ("spin:redis/redis@3.0.0", &[&["open", "redis://HOST:{port}"], &["get", "a"]], BLOCKED),
     ("spin:postgres/postgres@4.2.0", &[&["open", "postgres://me@HOST:{port}/app"], &["query", "SELECT 1"]], BLOCKED),
     ("spin:mysql/mysql@3.0.0", &[&["open", "mysql://me@HOST:{port}/app"], &["query", "SELECT 1"]], BLOCKED),
