@@ -45,6 +45,12 @@ enum Distrust {
     Unreadable(String),
 }
 
+/// Whether code lies under a key in the folder of any engine, be it of use or not.
+pub(crate) fn is_kept(cache: &Path, key: &str) -> bool {
+    let folders = std::fs::read_dir(cache.join(compiled::FOLDER)).into_iter().flatten().flatten();
+    folders.into_iter().any(|folder| compiled::code_file(&folder.path(), key).exists())
+}
+
 impl CompiledCode {
     /// The cache of `engine` under `cache`: the user's cache folder of spin, or another.
     pub fn new(cache: &Path, engine: &Engine) -> Self {

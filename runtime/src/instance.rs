@@ -138,11 +138,10 @@ pub(crate) fn new_store_with(
 pub(crate) fn call_stack(
     store: &mut StoreContextMut<'_, HostState>,
 ) -> wasmtime::Result<impl Iterator<Item = EventCall>> {
-    // An engine that knows no tasks has one call in an instance at once.
-    let known = match store.concurrent_resource_table().is_some() {
+    // Calls that are made one after another have no task that is known, on whichever engine.
+    let tasks = match store.concurrent_resource_table().is_some() {
         true => Some(store.async_call_stack()?.map(EventCall::Task)),
         false => None,
     };
-    let only = known.is_none().then_some(EventCall::Only);
-    Ok(known.into_iter().flatten().chain(only))
+    Ok(tasks.into_iter().flatten().chain(std::iter::once(EventCall::Only)))
 }

@@ -41,6 +41,8 @@ pub(crate) struct Fate {
     ended: Notify,
     /// Somebody who waited for one of its events went away.
     lost: AtomicBool,
+    /// The guest has nothing to do any more, but somebody still reads what it said.
+    lingers: AtomicBool,
     left: Arc<Notify>,
 }
 
@@ -154,7 +156,7 @@ impl EventRecord {
         let Some(fate) = self.fate.get().filter(|_| changed.is_ok()) else { return };
         if why == Self::GONE {
             fate.lose();
-        } else if fate.has_lost() {
+        } else if fate.has_lost() || fate.lingers.load(Ordering::Acquire) {
             // Perhaps this was the last one.
             fate.left.notify_one();
         }

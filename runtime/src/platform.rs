@@ -10,7 +10,7 @@ use wasmparser::{Chunk, Parser, Payload};
 use wasmtime::component::{Component, InstancePre, Linker};
 use wasmtime::{Engine, format_err};
 
-use crate::aot::CompiledCode;
+use crate::aot::{self, CompiledCode};
 use crate::engine::{Concurrency, RunningEngine};
 use crate::host;
 use crate::instance::HostState;
@@ -49,6 +49,11 @@ impl<'a> Platforms<'a> {
         };
         let platform = place.get_or_init(|| self.make(concurrency));
         platform.as_ref().map_err(|error| format_err!("{error:#}"))
+    }
+
+    /// Whether code may have been kept under a key, for any engine: what finds that out makes none.
+    pub(crate) fn may_keep(&self, key: &str) -> bool {
+        self.cache.is_some_and(|cache| aot::is_kept(cache, key))
     }
 
     fn make(&self, concurrency: Concurrency) -> wasmtime::Result<Platform> {

@@ -197,7 +197,8 @@ impl Compiler<'_> {
         let files = std::iter::once(&own).chain(parts.iter().map(|(_, bytes)| bytes));
         let candidates = platform::candidates(files.map(Vec::as_slice));
         let key = key(&compose::rules(), &job.path, &own, &parts);
-        for platform in candidates.iter().filter_map(|candidate| self.platforms.of(*candidate).ok()) {
+        let kept = candidates.iter().filter(|_| self.platforms.may_keep(&key));
+        for platform in kept.filter_map(|candidate| self.platforms.of(*candidate).ok()) {
             let kept = platform.load(&key);
             if let Some(pre) = kept.and_then(|component| platform.link(&component).ok()) {
                 add_one(&self.work.from_cache);
@@ -208,7 +209,8 @@ impl Compiler<'_> {
         let mut made = Err(PrepareError::Unknown { id: job.component.id.clone() });
         for candidate in candidates {
             made = self.compiled(job, &key, &bytes, *candidate);
-            if made.is_ok() {
+            // What can't be kept could be compiled.
+            if matches!(made, Ok(_) | Err(PrepareError::Keep { .. })) {
                 break;
             }
         }

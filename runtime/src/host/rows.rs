@@ -113,19 +113,28 @@ impl<T> Writer<T> {
         full || self.begun.elapsed() >= BATCH_AGE
     }
 
-    /// Sends what there is unless the reader has enough and `wanted` ends before that changes: then it is kept here, up to what
-    /// the host holds of a result. Whether anybody reads.
+    /// Sends what there is unless the reader has enough and `wanted` ends before that changes: then it is kept here, up to
+    /// `most` bytes. Whether anybody reads.
     ///
     /// # Errors
     /// When more would have to be kept.
-    pub(crate) async fn flush_or_keep(&mut self, wanted: impl Future<Output = ()>) -> Result<bool, TooLarge> {
+    pub(crate) async fn flush_or_keep(
+        &mut self,
+        wanted: impl Future<Output = ()>,
+        most: usize,
+    ) -> Result<bool, TooLarge> {
         let place = tokio::select! {
             biased;
             place = self.sender.reserve() => place,
-            () = wanted => return if self.bytes > MOST_BUFFERED { Err(TooLarge) } else { Ok(true) },
+            () = wanted => return if self.bytes > most { Err(TooLarge) } else { Ok(true) },
         };
         self.bytes = 0;
         Ok(place.map(|place| place.send(std::mem::take(&mut self.batch))).is_ok())
+    }
+
+    /// About how many bytes are kept here.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Sends what there is.
@@ -287,7 +296,7 @@ mod tests {
         let kept = loop {
             assert!(writer.add(made, bytes), "a batch is full");
             made += 1;
-            match writer.flush_or_keep(std::future::ready(())).await {
+            match writer.flush_or_keep(std::future::ready(()), MOST_BUFFERED).await {
                 Ok(is_read) => assert!(is_read),
                 Err(error) => break error,
             }

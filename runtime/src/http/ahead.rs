@@ -34,9 +34,9 @@ impl Ahead {
         Self { body, taken: VecDeque::new(), has_ended: false }
     }
 
-    /// Takes what is there at once, and drives the guest's instance meanwhile if it is not driven elsewhere. `is_broken` tells
-    /// whether an end is that of the guest, and not of what it had to say.
-    pub(super) async fn take(&mut self, instance: &mut Driven, is_broken: impl Fn() -> bool) {
+    /// Takes what is there at once, and drives the guest's instance meanwhile if it is not driven elsewhere. `ends` is asked
+    /// at the end whether it is that of what the guest had to say, and not of the guest.
+    pub(super) async fn take(&mut self, instance: &mut Driven, ends: impl Fn() -> bool) {
         // One that knows its size needs no turns of anybody.
         if instance.is_over() && self.body.size_hint().exact().is_some() {
             return;
@@ -56,7 +56,7 @@ impl Ahead {
                         break;
                     }
                     Poll::Ready(None) => {
-                        if is_broken() {
+                        if !ends() {
                             self.taken.push_back(Err(Error::HttpResponseIncomplete));
                         }
                         self.has_ended = true;
@@ -146,7 +146,7 @@ mod tests {
 
     async fn ahead(steps: impl IntoIterator<Item = Step>, is_broken: bool) -> Ahead {
         let mut ahead = Ahead::new(Steps(steps.into_iter().collect()).boxed_unsync());
-        ahead.take(&mut Driven::elsewhere(), || is_broken).await;
+        ahead.take(&mut Driven::elsewhere(), || !is_broken).await;
         ahead
     }
 

@@ -84,7 +84,15 @@ impl EventBody {
     pub(super) async fn begin(&mut self, instance: &mut Driven) {
         if self.expected != Expected::Nothing {
             let record = Arc::clone(&self.record);
-            self.body.take(instance, || record.instance_is_broken()).await;
+            let ends = || {
+                let is_whole = !record.instance_is_broken();
+                if is_whole {
+                    // So that its instance comes to rest in its next turn.
+                    record.served();
+                }
+                is_whole
+            };
+            self.body.take(instance, ends).await;
         }
     }
 }

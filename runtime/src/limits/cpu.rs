@@ -172,6 +172,7 @@ impl MeterState {
     /// From now on `task` stands for the event of `record`.
     pub(crate) fn begin(&self, task: EventCall, record: &Arc<EventRecord>) {
         self.rests.store(false, Ordering::Relaxed);
+        self.fate.lingers.store(false, Ordering::Relaxed);
         // A record is begun once; a second instance never takes over an event.
         let _ = record.fate.set(Arc::clone(&self.fate));
         if record.is_abandoned() {
@@ -187,9 +188,14 @@ impl MeterState {
         tasks.unclaimed = Duration::ZERO;
     }
 
-    /// The instance serves nobody until the next event begins.
-    pub(crate) fn rest(&self) {
-        self.rests.store(true, Ordering::Relaxed);
+    /// The guest has nothing to do until the next event begins. Gives whether nobody reads what it said any more; else
+    /// [`Self::left`] is ready when somebody has read all.
+    pub(crate) fn rest(&self) -> bool {
+        // First, so that nobody is missed who has read all meanwhile.
+        self.fate.lingers.store(true, Ordering::Release);
+        let rests = self.audience() != Audience::Present;
+        self.rests.store(rests, Ordering::Relaxed);
+        rests
     }
 
     /// Whether it serves nobody.

@@ -57,9 +57,15 @@ pub(crate) async fn serve<C: ConcurrentCalls>(instance: &mut Instance<C>, first:
             }
             // Looked at after every turn, so this is where a guest that waits is told from one that runs.
             let waits = meter.returned();
-            // One that waits for an event and does nothing else is parked: others look after it.
+            // One that waits for an event and does nothing else is parked: others look after it. As long as somebody reads what
+            // it said, its store may have to move that, although its guest has nothing to do.
             let is_idle = is_open && waits && matches!(occupation, Occupation::Idle { .. });
-            if !is_idle && lifetime.poll_over(context, occupation).is_ready() {
+            let rests = is_idle && meter.rest();
+            let occupation = match occupation {
+                Occupation::Idle { since } if is_idle => Occupation::Afterwards { since },
+                other => other,
+            };
+            if !rests && lifetime.poll_over(context, occupation).is_ready() {
                 return Poll::Ready(match occupation {
                     Occupation::Idle { .. } => Ok(()),
                     Occupation::Serving { .. } | Occupation::Afterwards { .. } => Err(Overdue.into()),
@@ -72,10 +78,7 @@ pub(crate) async fn serve<C: ConcurrentCalls>(instance: &mut Instance<C>, first:
                 }
                 return Poll::Pending;
             }
-            if is_idle {
-                meter.rest();
-            }
-            match seat.poll_take(context, is_idle.then_some(policy.idle)) {
+            match seat.poll_take(context, rests.then_some(policy.idle)) {
                 Poll::Ready(event) => desk.put(event),
                 Poll::Pending => return Poll::Pending,
             }

@@ -104,13 +104,14 @@ impl<C: Calls> Workers<C> {
         let instances = &self.component.instances;
         while let Some(end) = self.seats.next_end() {
             let wanted = instances.wanted();
-            if !instances.is_wanted() {
-                tokio::select! {
-                    () = sleep_until(Instant::from_std(end)) => {}
-                    () = wanted => {}
-                }
-            }
-            drop(self.seats.take_over(std::time::Instant::now(), instances.is_wanted()));
+            let is_wanted = instances.is_wanted()
+                || tokio::select! {
+                    () = sleep_until(Instant::from_std(end)) => false,
+                    () = wanted => true,
+                };
+            let over = self.seats.take_over(std::time::Instant::now(), is_wanted);
+            // One that panics in its end must not be the end of the watch.
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(over)));
             tokio::task::yield_now().await;
         }
         // Word that somebody needs a place may have come to the wrong one.

@@ -55,7 +55,17 @@ pub(crate) async fn serve<C: SequentialCalls>(instance: &mut Instance<C>, first:
         if begun >= policy.requests || policy.idle.is_zero() || meter.has_lost() {
             return Ok(());
         }
-        meter.rest();
-        event = poll_fn(|context| seat.poll_take(context, Some(policy.idle))).await;
+        event = loop {
+            // What it said is with the host, whoever still reads it.
+            meter.rest();
+            let taken = poll_fn(|context| seat.poll_take(context, Some(policy.idle))).await;
+            if meter.has_lost() {
+                workers.dispatch(taken);
+                return Ok(());
+            }
+            if !taken.reply.is_closed() {
+                break taken;
+            }
+        };
     }
 }

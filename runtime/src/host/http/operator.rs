@@ -121,6 +121,11 @@ impl JsonServer {
         self.client.send(request, patience, longest).await
     }
 
+    /// Whether that is the same server, to which the token may go.
+    pub(crate) fn is_at(&self, url: &str) -> bool {
+        origin(url) == self.origin
+    }
+
     /// What went wrong, with where.
     pub(crate) fn failed(&self, reason: &dyn std::fmt::Display) -> String {
         format!("{}: {reason}", self.origin)

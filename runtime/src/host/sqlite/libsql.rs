@@ -11,7 +11,7 @@ use tokio::sync::Mutex;
 
 use super::hrana::{Answers, Found, Pipeline, Request, Statement};
 use super::{Answer, Failure, RowResult, Streamed, Value};
-use crate::host::http::operator::{JsonServer, NoAnswer, OperatorClient, Patience};
+use crate::host::http::operator::{JsonServer, NoAnswer, OperatorClient, Patience, origin};
 use crate::host::rows::{MOST_BUFFERED, TooLarge, stream};
 
 /// How long a server may take.
@@ -78,6 +78,11 @@ impl Connection {
         let Baton { baton, base } = std::mem::take(&mut *state);
         let pipeline = Pipeline { baton: baton.as_deref(), requests: vec![request] };
         let answers = self.server.ask(base.as_deref().unwrap_or(self.server.0.url()), &pipeline).await?;
+        if let Some(elsewhere) = answers.base_url.as_deref().filter(|url| !self.server.0.is_at(url)) {
+            let reason =
+                format!("the server wants statements sent to {}, where the token doesn't belong", origin(elsewhere));
+            return Err(self.server.failed(&reason));
+        }
         *state = Baton { baton: answers.baton, base: answers.base_url.or(base) };
         let first = answers.results.into_iter().next();
         first.ok_or_else(|| self.server.failed(&"the server answers nothing"))?.found()

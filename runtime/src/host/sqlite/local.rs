@@ -14,7 +14,7 @@
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ use tokio::sync::{oneshot, watch};
 use super::convert::{Parameter, value};
 use super::guard::{Traces, watch};
 use super::{Answer, Failure, RowResult, Streamed, Value};
-use crate::host::rows::{Budget, Writer, stream};
+use crate::host::rows::{Budget, MOST_BUFFERED, Writer, stream};
 
 /// How long a statement waits for a lock that somebody else has.
 const BUSY: Duration = Duration::from_secs(5);
@@ -73,7 +73,12 @@ impl Local {
         let database = Arc::clone(self);
         blocking(move || {
             let raw = database.raw()?;
-            Ok(Connection(Arc::new(Opened { raw: Mutex::new(Some(raw)), waiting: watch::Sender::new(0), database })))
+            Ok(Connection(Arc::new(Opened {
+                raw: Mutex::new(Some(raw)),
+                waiting: watch::Sender::new(0),
+                unread: Arc::default(),
+                database,
+            })))
         })
         .await
     }
@@ -129,6 +134,8 @@ struct Opened {
     raw: Mutex<Option<Raw>>,
     /// How many wait for it.
     waiting: watch::Sender<usize>,
+    /// Bytes of rows that nobody has read, of statements that have ended.
+    unread: Arc<AtomicUsize>,
     database: Arc<Local>,
 }
 
@@ -202,6 +209,8 @@ struct Passing {
     writer: Writer<RowResult>,
     /// How many wait for the connection.
     waiting: watch::Receiver<usize>,
+    /// What earlier statements of the connection have left unread counts too.
+    unread: Arc<AtomicUsize>,
     runtime: Handle,
 }
 
@@ -223,7 +232,8 @@ impl Reader for Passing {
                 let _ = self.waiting.wait_for(|count| *count > 0).await;
             }
         };
-        Ok(self.runtime.block_on(self.writer.flush_or_keep(wanted))?)
+        let most = MOST_BUFFERED.saturating_sub(self.unread.load(Ordering::Relaxed));
+        Ok(self.runtime.block_on(self.writer.flush_or_keep(wanted, most))?)
     }
 }
 
@@ -250,13 +260,17 @@ impl Connection {
         let (writer, outcome, rows) = stream();
         let (named, names) = oneshot::channel();
         let (waiting, runtime) = (self.0.waiting.subscribe(), Handle::current());
-        let mut passing = Passing { named: Some(named), effect: Effect::Reads, writer, waiting, runtime };
+        let unread = Arc::clone(&self.0.unread);
+        let mut passing = Passing { named: Some(named), effect: Effect::Reads, writer, waiting, unread, runtime };
         let run = move || {
             let done = job.run(&statement, parameters, &mut passing);
             // The connection is free for others while the guest reads what is left. Who has gone hears nothing more.
+            let Passing { mut writer, unread, runtime, .. } = passing;
+            let left = writer.bytes();
+            unread.fetch_add(left, Ordering::Relaxed);
             drop(job);
-            let Passing { mut writer, runtime, .. } = passing;
             let _ = runtime.block_on(writer.flush_all());
+            unread.fetch_sub(left, Ordering::Relaxed);
             drop(writer);
             let _ = outcome.send(done);
         };
