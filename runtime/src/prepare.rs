@@ -196,7 +196,9 @@ impl Compiler<'_> {
         let parts = parts.collect::<Result<Vec<_>, PrepareError>>()?;
         let files = std::iter::once(&own).chain(parts.iter().map(|(_, bytes)| bytes));
         let candidates = platform::candidates(files.map(Vec::as_slice));
-        let key = key(&compose::rules(), &job.path, &own, &parts);
+        // What has no dependencies is not composed.
+        let rules = if parts.is_empty() { String::new() } else { compose::rules() };
+        let key = key(&rules, &job.path, &own, &parts);
         let kept = candidates.iter().filter(|_| self.platforms.may_keep(&key));
         for platform in kept.filter_map(|candidate| self.platforms.of(*candidate).ok()) {
             let kept = platform.load(&key);

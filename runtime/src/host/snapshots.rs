@@ -23,7 +23,7 @@ use wasmtime_wasi::p2::bindings::sockets::udp::IncomingDatagram;
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, DynPollable, SocketError, StreamError, TcpSocket, UdpSocket};
 use wasmtime_wasi::sockets::WasiSocketsView as _;
 
-use crate::host::wasi::{replace, second};
+use crate::host::wasi::{replace, second, told};
 use crate::instance::HostState;
 
 type Store<'a> = StoreContextMut<'a, HostState>;
@@ -130,17 +130,6 @@ fn clocks(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
         Ok((TimezoneDisplay { utc_offset: 0, name: "UTC".to_owned(), in_daylight_saving_time: false },))
     })?;
     timezone.func_wrap("utc-offset", |_, (_,): (wall_clock::Datetime,)| Ok((0_i32,)))
-}
-
-/// A result as it is given to a guest: `error` takes the interface's own errors out of one that may be a trap as well.
-pub(super) fn told<T, E, O>(
-    result: Result<T, E>,
-    error: fn(E) -> wasmtime::Result<O>,
-) -> wasmtime::Result<(Result<T, O>,)> {
-    match result {
-        Ok(value) => Ok((Ok(value),)),
-        Err(found) => Ok((Err(error(found)?),)),
-    }
 }
 
 fn unsupported<T>() -> wasmtime::Result<(Result<T, ErrorCode>,)> {

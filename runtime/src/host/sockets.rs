@@ -14,7 +14,6 @@ use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
 use wasmtime::component::Linker;
-use wasmtime_wasi::TrappableError;
 
 use self::guard::Guard;
 use self::open::{Held, MOST_OPEN};
@@ -56,17 +55,6 @@ impl InstanceSockets {
 
     fn guard(&mut self) -> Arc<Guard> {
         Arc::clone(self.guard.get_or_insert_with(|| Arc::new(Guard::new(&self.component))))
-    }
-}
-
-/// What a function gives the guest, or the trap.
-pub(crate) fn told<T, E>(result: Result<T, TrappableError<E>>) -> wasmtime::Result<(Result<T, E>,)>
-where
-    E: std::error::Error + Send + Sync + 'static,
-{
-    match result {
-        Ok(value) => Ok((Ok(value),)),
-        Err(error) => Ok((Err(error.downcast()?),)),
     }
 }
 

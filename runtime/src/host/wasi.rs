@@ -52,6 +52,17 @@ pub(crate) fn replace(
     defined
 }
 
+/// A result as it is given to a guest: `error` takes the interface's own errors out of one that may be a trap as well.
+pub(crate) fn told<T, E, O>(
+    result: Result<T, E>,
+    error: fn(E) -> wasmtime::Result<O>,
+) -> wasmtime::Result<(Result<T, O>,)> {
+    match result {
+        Ok(value) => Ok((Ok(value),)),
+        Err(found) => Ok((Err(error(found)?),)),
+    }
+}
+
 pub(crate) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     wasmtime_wasi::p2::add_to_linker_async(linker)?;
     sockets::link(linker)

@@ -17,7 +17,7 @@ use wasmtime_wasi_http::p2::bindings::http::types::{
 use wasmtime_wasi_http::p2::{self, HeaderResult, HttpError};
 use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView as _};
 
-use crate::host::snapshots::told;
+use crate::host::wasi::told;
 use crate::instance::HostState;
 
 type Fields = Resource<types::Fields>;

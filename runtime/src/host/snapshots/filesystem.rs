@@ -10,7 +10,7 @@ use wasmtime_wasi::p2::bindings::filesystem::types::{
 };
 use wasmtime_wasi::p2::bindings::io::streams;
 
-use super::told;
+use crate::host::wasi::told;
 use crate::instance::HostState;
 
 const INTERFACE: &str = "wasi:filesystem/types@0.2.0-rc-2023-10-18";

@@ -25,13 +25,13 @@ use wasmtime_wasi::p3::bindings::sockets::types::{HostTcpSocketWithStore, HostUd
 use wasmtime_wasi::sockets::{
     SocketAddrUse, TcpSocket as ThirdSocket, WasiSockets, WasiSocketsCtx, WasiSocketsCtxView, WasiSocketsView as _,
 };
-use wasmtime_wasi::{ResourceTable, WasiCtx};
+use wasmtime_wasi::{ResourceTable, TrappableError, WasiCtx};
 
+use super::InstanceSockets;
 use super::guard::Guard;
-use super::{InstanceSockets, told};
 use crate::host::connections::OpenPlace;
 use crate::host::egress::Place;
-use crate::host::wasi::{replace, second, third};
+use crate::host::wasi::{replace, second, third, told};
 use crate::instance::HostState;
 
 /// Sockets that one instance may have open, of both kinds. Each is a descriptor of the process.
@@ -145,7 +145,7 @@ pub(super) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
                 Ok(new) => new,
                 Err(reason) => return Ok((Err(reason.into()),)),
             };
-            let created = told(new.view(&mut state.table).create_tcp_socket(family))?;
+            let created = told(new.view(&mut state.table).create_tcp_socket(family), TrappableError::downcast)?;
             if let (Ok(socket),) = &created {
                 state.wasi.sockets.note(socket.rep(), new);
             }
@@ -157,7 +157,9 @@ pub(super) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
             Box::new(async move {
                 let state = store.data_mut();
                 match state.wasi.sockets.next("udp") {
-                    Ok(mut new) => told(new.view(&mut state.table).create_udp_socket(family).await),
+                    Ok(mut new) => {
+                        told(new.view(&mut state.table).create_udp_socket(family).await, TrappableError::downcast)
+                    }
                     Err(reason) => Ok((Err(reason.into()),)),
                 }
             })
@@ -168,7 +170,7 @@ pub(super) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
             use network2::ErrorCode::{NotInProgress, WouldBlock};
             let rep = socket.rep();
             let state = store.data_mut();
-            let connected = told(state.sockets().finish_connect(socket))?;
+            let connected = told(state.sockets().finish_connect(socket), TrappableError::downcast)?;
             if let (Err(error),) = &connected
                 && ![NotInProgress, WouldBlock].contains(error)
             {
@@ -190,7 +192,8 @@ pub(super) fn link_concurrent(linker: &mut Linker<HostState>) -> wasmtime::Resul
                 Ok(new) => new,
                 Err(reason) => return Ok((Err(reason.into()),)),
             };
-            let created = told(types3::HostTcpSocket::create(&mut new.view(&mut state.table), family))?;
+            let created =
+                told(types3::HostTcpSocket::create(&mut new.view(&mut state.table), family), TrappableError::downcast)?;
             if let (Ok(socket),) = &created {
                 state.wasi.sockets.note(socket.rep(), new);
             }
@@ -202,7 +205,10 @@ pub(super) fn link_concurrent(linker: &mut Linker<HostState>) -> wasmtime::Resul
             Box::new(async move {
                 let state = store.data_mut();
                 match state.wasi.sockets.next("udp") {
-                    Ok(mut new) => told(HostUdpSocket::create(&mut new.view(&mut state.table), family).await),
+                    Ok(mut new) => told(
+                        HostUdpSocket::create(&mut new.view(&mut state.table), family).await,
+                        TrappableError::downcast,
+                    ),
                     Err(reason) => Ok((Err(reason.into()),)),
                 }
             })
@@ -213,7 +219,7 @@ pub(super) fn link_concurrent(linker: &mut Linker<HostState>) -> wasmtime::Resul
             Box::pin(async move {
                 let rep = socket.rep();
                 let engine = accessor.with_getter::<WasiSockets>(HostState::sockets);
-                let connected = told(WasiSockets::connect(&engine, socket, address).await)?;
+                let connected = told(WasiSockets::connect(&engine, socket, address).await, TrappableError::downcast)?;
                 // A socket in another state was not tried: it may be connected, and keeps its place.
                 if let (Err(error),) = &connected
                     && !matches!(error, types3::ErrorCode::InvalidState)
