@@ -39,7 +39,7 @@ pub(crate) struct CpuMeter {
 #[derive(Debug, Default)]
 pub(crate) struct MeterState {
     fate: Arc<Fate>,
-    /// The instance serves nobody, and may be dropped.
+    /// The guest has nothing to do, and the instance may be dropped.
     rests: AtomicBool,
     /// Of the event that an instance was made for which serves no other.
     only_event: OnceLock<EventContext>,
@@ -188,17 +188,20 @@ impl MeterState {
         tasks.unclaimed = Duration::ZERO;
     }
 
-    /// The guest has nothing to do until the next event begins. Gives whether nobody reads what it said any more; else
-    /// [`Self::left`] is ready when somebody has read all.
-    pub(crate) fn rest(&self) -> bool {
+    /// Whether somebody reads what a guest said that has nothing to do until the next event begins. [`Self::left`] is ready
+    /// when all is read.
+    pub(crate) fn lingers(&self) -> bool {
         // First, so that nobody is missed who has read all meanwhile.
         self.fate.lingers.store(true, Ordering::Release);
-        let rests = self.audience() != Audience::Present;
-        self.rests.store(rests, Ordering::Relaxed);
-        rests
+        self.audience() == Audience::Present
     }
 
-    /// Whether it serves nobody.
+    /// From now on, until the next event begins, the instance may be dropped: what it said is with the host.
+    pub(crate) fn rest(&self) {
+        self.rests.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it may be dropped without a loss.
     pub(crate) fn rests(&self) -> bool {
         self.rests.load(Ordering::Relaxed)
     }
@@ -338,5 +341,24 @@ mod tests {
             std::thread::sleep(Duration::from_millis(5));
             assert!(matches!(tick(&meter), Ok(UpdateDeadline::Continue(1))));
         }
+    }
+
+    #[test]
+    fn an_instance_rests_while_its_last_response_is_read_and_not_in_the_next_event() {
+        let state = MeterState::default();
+        let begin = || {
+            let record = Arc::new(EventRecord::new(EventContext::default()));
+            state.begin(EventCall::Only, &record);
+            record
+        };
+        let read = begin();
+        assert!(state.lingers(), "somebody reads the response");
+        assert!(!state.rests());
+        state.rest();
+        assert!(state.rests(), "whoever reads it");
+        begin().served();
+        assert!(!state.rests());
+        read.served();
+        assert!(!state.lingers());
     }
 }

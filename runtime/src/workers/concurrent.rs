@@ -60,7 +60,10 @@ pub(crate) async fn serve<C: ConcurrentCalls>(instance: &mut Instance<C>, first:
             // One that waits for an event and does nothing else is parked: others look after it. As long as somebody reads what
             // it said, its store may have to move that, although its guest has nothing to do.
             let is_idle = is_open && waits && matches!(occupation, Occupation::Idle { .. });
-            let rests = is_idle && meter.rest();
+            let rests = is_idle && !meter.lingers();
+            if rests {
+                meter.rest();
+            }
             let occupation = match occupation {
                 Occupation::Idle { since } if is_idle => Occupation::Afterwards { since },
                 other => other,

@@ -56,7 +56,6 @@ pub(crate) async fn serve<C: SequentialCalls>(instance: &mut Instance<C>, first:
             return Ok(());
         }
         event = loop {
-            // What it said is with the host, whoever still reads it.
             meter.rest();
             let taken = poll_fn(|context| seat.poll_take(context, Some(policy.idle))).await;
             if meter.has_lost() {
