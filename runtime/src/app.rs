@@ -97,7 +97,7 @@ impl App {
         let ground = Ground {
             engine: Arc::new(RunningEngine::new(&options.engine).map_err(PrepareError::Engine)?),
             instances: Arc::new(Permits::new(places, places)),
-            host: AppHost::new(&options.host, &egress),
+            host: AppHost::new(&options.host, &egress, egress.limited(options.egress.max_socket_connections)),
             http: HttpNetwork::new(egress, &options.outbound_http),
         };
         Self::prepare_on(ground, locked, ids, variables, options, on_progress)

@@ -195,7 +195,7 @@ impl Component {
         pre: InstancePre<HostState>,
         shared: &Shared,
     ) -> Self {
-        let sockets = ComponentSockets { gate: Arc::clone(of.gate), egress: Arc::clone(&shared.host.egress) };
+        let sockets = ComponentSockets { gate: Arc::clone(of.gate), egress: Arc::clone(&shared.host.sockets) };
         let template = Template {
             id: of.locked.id.clone(),
             wasi: WasiTemplate::new(&of.locked.id, of.locked.env.clone(), mounts, sockets, &*shared.output),

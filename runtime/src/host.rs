@@ -5,14 +5,15 @@
 //! line in the registry below.
 
 mod capability;
-mod connections;
+pub(crate) mod connections;
 pub(crate) mod egress;
 pub(crate) mod files;
 pub(crate) mod http;
 pub(crate) mod key_value;
+mod labels;
 pub(crate) mod llm;
 mod measured;
-mod mqtt;
+pub(crate) mod mqtt;
 mod mysql;
 mod pools;
 mod postgres;
@@ -23,6 +24,7 @@ pub(crate) mod rows;
 mod snapshots;
 pub(crate) mod sockets;
 pub(crate) mod sqlite;
+mod told;
 mod variables;
 pub(crate) mod wasi;
 
@@ -34,6 +36,7 @@ use wasmtime::component::Linker;
 use crate::engine::Concurrency;
 use crate::instance::HostState;
 pub(crate) use capability::{Capability, ComponentContext};
+use connections::ServerOptions;
 use egress::Egress;
 
 capability::capabilities! {
@@ -41,13 +44,17 @@ capability::capabilities! {
     key_value: key_value::KeyValue, key_value::KeyValueOptions;
     /// Large language models.
     llm: llm::Llm, llm::LlmOptions;
+    /// MQTT brokers.
+    mqtt: mqtt::Mqtt, mqtt::MqttOptions;
+    /// MySQL servers.
+    mysql: mysql::MySql, ServerOptions;
+    /// PostgreSQL servers.
+    postgres: postgres::Postgres, ServerOptions;
+    /// Redis servers.
+    redis: redis::Redis, ServerOptions;
     /// SQLite databases.
     sqlite: sqlite::Sqlite, sqlite::SqliteOptions;
     ---
-    mqtt: mqtt::Mqtt;
-    mysql: mysql::MySql;
-    postgres: postgres::Postgres;
-    redis: redis::Redis;
     variables: variables::Variables;
 }
 

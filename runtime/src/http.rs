@@ -24,8 +24,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use http::header::HOST;
 use http_body_util::{BodyExt, Full};
+use tracing::Instrument;
 use wasmtime_wasi_http::WasiBody;
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
 use wasmtime_wasi_http::p3::bindings::ServicePre;
@@ -98,8 +100,8 @@ pub struct Handler {
 enum Executor {
     P2(Arc<Workers<p2::IncomingHandler>>),
     P3(Arc<Workers<p3::Handler>>),
-    Inbound(Inbound),
-    Wagi(Wagi),
+    Inbound(Arc<Inbound>),
+    Wagi(Arc<Wagi>),
 }
 
 impl Handler {
@@ -108,7 +110,7 @@ impl Handler {
         let (kind, export) = kind::of_exports(component.id(), component.exports())?;
         let pre = || component.pre.clone();
         let executor = match kind {
-            Kind::Inbound => Executor::Inbound(Inbound::new(component, export, options.whole_body)?),
+            Kind::Inbound => Executor::Inbound(Arc::new(Inbound::new(component, export, options.whole_body)?)),
             Kind::P2 => {
                 let pre = ProxyPre::new(pre()).map_err(|source| shape(component, export, source))?;
                 Executor::P2(Workers::new(component, p2::IncomingHandler::new(pre, &options)))
@@ -123,7 +125,7 @@ impl Handler {
 
     /// As a CGI script.
     pub(crate) fn wagi(component: &Arc<Component>, argv: String, options: HandlerOptions) -> Result<Self, NotAHandler> {
-        Ok(Self::with(Executor::Wagi(Wagi::new(component, argv, options.whole_body)?), options))
+        Ok(Self::with(Executor::Wagi(Arc::new(Wagi::new(component, argv, options.whole_body)?)), options))
     }
 
     fn with(executor: Executor, options: HandlerOptions) -> Self {
@@ -134,7 +136,7 @@ impl Handler {
     /// Handles one request. The response's body keeps the event's place until it is read or dropped.
     ///
     /// Dropping the future before it is ready, or the response's body before its end, cancels the event: an instance that
-    /// serves no other is ended.
+    /// serves no other is ended, at once or soon after.
     ///
     /// # Errors
     /// See [`EventError`]; none of them leaves anything behind.
@@ -160,11 +162,13 @@ impl Handler {
             }
             Executor::Inbound(inbound) => {
                 let request = self.whole(request, head_timeout).await?;
-                whole_body(within(head_timeout, Box::pin(inbound.handle(request, record.context()))).await?)
+                let answered = Box::pin(Arc::clone(inbound).handle(request, record.context().clone()));
+                whole_body(within(head_timeout, apart(record.context(), answered)).await?)
             }
             Executor::Wagi(wagi) => {
                 let request = self.whole(request, head_timeout).await?;
-                whole_body(within(head_timeout, Box::pin(wagi.handle(request, record.context()))).await?)
+                let answered = Box::pin(Arc::clone(wagi).handle(request, record.context().clone()));
+                whole_body(within(head_timeout, apart(record.context(), answered)).await?)
             }
         };
         // Interim responses are the server's to send; it would break off the connection at one of ours.
@@ -193,6 +197,15 @@ fn shape(component: &Component, export: String, source: wasmtime::Error) -> NotA
 /// Gives a guest the time to the head of its response, even one that is stuck in a call.
 async fn within<R>(time: Duration, guest: impl Future<Output = Result<R, EventError>>) -> Result<R, EventError> {
     tokio::time::timeout(time, guest).await.unwrap_or(Err(EventError::HeadTimeout(time)))
+}
+
+/// Lets an instance run where no other does: a chained request is sent from within one, and the engine doesn't run one within
+/// another.
+async fn apart<R: Send + 'static>(context: &EventContext, answered: BoxFuture<'static, R>) -> R {
+    match context.is_chained() {
+        true => wasmtime_wasi::runtime::spawn(answered.in_current_span()).await,
+        false => answered.await,
+    }
 }
 
 /// The response that an instance gives, or why there is none.

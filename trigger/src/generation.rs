@@ -88,6 +88,10 @@ impl Loader {
         options.host = HostOptions {
             key_value: stores.key_value,
             llm: LlmOptions { compute: self.config.llm_compute.clone().unwrap_or_default() },
+            mqtt: self.config.outbound_mqtt.clone(),
+            mysql: self.config.outbound_mysql.clone(),
+            postgres: self.config.outbound_pg.clone(),
+            redis: self.config.outbound_redis.clone(),
             sqlite: stores.sqlite,
         };
         let seeds = Seeds { values: self.flags.key_value.clone(), statements: self.flags.statements()? };

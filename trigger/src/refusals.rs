@@ -34,7 +34,7 @@ fn labels(stores: &Stores) -> [Labels<'_>; 2] {
 ///
 /// # Errors
 ///
-/// The first that is wrong, with its component.
+/// The first that is wrong, with its component; of labels that stand for nothing, all.
 pub(crate) fn check(locked: &LockedApp, ids: &[ComponentId], stores: &Stores) -> Result<(), Error> {
     for name in locked.variables.keys() {
         check_variable_name(name).map_err(|error| {
@@ -42,10 +42,33 @@ pub(crate) fn check(locked: &LockedApp, ids: &[ComponentId], stores: &Stores) ->
         })?;
     }
     let labels = labels(stores);
-    ids.iter().filter_map(|id| locked.component(id)).try_for_each(|component| check_component(component, &labels))
+    let mut unknown = Vec::new();
+    for component in ids.iter().filter_map(|id| locked.component(id)) {
+        check_component(component)?;
+        for labels in &labels {
+            unknown.extend(labels.unknown(component)?);
+        }
+    }
+    if unknown.is_empty() { Ok(()) } else { Err(Error::new("trigger::unknown-label", unknown.join("\n"))) }
 }
 
-fn check_component(component: &LockedComponent, labels: &[Labels<'_>]) -> Result<(), Error> {
+impl Labels<'_> {
+    /// What there is to say about the labels of a component that stand for nothing.
+    fn unknown(&self, component: &LockedComponent) -> Result<Vec<String>, Error> {
+        let Self { list, in_manifest, table, known } = self;
+        let labels = texts(component, list)?.into_iter().filter(|label| !known.contains(label));
+        let tell = |label: &str| {
+            format!(
+                "unknown {in_manifest} label {label:?} for component \"{}\": add a table [{table}.{label}] to the runtime \
+                 configuration (--runtime-config-file)",
+                component.id
+            )
+        };
+        Ok(labels.map(tell).collect())
+    }
+}
+
+fn check_component(component: &LockedComponent) -> Result<(), Error> {
     let id = &component.id;
     for name in component.config.keys() {
         check_variable_name(name).map_err(|error| {
@@ -60,15 +83,6 @@ fn check_component(component: &LockedComponent, labels: &[Labels<'_>]) -> Result
                 return Err(Error::new("trigger::allowed-host", message));
             }
             _ => {}
-        }
-    }
-    for Labels { list, in_manifest, table, known } in labels {
-        if let Some(label) = texts(component, list)?.iter().find(|label| !known.contains(label)) {
-            let message = format!(
-                "unknown {in_manifest} label {label:?} for component \"{id}\": add a table [{table}.{label}] to the runtime \
-                 configuration (--runtime-config-file)"
-            );
-            return Err(Error::new("trigger::unknown-label", message));
         }
     }
     Ok(())
@@ -142,6 +156,11 @@ mod tests {
                 json!({ "metadata": { "databases": ["d"] } }),
                 "trigger::unknown-label",
                 "unknown sqlite_databases label \"d\"",
+            ),
+            (
+                json!({ "metadata": { "key_value_stores": ["x"], "databases": ["d"] } }),
+                "trigger::unknown-label",
+                "(--runtime-config-file)\nunknown sqlite_databases label \"d\"",
             ),
         ] {
             let (found, message) = refusal(&wrong).unwrap_or_else(|| panic!("{wrong} is not refused"));

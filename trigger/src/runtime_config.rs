@@ -23,7 +23,9 @@ use std::path::Path;
 
 use spin_app_model::document::{self, Invalid, Report, Table, did_you_mean, quoted};
 use spin_component_runtime::variables::Provider;
-use spin_component_runtime::{EgressOptions, HttpOptions, KeyValueStore, LlmCompute, SqliteDatabase};
+use spin_component_runtime::{
+    EgressOptions, HttpOptions, KeyValueStore, LlmCompute, MqttOptions, ServerOptions, SqliteDatabase,
+};
 
 use self::variables_provider::VariablesProvider;
 use crate::error::Error;
@@ -39,6 +41,10 @@ const LLM_COMPUTE: &str = "llm_compute";
 const CLIENT_TLS: &str = "client_tls";
 const OUTBOUND_NETWORKING: &str = "outbound_networking";
 const OUTBOUND_HTTP: &str = "outbound_http";
+const OUTBOUND_REDIS: &str = "outbound_redis";
+const OUTBOUND_PG: &str = "outbound_pg";
+const OUTBOUND_MYSQL: &str = "outbound_mysql";
+const OUTBOUND_MQTT: &str = "outbound_mqtt";
 
 const KEYS: &[&str] = &[
     "state_dir",
@@ -52,10 +58,11 @@ const KEYS: &[&str] = &[
     CLIENT_TLS,
     OUTBOUND_NETWORKING,
     OUTBOUND_HTTP,
+    OUTBOUND_REDIS,
+    OUTBOUND_PG,
+    OUTBOUND_MYSQL,
+    OUTBOUND_MQTT,
 ];
-
-/// Keys of the public ecosystem that have no effect here: limits for one kind of server each.
-const LATER: &[&str] = &["outbound_redis", "outbound_pg", "outbound_mysql", "outbound_mqtt"];
 
 /// What the file says; nothing, if there is none.
 #[derive(Default)]
@@ -66,6 +73,10 @@ pub(crate) struct RuntimeConfig {
     pub(crate) max_instance_memory: Option<usize>,
     pub(crate) egress: EgressOptions,
     pub(crate) outbound_http: HttpOptions,
+    pub(crate) outbound_redis: ServerOptions,
+    pub(crate) outbound_pg: ServerOptions,
+    pub(crate) outbound_mysql: ServerOptions,
+    pub(crate) outbound_mqtt: MqttOptions,
     /// By label; without the default ones, unless the file says something of them.
     pub(crate) key_value_stores: BTreeMap<String, KeyValueStore>,
     /// As the stores.
@@ -104,6 +115,7 @@ impl RuntimeConfig {
         refuse_other_keys(document);
         let named = |key| document.plain_text(key).map(|name| Folder::named(&name, folder));
         let table = |key| document.table(key, || format!("[{key}]"));
+        let server = |key| table(key).map(|table| outbound_networking::server(&table)).unwrap_or_default();
         Self {
             state_dir: named("state_dir"),
             log_dir: named("log_dir"),
@@ -118,6 +130,10 @@ impl RuntimeConfig {
                     .collect(),
                 ..table(OUTBOUND_HTTP).map(|table| outbound_http::read(&table)).unwrap_or_default()
             },
+            outbound_redis: server(OUTBOUND_REDIS),
+            outbound_pg: server(OUTBOUND_PG),
+            outbound_mysql: server(OUTBOUND_MYSQL),
+            outbound_mqtt: table(OUTBOUND_MQTT).map(|table| outbound_networking::mqtt(&table)).unwrap_or_default(),
             key_value_stores: key_value_store::read(document, KEY_VALUE_STORE, folder),
             sqlite_databases: sqlite_database::read(document, SQLITE_DATABASE, folder),
             llm_compute: table(LLM_COMPUTE).and_then(|table| llm_compute::read(&table)),
@@ -159,15 +175,9 @@ fn variables_providers(document: &Table<'_, '_>, folder: &Path) -> Vec<Variables
 
 fn refuse_other_keys(document: &Table<'_, '_>) {
     for (key, span, _) in document.entries().filter(|(key, ..)| !KEYS.contains(key)) {
-        let (message, help) = if LATER.contains(&key) {
-            let help = format!(
-                "remove it; what is limited is the connections of all kinds together: `max_total_connections` in [{OUTBOUND_NETWORKING}]"
-            );
-            (format!("{} is not in this version of the trigger", quoted(key)), help)
-        } else {
-            let near = did_you_mean(key, KEYS.iter().copied()).map(|near| near + " ").unwrap_or_default();
-            (format!("unknown key {}", document.field_name(key)), format!("{near}known keys are {}", KEYS.join(", ")))
-        };
+        let near = did_you_mean(key, KEYS.iter().copied()).map(|near| near + " ").unwrap_or_default();
+        let (message, help) =
+            (format!("unknown key {}", document.field_name(key)), format!("{near}known keys are {}", KEYS.join(", ")));
         document.report.problem_with_help(&span, message, help);
     }
 }

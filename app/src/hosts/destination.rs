@@ -6,6 +6,9 @@ use url::{Host, Url};
 
 use super::{network, usual_port};
 
+/// Bytes of a scheme, so that none fills a log; known ones are much shorter.
+const LONGEST_SCHEME: usize = 64;
+
 /// A destination in the one form in which it is compared.
 ///
 /// Whoever checks a destination must also connect to *it*, and not read the same text once more with another parser.
@@ -58,6 +61,9 @@ impl Destination {
         // `localhost:6379` reads as a URL of the scheme `localhost`, so it is not the URL parser that decides.
         let url = if has_scheme(text) { Url::parse(text) } else { Url::parse(&format!("{default_scheme}://{text}")) };
         let url = url.map_err(|error| no_url(error.to_string()))?;
+        if url.scheme().len() > LONGEST_SCHEME {
+            return Err(no_url(format!("its scheme has more than {LONGEST_SCHEME} bytes")));
+        }
         let target = match url.host() {
             // For schemes it does not know, the URL parser leaves the host as it is.
             Some(Host::Domain(name)) => target(name).map_err(no_url)?,

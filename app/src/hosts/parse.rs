@@ -10,6 +10,9 @@ use super::{AllowedHost, HostPattern, PortPattern, SchemePattern, usual_port};
 /// The entry that used to allow everything.
 pub(crate) const ALLOW_ALL: &str = "insecure:allow-all";
 
+/// Bytes of a name without the dot that may end it (RFC 1035, section 2.3.4, in the form that people write).
+const LONGEST_NAME: usize = 253;
+
 /// Why a text is no entry of `allowed_outbound_hosts`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -218,6 +221,7 @@ pub(super) fn literal_host(name: &str) -> Result<Host, String> {
         Host::Domain(name) => match name.strip_suffix('.').unwrap_or(&name) {
             "" => Err("empty host".to_owned()),
             name if name.starts_with('.') || name.contains("..") => Err("a word between dots is empty".to_owned()),
+            name if name.len() > LONGEST_NAME => Err(format!("the name has more than {LONGEST_NAME} bytes")),
             name => Ok(Host::Domain(name.to_owned())),
         },
         address => Ok(address),

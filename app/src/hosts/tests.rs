@@ -128,6 +128,16 @@ fn spellings_do_not_matter() {
 }
 
 #[test]
+fn what_no_resolver_and_no_log_has_room_for_is_no_destination() {
+    let name = |bytes: usize| format!("{}.example", "n".repeat(bytes - ".example".len()));
+    assert!(Destination::parse(&format!("https://{}.", name(253)), "https").is_ok());
+    assert!(Destination::parse(&format!("https://{}", name(254)), "https").is_err());
+    assert!(AllowedHost::parse(&format!("https://{}", name(254))).is_err());
+    assert!(Destination::parse(&format!("{}://host", "s".repeat(64)), "https").is_ok());
+    assert!(Destination::parse(&format!("{}://host", "s".repeat(65)), "https").is_err());
+}
+
+#[test]
 fn the_application_itself_is_only_reached_by_its_own_entry_or_by_any() {
     let own = Destination::own("http");
     let entry = |text: &str| AllowedHost::parse(text).unwrap();

@@ -61,16 +61,16 @@ macro_rules! capabilities {
         /// What all components share, in every generation of the app.
         #[derive(Clone)]
         pub(crate) struct AppHost {
-            /// Makes connections to what components name.
-            pub(crate) egress: Arc<Egress>,
+            /// Makes connections of raw sockets.
+            pub(crate) sockets: Arc<Egress>,
             $(pub(crate) $optional: Arc<<$with_options as Capability>::App>,)*
             $($plain: Arc<<$without_options as Capability>::App>,)*
         }
 
         impl AppHost {
-            pub(crate) fn new(options: &HostOptions, egress: &Arc<Egress>) -> Self {
+            pub(crate) fn new(options: &HostOptions, egress: &Arc<Egress>, sockets: Arc<Egress>) -> Self {
                 Self {
-                    egress: Arc::clone(egress),
+                    sockets,
                     $($optional: Arc::new(<$with_options as Capability>::app(&options.$optional, egress)),)*
                     $($plain: Arc::new(<$without_options as Capability>::app(&(), egress)),)*
                 }

@@ -11,6 +11,14 @@ pub(crate) const LONGEST_ADDRESS: usize = 4096;
 /// Connections of one kind that one instance may have open.
 pub(crate) const MOST_OPEN: usize = 1024;
 
+/// What can be chosen about connections to servers of one kind that components name.
+#[derive(Clone, Debug, Default)]
+pub struct ServerOptions {
+    /// How many connections all components have open to them at once; whoever wants one more waits. Default: no limit but
+    /// that of [`EgressOptions`](crate::EgressOptions).
+    pub max_connections: Option<usize>,
+}
+
 /// The connections of one kind that an instance has open, of at most `MOST`.
 #[derive(Default)]
 pub(crate) struct Opened<const MOST: usize = MOST_OPEN>(Option<Arc<Semaphore>>);

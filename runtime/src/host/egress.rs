@@ -9,11 +9,10 @@ mod gate;
 mod places;
 mod resolve;
 
-use std::collections::HashSet;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -21,9 +20,12 @@ use spin_app_model::hosts::Destination;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use super::told::Told;
+
 pub use blocked::Blocked;
 pub(crate) use gate::{Gate, Refused};
-pub(crate) use places::{Place, Places};
+pub(crate) use places::Place;
+use places::Places;
 use resolve::{LookUps, Resolve, SystemResolver, Unresolved};
 
 /// What can be chosen about connections out of the process.
@@ -33,15 +35,19 @@ pub struct EgressOptions {
     pub blocked: Vec<Blocked>,
     /// How many connections all components have open at once; whoever wants one more waits. Default: no limit.
     pub max_connections: Option<usize>,
-    /// How many of them may be raw sockets; whoever wants one more waits. Default: no limit but the other.
+    /// How many of them may be TCP connections of raw sockets; whoever wants one more waits. Default: no limit but the other.
     pub max_socket_connections: Option<usize>,
 }
 
-/// Makes connections for all components of an app.
+/// Makes connections for all components of an app, or those of one kind ([`Egress::limited`]).
 pub(crate) struct Egress {
-    blocked: Vec<Blocked>,
+    shared: Arc<Shared>,
     places: Places,
-    socket_places: Places,
+}
+
+/// What is the same for connections of every kind.
+struct Shared {
+    blocked: Vec<Blocked>,
     look_ups: LookUps,
     told: Told,
 }
@@ -65,13 +71,14 @@ impl Egress {
     }
 
     fn with_resolver(options: &EgressOptions, resolver: impl Resolve) -> Self {
-        Self {
-            blocked: options.blocked.clone(),
-            places: Places::new(options.max_connections),
-            socket_places: Places::new(options.max_socket_connections),
-            look_ups: LookUps::new(resolver),
-            told: Told::default(),
-        }
+        let shared =
+            Shared { blocked: options.blocked.clone(), look_ups: LookUps::new(resolver), told: Told::default() };
+        Self { shared: Arc::new(shared), places: Places::new(options.max_connections) }
+    }
+
+    /// For connections of one kind, of which there may be so many among all others.
+    pub(crate) fn limited(&self, most: Option<usize>) -> Arc<Self> {
+        Arc::new(Self { shared: Arc::clone(&self.shared), places: self.places.within(most) })
     }
 
     /// Whether the number of connections is bounded, so that idle ones may keep others from getting one.
@@ -103,14 +110,9 @@ impl Egress {
         Ok((addresses, self.places.take().await))
     }
 
-    /// A place for one more connection to where another one goes.
+    /// A place for a connection that somebody else makes. It is kept while that is open.
     pub(crate) async fn place(&self) -> Place {
         self.places.take().await
-    }
-
-    /// Places for the connection of a raw socket, one among those alone and one among all. They are kept while it is open.
-    pub(crate) async fn socket_place(&self) -> [Place; 2] {
-        [self.socket_places.take().await, self.places.take().await]
     }
 
     /// Whether an address is in a blocked network. The user is told, once.
@@ -124,11 +126,11 @@ impl Egress {
 
     /// The same for what comes in unasked, of which nobody is told.
     pub(crate) fn is_blocked(&self, address: IpAddr) -> bool {
-        self.blocked.iter().any(|blocked| blocked.covers(address))
+        self.shared.blocked.iter().any(|blocked| blocked.covers(address))
     }
 
     fn tell_of_blocked(&self, destination: &str) {
-        if self.told.is_first(destination) {
+        if self.shared.told.is_first(destination) {
             tracing::error!("connection to {destination} refused: it is in a blocked network");
         }
     }
@@ -147,8 +149,8 @@ impl Egress {
         let found: Vec<IpAddr> = match (destination.address(), destination.name()) {
             (Some(address), _) => vec![address],
             (None, Some(name)) => {
-                self.look_ups.addresses(name.clone()).await.map_err(|unresolved| match unresolved {
-                    Unresolved::Failed(error) => dns(&error.to_string()),
+                self.shared.look_ups.addresses(name.clone()).await.map_err(|unresolved| match unresolved {
+                    Unresolved::Failed(reason) => dns(&reason),
                     Unresolved::Late(waited) => ConnectError::DnsTimeout { destination: shown(destination), waited },
                 })?
             }
@@ -228,20 +230,6 @@ pub(crate) fn authority(destination: &Destination) -> String {
 /// A destination as messages and manifests write it.
 fn shown(destination: &Destination) -> String {
     format!("{}://{}", destination.scheme(), authority(destination))
-}
-
-/// What has been told already. A guest picks the destinations, so there is an end to what is remembered and told.
-#[derive(Default)]
-struct Told(Mutex<HashSet<String>>);
-
-impl Told {
-    const MOST: usize = 100;
-
-    /// Whether this is the first time.
-    fn is_first(&self, what: &str) -> bool {
-        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        told.len() < Self::MOST && told.insert(what.to_owned())
-    }
 }
 
 #[cfg(test)]

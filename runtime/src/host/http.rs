@@ -23,7 +23,7 @@ use spin_app_model::ComponentId;
 use spin_app_model::hosts::{self, Destination};
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
 
-use crate::host::egress::{self, Egress, Gate, Places, Refused};
+use crate::host::egress::{self, Egress, Gate, Refused};
 use crate::http::{EventContext, Loopback, Request, Response};
 use crate::instance::HostState;
 use crate::limits::MeterState;
@@ -91,8 +91,8 @@ struct Clients {
 
 impl Clients {
     fn new(egress: &Arc<Egress>, options: &HttpOptions) -> Self {
-        let places = Places::new(options.max_connections);
-        let client = |tls| HttpClient::with(Arc::clone(egress), places.clone(), options, tls);
+        let egress = egress.limited(options.max_connections);
+        let client = |tls| HttpClient::new(Arc::clone(&egress), options, tls);
         let others = options.client_tls.iter().map(|tls| (tls.clone(), client(Some(tls))));
         Self { usual: client(None), others: others.collect() }
     }

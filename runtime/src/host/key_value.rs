@@ -13,7 +13,7 @@ mod keyvalue;
 mod redis;
 mod sqlite;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -22,6 +22,7 @@ use spin_app_model::lock::LockedComponent;
 use wasmtime::component::{HasData, Linker, Resource, ResourceTable, ResourceTableError};
 
 use crate::host::egress::Egress;
+use crate::host::labels::Labels;
 use crate::host::rows::{Budget, Failure, Writer, stream};
 use crate::host::{Capability, ComponentContext};
 use crate::instance::HostState;
@@ -174,17 +175,17 @@ impl KeyValueStores {
 
 /// The stores that one component may open.
 pub(crate) struct ComponentStores {
-    allowed: BTreeSet<String>,
+    labels: Labels,
     stores: Arc<KeyValueStores>,
 }
 
 impl ComponentStores {
     fn new(component: &LockedComponent, stores: Arc<KeyValueStores>) -> Self {
-        Self { allowed: component.metadata_list("key_value_stores").map(str::to_owned).collect(), stores }
+        Self { labels: Labels::new(component, "key_value_stores", "key_value_stores"), stores }
     }
 
     fn open(&self, label: &str) -> Result<OpenStore, Refused> {
-        if !self.allowed.contains(label) {
+        if !self.labels.allow(label) {
             return Err(Refused::AccessDenied);
         }
         let store = self.stores.0.get(label).ok_or(Refused::NoSuchStore)?;

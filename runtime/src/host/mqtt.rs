@@ -64,6 +64,18 @@ enum Error {
 pub(crate) struct Network {
     egress: Arc<Egress>,
     tls: Tls,
+    /// Bytes.
+    max_payload: Option<usize>,
+}
+
+/// What can be chosen about MQTT.
+#[derive(Clone, Debug, Default)]
+pub struct MqttOptions {
+    /// How many connections all components have open at once; whoever wants one more waits. Default: no limit but that of
+    /// [`EgressOptions`](crate::EgressOptions).
+    pub max_connections: Option<usize>,
+    /// The most bytes of a message. Default: no limit but that of the protocol.
+    pub max_payload: Option<usize>,
 }
 
 /// What one component may reach, and through what.
@@ -129,6 +141,9 @@ impl OpenConnection {
     async fn publish(&self, topic: &str, payload: Vec<u8>, qos: QoS) -> Result<(), Error> {
         if topic.len() > LONGEST_TEXT {
             return Err(Error::Other(format!("a topic has at most {LONGEST_TEXT} bytes")));
+        }
+        if let Some(most) = self.0.client.network.max_payload.filter(|most| payload.len() > *most) {
+            return Err(Error::Other(format!("a message has at most {most} bytes here")));
         }
         if topic.is_empty() || topic.contains('\0') || !valid_topic(topic) {
             return Err(Error::Other(format!("{topic:?} is no topic to publish to")));
@@ -204,13 +219,14 @@ fn view(state: &mut HostState) -> View<'_> {
 pub(crate) struct Mqtt;
 
 impl Capability for Mqtt {
-    type Options = ();
+    type Options = MqttOptions;
     type App = Network;
     type Component = Arc<ComponentMqtt>;
     type Instance = connections::Opened;
 
-    fn app((): &(), egress: &Arc<Egress>) -> Network {
-        Network { egress: Arc::clone(egress), tls: Tls::new(&[]) }
+    fn app(options: &MqttOptions, egress: &Arc<Egress>) -> Network {
+        let MqttOptions { max_connections, max_payload } = *options;
+        Network { egress: egress.limited(max_connections), tls: Tls::new(&[]), max_payload }
     }
 
     fn component(app: &Arc<Network>, of: &ComponentContext<'_>) -> Arc<ComponentMqtt> {
@@ -232,7 +248,7 @@ mod tests {
     use crate::host::egress::tests::{Rebinding, gate};
 
     fn component(egress: &Arc<Egress>) -> ComponentMqtt {
-        let network = Arc::new(Network { egress: Arc::clone(egress), tls: Tls::new(&[]) });
+        let network = Arc::new(Network { egress: Arc::clone(egress), tls: Tls::new(&[]), max_payload: None });
         ComponentMqtt { gate: Arc::new(gate(r#"["*://*:*"]"#)), network }
     }
 

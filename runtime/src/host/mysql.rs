@@ -24,7 +24,7 @@ use self::bindings::spin::mysql::mysql as v3;
 use self::server::Server;
 use self::session::Borrowed;
 use self::v3::Error;
-use crate::host::connections::{self, OpenPlace, Opened, TooMany};
+use crate::host::connections::{self, OpenPlace, Opened, ServerOptions, TooMany};
 use crate::host::egress::{Egress, Gate};
 use crate::host::pools::Pools;
 use crate::host::{Capability, ComponentContext};
@@ -114,13 +114,13 @@ fn view(state: &mut HostState) -> View<'_> {
 pub(crate) struct MySql;
 
 impl Capability for MySql {
-    type Options = ();
+    type Options = ServerOptions;
     type App = Arc<Egress>;
     type Component = Arc<ComponentDatabases>;
     type Instance = Opened;
 
-    fn app((): &(), egress: &Arc<Egress>) -> Arc<Egress> {
-        Arc::clone(egress)
+    fn app(options: &ServerOptions, egress: &Arc<Egress>) -> Arc<Egress> {
+        egress.limited(options.max_connections)
     }
 
     fn component(egress: &Arc<Arc<Egress>>, of: &ComponentContext<'_>) -> Arc<ComponentDatabases> {

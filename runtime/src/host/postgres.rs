@@ -34,7 +34,7 @@ use self::server::{AddressError, Server};
 use self::session::Borrowed;
 use self::tls::Identity;
 use self::v4::Error;
-use crate::host::connections::{self, LONGEST_ADDRESS, OpenPlace, Opened, TooMany};
+use crate::host::connections::{self, LONGEST_ADDRESS, OpenPlace, Opened, ServerOptions, TooMany};
 use crate::host::egress::{Egress, Gate};
 use crate::host::pools::Pools;
 use crate::host::{Capability, ComponentContext};
@@ -165,13 +165,13 @@ fn view(state: &mut HostState) -> View<'_> {
 pub(crate) struct Postgres;
 
 impl Capability for Postgres {
-    type Options = ();
+    type Options = ServerOptions;
     type App = Arc<Egress>;
     type Component = Arc<ComponentDatabases>;
     type Instance = Opened;
 
-    fn app((): &(), egress: &Arc<Egress>) -> Arc<Egress> {
-        Arc::clone(egress)
+    fn app(options: &ServerOptions, egress: &Arc<Egress>) -> Arc<Egress> {
+        egress.limited(options.max_connections)
     }
 
     fn component(egress: &Arc<Arc<Egress>>, of: &ComponentContext<'_>) -> Arc<ComponentDatabases> {

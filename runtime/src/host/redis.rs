@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ::redis::{Cmd, FromRedisValue, RedisError, Value, cmd};
 use wasmtime::component::{HasData, Linker};
 
-use crate::host::connections::{self, LONGEST_ADDRESS, MOST_OPEN, OpenPlace, TooMany};
+use crate::host::connections::{self, LONGEST_ADDRESS, MOST_OPEN, OpenPlace, ServerOptions, TooMany};
 use crate::host::egress::{Egress, Gate};
 use crate::host::{Capability, ComponentContext};
 use crate::instance::HostState;
@@ -261,13 +261,13 @@ fn view(state: &mut HostState) -> View<'_> {
 pub(crate) struct Redis;
 
 impl Capability for Redis {
-    type Options = ();
+    type Options = ServerOptions;
     type App = Maker;
     type Component = Arc<ComponentRedis>;
     type Instance = connections::Opened;
 
-    fn app((): &(), egress: &Arc<Egress>) -> Maker {
-        Maker::new(Arc::clone(egress))
+    fn app(options: &ServerOptions, egress: &Arc<Egress>) -> Maker {
+        Maker::new(egress.limited(options.max_connections))
     }
 
     fn component(app: &Arc<Maker>, of: &ComponentContext<'_>) -> Arc<ComponentRedis> {

@@ -1,6 +1,7 @@
 //! Results that guests read: at most 128 MiB of one result that the host must hold whole, and streams that hold a few
 //! batches and no more, however long they are. Shared by everything that answers with rows or keys.
 
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -82,12 +83,15 @@ pub(crate) type Outcome<E> = oneshot::Sender<Result<(), E>>;
 pub(crate) fn stream<T, E>() -> (Writer<T>, Outcome<E>, Rows<T, E>) {
     let (sender, receiver) = mpsc::channel(BATCHES);
     let (outcome, ended) = oneshot::channel();
-    (Writer { sender, batch: Vec::new(), bytes: 0, begun: Instant::now() }, outcome, Rows { receiver, ended })
+    let writer = Writer { sender, sent: VecDeque::new(), batch: Vec::new(), bytes: 0, begun: Instant::now() };
+    (writer, outcome, Rows { receiver, ended })
 }
 
 /// Puts items into batches.
 pub(crate) struct Writer<T> {
     sender: mpsc::Sender<Vec<T>>,
+    /// Bytes of the batches that may still wait for the reader, the last one at the end.
+    sent: VecDeque<usize>,
     batch: Vec<T>,
     bytes: usize,
     begun: Instant,
@@ -126,15 +130,24 @@ impl<T> Writer<T> {
         let place = tokio::select! {
             biased;
             place = self.sender.reserve() => place,
-            () = wanted => return if self.bytes > most { Err(TooLarge) } else { Ok(true) },
+            () = wanted => return if self.unread() > most { Err(TooLarge) } else { Ok(true) },
         };
-        self.bytes = 0;
+        self.sent.push_back(std::mem::take(&mut self.bytes));
+        if self.sent.len() > BATCHES {
+            self.sent.pop_front();
+        }
         Ok(place.map(|place| place.send(std::mem::take(&mut self.batch))).is_ok())
     }
 
-    /// About how many bytes are kept here.
-    pub(crate) fn bytes(&self) -> usize {
-        self.bytes
+    /// Whether something is kept here that could not be sent.
+    pub(crate) fn keeps(&self) -> bool {
+        !self.batch.is_empty()
+    }
+
+    /// About how many bytes the reader has not taken.
+    pub(crate) fn unread(&self) -> usize {
+        let waiting = BATCHES - self.sender.capacity().min(BATCHES);
+        self.bytes + self.sent.iter().rev().take(waiting).sum::<usize>()
     }
 
     /// Sends what there is.
@@ -148,7 +161,7 @@ impl<T> Writer<T> {
     }
 
     /// Returns when nobody reads any more.
-    pub(crate) async fn unread(&self) {
+    pub(crate) async fn abandoned(&self) {
         self.sender.closed().await;
     }
 
@@ -301,7 +314,9 @@ mod tests {
                 Err(error) => break error,
             }
         };
-        assert_eq!((kept, made), (TooLarge, BATCHES + 9));
+        // What lies between the two counts.
+        assert_eq!((kept, made), (TooLarge, 9));
+        assert!(writer.keeps() && writer.unread() > MOST_BUFFERED);
         let read = tokio::spawn(async move {
             let mut read = 0;
             while let Some(batch) = rows.receiver.recv().await {

@@ -12,7 +12,7 @@ mod local;
 mod older;
 mod versioned;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -22,6 +22,7 @@ use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
 use self::bindings::spin::sqlite::sqlite::{RowResult, Value};
 use crate::host::egress::Egress;
 use crate::host::http::operator::{self, OperatorClient};
+use crate::host::labels::Labels;
 use crate::host::rows::{self, Failure, Rows};
 use crate::host::{Capability, ComponentContext};
 use crate::instance::HostState;
@@ -155,13 +156,13 @@ impl Databases {
 
 /// The databases that one component may open.
 pub(crate) struct ComponentDatabases {
-    allowed: BTreeSet<String>,
+    labels: Labels,
     databases: Arc<Databases>,
 }
 
 impl ComponentDatabases {
     fn new(component: &LockedComponent, databases: Arc<Databases>) -> Self {
-        Self { allowed: component.metadata_list("databases").map(str::to_owned).collect(), databases }
+        Self { labels: Labels::new(component, "databases", "sqlite_databases"), databases }
     }
 }
 
@@ -231,7 +232,7 @@ impl View<'_> {
 
     /// What opens a database, if the component may; the connection counts from now on.
     fn may_open(&mut self, label: &str) -> Result<Arc<Databases>, Refused> {
-        if !self.databases.allowed.contains(label) {
+        if !self.databases.labels.allow(label) {
             return Err(Refused::AccessDenied);
         }
         if *self.open >= MOST_CONNECTIONS {

@@ -48,13 +48,13 @@ impl Inbound {
     }
 
     pub(super) async fn handle(
-        &self,
+        self: Arc<Self>,
         request: Request<Bytes>,
-        context: &EventContext,
+        context: EventContext,
     ) -> Result<Response<Bytes>, EventError> {
         let Some(request) = for_guest(request)? else { return Ok(method_not_allowed()) };
         let id = self.component.id();
-        let mut event = self.component.instantiate_for(context).await.map_err(EventError::of_instantiation)?;
+        let mut event = self.component.instantiate_for(&context).await.map_err(EventError::of_instantiation)?;
         let trapped = |error| EventError::of_call(id, &error);
         let guest = self.exports.load(&mut event.store, &event.instance).map_err(trapped)?;
         let guest = guest.fermyon_spin_inbound_http();

@@ -42,9 +42,9 @@ impl Wagi {
     }
 
     pub(super) async fn handle(
-        &self,
+        self: Arc<Self>,
         request: Request<Bytes>,
-        context: &EventContext,
+        context: EventContext,
     ) -> Result<Response<Bytes>, EventError> {
         let id = self.component.id();
         let stdout = Arc::new(Captured::new(self.limit));
@@ -55,7 +55,7 @@ impl Wagi {
             stdout: Arc::clone(&stdout) as Arc<dyn OutputSink>,
         };
         let mut event =
-            self.component.instantiate_command(line, context).await.map_err(EventError::of_instantiation)?;
+            self.component.instantiate_command(line, &context).await.map_err(EventError::of_instantiation)?;
         let loaded = self.exports.load(&mut event.store, &event.instance);
         let command = loaded.map_err(|error| EventError::of_call(id, &error))?;
         let meter = event.meter();

@@ -148,6 +148,32 @@ fn modules_with_a_world_of_their_own_answer() {
     serve_all(&guests);
 }
 
+/// One that runs where the component model's tasks are known, called by one that doesn't and by one that does.
+#[test]
+fn a_component_of_the_first_generation_is_called_from_within_the_app() {
+    let worlds = Worlds::read(
+        "world first-with-tasks { import spin:variables/variables@3.0.0; export fermyon:spin/inbound-http; }",
+    );
+    let code = worlds::component(&Handler::Inbound.module(&worlds, "first-with-tasks", ""));
+    let callers: String = ["probe-p2", "probe-p3"]
+        .map(|probe| {
+            entry(probe, &format!("/{probe}/..."), probe, "")
+                + "allowed_outbound_hosts = [\"http://*.spin.internal\"]\n"
+        })
+        .concat();
+    let served = serve_with(&(callers + &entry("first", "/first/...", "first", "")), &[], |app| {
+        std::fs::write(app.dir().join("first.wasm"), code).unwrap();
+    });
+    for probe in ["probe-p2", "probe-p3"] {
+        for _ in 0..2 {
+            let path = format!("/{probe}/forward?url=http%3A//first.spin.internal/some/path");
+            let response = http::get(served.address, &path);
+            assert_eq!((response.status, response.text().as_str()), (200, "/some/path"), "{probe}");
+        }
+    }
+    served.up.stop().success();
+}
+
 /// A module whose world was written by this version of wit-bindgen, as the world says itself.
 fn by_wit_bindgen(module: &[u8], version: &str) -> Vec<u8> {
     let sections = wasmparser::Parser::new(0).parse_all(module).filter_map(|payload| match payload.unwrap() {

@@ -112,10 +112,22 @@ fn what_is_too_large_in_redis_is_not_read_and_nobody_else_notices() {
     let too_large = "err(other(\"query result exceeds limit of 134217728 bytes\"))";
     // On the connection that all share, whose answers come in order.
     let is_large = |number: usize| number.is_multiple_of(40);
-    let answers = at_once(|number| vec![get(if is_large(number) { "large" } else { "a" })]);
+    let is_change = |number: usize| number % 40 == 1;
+    let answers = at_once(|number| {
+        if is_change(number) {
+            return stage.answers(WASI, &[&["open", "default"], &["increment", "n", "1"]]);
+        }
+        vec![get(if is_large(number) { "large" } else { "a" })]
+    });
     for (number, answer) in answers.iter().enumerate() {
-        assert_eq!(answer[0], if is_large(number) { too_large } else { "ok(some(\"1\"))" });
+        match is_change(number) {
+            true => assert!(answer[1].starts_with("ok("), "{answer:?}"),
+            false => assert_eq!(answer[0], if is_large(number) { too_large } else { "ok(some(\"1\"))" }),
+        }
     }
+    // Each change was made once.
+    let changes = (0..answers.len()).filter(|number| is_change(*number)).count();
+    assert_eq!(stage.redis(&["GET", "n"].map(str::to_owned)), changes.to_string());
     let many: [&[&str]; 3] = [&["open", "default"], &["count-bytes", "a", "large"], &["get", "a"]];
     assert_eq!(stage.answers(WASI, &many), ["ok", too_large, "ok(some(\"1\"))"]);
     assert!(memory.growth() < 64 << 20, "{} bytes more", memory.growth());

@@ -3,9 +3,8 @@
 use spin_app_model::document::{Table, quoted};
 use spin_component_runtime::HttpOptions;
 
-use super::outbound_networking::connections;
+use super::outbound_networking::{MAX_CONNECTIONS, connections};
 
-const MAX_CONNECTIONS: &str = "max_connections";
 /// What the key was called before; it still counts. It has always been about connections.
 const MAX_CONNECTIONS_BEFORE: &str = "max_concurrent_requests";
 

@@ -1,7 +1,10 @@
-//! `[outbound_networking]`: connections that components open.
+//! `[outbound_networking]`: connections that components open; and the tables of single kinds of servers.
 
 use spin_app_model::document::{Position, Table, quoted};
-use spin_component_runtime::{Blocked, EgressOptions};
+use spin_component_runtime::{Blocked, EgressOptions, MqttOptions, ServerOptions};
+
+/// The limit for one kind of server.
+pub(super) const MAX_CONNECTIONS: &str = "max_connections";
 
 const KEYS: &[&str] = &["block_networks", "max_socket_connections", "max_total_connections"];
 
@@ -16,6 +19,23 @@ pub(super) fn read(table: &Table<'_, '_>) -> EgressOptions {
             .collect(),
         max_connections: connections(table, "max_total_connections"),
         max_socket_connections: connections(table, "max_socket_connections"),
+    }
+}
+
+/// Reads `[outbound_redis]`, `[outbound_pg]` or `[outbound_mysql]`.
+pub(super) fn server(table: &Table<'_, '_>) -> ServerOptions {
+    table.expect_only(&[MAX_CONNECTIONS], &[]);
+    ServerOptions { max_connections: connections(table, MAX_CONNECTIONS) }
+}
+
+/// Reads `[outbound_mqtt]`.
+pub(super) fn mqtt(table: &Table<'_, '_>) -> MqttOptions {
+    const MAX_PAYLOAD: &str = "max_payload_size_bytes";
+    table.expect_only(&[MAX_CONNECTIONS, MAX_PAYLOAD], &[]);
+    MqttOptions {
+        max_connections: connections(table, MAX_CONNECTIONS),
+        // More than can be counted is no limit.
+        max_payload: table.count(MAX_PAYLOAD).and_then(|bytes| bytes.try_into().ok()),
     }
 }
 

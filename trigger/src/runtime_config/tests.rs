@@ -109,6 +109,16 @@ fn connections_are_limited_as_the_file_says() {
     assert_eq!(config.egress.blocked, ["private", "10.0.0.0/8", "::1"].map(|entry| entry.parse().expect("a network")));
     assert_eq!(config.egress.max_connections, Some(7));
     assert_eq!(valid("[outbound_networking]").egress.max_connections, None);
+    let config = valid(
+        "[outbound_redis]\nmax_connections = 1\n[outbound_pg]\nmax_connections = 2\n[outbound_mysql]\nmax_connections = 3\n\
+         [outbound_mqtt]\nmax_connections = 4\nmax_payload_size_bytes = 0",
+    );
+    let servers = [&config.outbound_redis, &config.outbound_pg, &config.outbound_mysql];
+    assert_eq!(servers.map(|options| options.max_connections), [Some(1), Some(2), Some(3)]);
+    assert_eq!((config.outbound_mqtt.max_connections, config.outbound_mqtt.max_payload), (Some(4), Some(0)));
+    let config = valid("[outbound_redis]\n[outbound_mqtt]");
+    let MqttOptions { max_connections, max_payload } = config.outbound_mqtt;
+    assert_eq!((config.outbound_redis.max_connections, max_connections, max_payload), (None, None, None));
 }
 
 #[test]
@@ -281,7 +291,7 @@ fn other_mistakes() {
         "[llm_compute]\ntype = 'remote_http'\nurl = 'https://models.test/?key=s3cret'\nauth_token = ''",
         "[sqlite_database.a]\ntype = 'libsql'\nurl = 'https://s3cret@db.test'\ntoken = ''",
         "[sqlite_database.a]\ntype = 'libsql'\nurl = 'https://db.test/#s3cret'\ntoken = ''",
-        "outbound_pg = 's3cret'\n[outbound_mysql]\nmax_connections = 5\n[outbound_mqtt]\nmax_payload_size_bytes = 5",
+        "outbound_pg = 's3cret'\n[outbound_mysql]\nmax_connections = 0\n[outbound_mqtt]\nmax_payload_size_bytes = -1\nmax = 5",
         "client_tls = 's3cret'",
         "[client_tls]",
         "[[client_tls]]\ncomponent_ids = ['a']\nhosts = ['a.test']\nca_use_webpki_roots = 'yes'\nca_roots_file = '/dev/null'",

@@ -6,7 +6,8 @@ use spin_app_model::ComponentId;
 use spin_app_model::hosts::{AllowedHost, AllowedHosts, Destination, DestinationError, HostError, OWN_NAME};
 use spin_app_model::lock::{LockedApp, LockedComponent};
 
-use super::{Told, shown};
+use super::shown;
+use crate::host::told::Told;
 use crate::variables::Variables;
 
 /// Decides where one component may connect to.

@@ -208,10 +208,21 @@ async fn a_permit_is_kept_while_the_connection_is_open() {
     second.await.expect("connected");
 }
 
-#[test]
-fn what_is_remembered_of_denials_is_bounded() {
-    let told = Told::default();
-    assert!(told.is_first("a") && !told.is_first("a") && told.is_first("b"));
-    let many = (0..1000).filter(|index| told.is_first(&index.to_string())).count();
-    assert_eq!(many, Told::MOST - 2);
+#[tokio::test]
+async fn connections_of_one_kind_are_limited_among_all() {
+    let all = Egress::new(&EgressOptions { max_connections: Some(2), ..EgressOptions::default() });
+    let (one, other) = (all.limited(Some(1)), all.limited(None));
+    let place = one.place().await;
+    {
+        let mut second = std::pin::pin!(one.place());
+        assert!(tokio::time::timeout(Duration::from_millis(20), second.as_mut()).await.is_err(), "of its kind");
+        // Who waits for that keeps nobody else waiting.
+        let last = other.place().await;
+        assert!(tokio::time::timeout(Duration::from_millis(20), all.place()).await.is_err(), "of all kinds");
+        drop(last);
+        drop(place);
+        second.await;
+    }
+    let free = Egress::new(&EgressOptions::default());
+    assert!(!free.is_bounded() && free.limited(Some(1)).is_bounded() && other.is_bounded());
 }

@@ -15,7 +15,7 @@ use wasmtime_wasi_http::{Error, WasiBody};
 use super::client_tls::ClientTls;
 use super::connector::{Connector, Failure};
 use super::{HttpOptions, Timeouts};
-use crate::host::egress::{ConnectError, Egress, Places};
+use crate::host::egress::{ConnectError, Egress};
 use crate::http::{Progressing, Request, Response};
 
 /// How long a connection is kept for the next request. With a bounded number of connections not long: somebody else may
@@ -33,15 +33,10 @@ pub(super) struct HttpClient {
 }
 
 impl HttpClient {
-    /// With places of its own.
-    pub(super) fn new(egress: Arc<Egress>, options: &HttpOptions) -> Self {
-        Self::with(egress, Places::new(options.max_connections), options, None)
-    }
-
-    pub(super) fn with(egress: Arc<Egress>, places: Places, options: &HttpOptions, tls: Option<&ClientTls>) -> Self {
-        let idle = if egress.is_bounded() || places.are_bounded() { IDLE_WHERE_BOUNDED } else { IDLE };
+    pub(super) fn new(egress: Arc<Egress>, options: &HttpOptions, tls: Option<&ClientTls>) -> Self {
+        let idle = if egress.is_bounded() { IDLE_WHERE_BOUNDED } else { IDLE };
         let kept = if options.connection_pooling { usize::MAX } else { 0 };
-        let connector = Connector::new(egress, places, tls);
+        let connector = Connector::new(egress, tls);
         let client = |http2_only| {
             Client::builder(TokioExecutor::new())
                 .pool_timer(TokioTimer::new())

@@ -16,14 +16,12 @@ use tower_service::Service;
 
 use super::client_tls::ClientTls;
 use super::tls::{Tls, TlsError};
-use crate::host::egress::{ConnectError, Egress, Place, Places};
+use crate::host::egress::{ConnectError, Egress};
 
 /// Connects to the scheme and authority of a URI that was made from a checked destination.
 #[derive(Clone)]
 pub(super) struct Connector {
     egress: Arc<Egress>,
-    /// For HTTP alone; every connection takes one of all clients' as well.
-    places: Places,
     tls: Arc<Tls>,
 }
 
@@ -39,13 +37,13 @@ pub(super) enum Failure {
 }
 
 impl Connector {
-    pub(super) fn new(egress: Arc<Egress>, places: Places, tls: Option<&ClientTls>) -> Self {
+    pub(super) fn new(egress: Arc<Egress>, tls: Option<&ClientTls>) -> Self {
         const PROTOCOLS: &[&str] = &["h2", "http/1.1"];
         let tls = match tls {
             Some(tls) => Tls::with(PROTOCOLS, Arc::clone(&tls.trust), tls.identity.clone()),
             None => Tls::new(PROTOCOLS),
         };
-        Self { egress, places, tls: Arc::new(tls) }
+        Self { egress, tls: Arc::new(tls) }
     }
 
     async fn connect(self, uri: Uri) -> Result<Stream, Failure> {
@@ -53,17 +51,16 @@ impl Connector {
         let authority = uri.authority().map(|authority| authority.as_str()).unwrap_or_default();
         let destination = Destination::parse(&format!("{scheme}://{authority}"), scheme)
             .map_err(|error| ConnectError::Dns { destination: authority.to_owned(), reason: error.to_string() })?;
-        let place = self.places.take().await;
         let connection = self.egress.connect(&destination).await?;
         if scheme != "https" {
-            return Ok(Stream::new(connection, place, false));
+            return Ok(Stream::new(connection, false));
         }
         let stream = self.tls.connect(&destination, connection).await.map_err(|error| match error {
             TlsError::ServerName => Failure::ServerName,
             TlsError::Handshake(reason) => Failure::Tls(format!("{authority}: {reason}")),
         })?;
         let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-        Ok(Stream::new(stream, place, http2))
+        Ok(Stream::new(stream, http2))
     }
 }
 
@@ -88,12 +85,11 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Transport for T {}
 pub(super) struct Stream {
     transport: TokioIo<Box<dyn Transport>>,
     http2: bool,
-    _place: Place,
 }
 
 impl Stream {
-    fn new(transport: impl Transport + 'static, place: Place, http2: bool) -> Self {
-        Self { transport: TokioIo::new(Box::new(transport)), http2, _place: place }
+    fn new(transport: impl Transport + 'static, http2: bool) -> Self {
+        Self { transport: TokioIo::new(Box::new(transport)), http2 }
     }
 }
 

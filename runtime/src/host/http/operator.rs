@@ -14,6 +14,9 @@ use super::client::HttpClient;
 use super::{HttpOptions, Timeouts};
 use crate::host::egress::{Egress, EgressOptions};
 
+/// How much of a server's own words is told, in bytes.
+const LONGEST_MESSAGE: usize = 1024;
+
 /// A client that is made when the first request is sent.
 #[derive(Default)]
 pub(crate) struct OperatorClient(OnceLock<HttpClient>);
@@ -21,6 +24,12 @@ pub(crate) struct OperatorClient(OnceLock<HttpClient>);
 /// Where a server is, for messages that guests see too: an address may hold a password.
 pub(crate) fn origin(url: &str) -> String {
     url::Url::parse(url).map_or_else(|_| "the server".to_owned(), |url| url.origin().ascii_serialization())
+}
+
+/// What is wrong with JSON that a server sent. It tells where, but not what stands there, as the error would: that may be
+/// long, and repeat a token.
+pub(crate) fn not_understood(error: &serde_json::Error) -> String {
+    format!("the answer is not one of the protocol (line {}, column {})", error.line(), error.column())
 }
 
 /// A server's whole answer.
@@ -62,9 +71,9 @@ impl OperatorClient {
     ) -> Result<Answer, NoAnswer> {
         let timeouts =
             Timeouts { connect: patience.connect, first_byte: patience.answer, between_bytes: patience.answer };
-        let client = self
-            .0
-            .get_or_init(|| HttpClient::new(Arc::new(Egress::new(&EgressOptions::default())), &HttpOptions::default()));
+        let client = self.0.get_or_init(|| {
+            HttpClient::new(Arc::new(Egress::new(&EgressOptions::default())), &HttpOptions::default(), None)
+        });
         let request = request.map(|body| Full::new(body).map_err(|never| match never {}).boxed_unsync());
         let response = client.send(request, timeouts).await.map_err(NoAnswer::Failed)?;
         let status = response.status();
@@ -131,9 +140,11 @@ impl JsonServer {
         format!("{}: {reason}", self.origin)
     }
 
-    /// The server's own words without the token, wherever that stands in them.
-    pub(crate) fn without_token(&self, message: String) -> String {
-        if self.token.is_empty() { message } else { message.replace(&self.token, "…") }
+    /// A server's own words, for messages that guests see too: the beginning of them, and without the token.
+    pub(crate) fn said(&self, message: String) -> String {
+        let mut message = if self.token.is_empty() { message } else { message.replace(&self.token, "…") };
+        message.truncate(message.floor_char_boundary(LONGEST_MESSAGE));
+        message
     }
 }
 
@@ -181,6 +192,16 @@ mod tests {
         assert_eq!(server.url(), "http://127.0.0.1:1");
         let answer = server.ask(server.url(), &1, PATIENCE, 5).await.err().expect("nothing is sent").to_string();
         assert_eq!(answer, "the token holds characters that no token has");
+    }
+
+    #[test]
+    fn what_a_server_says_is_told_without_the_token_and_not_at_any_length() {
+        let server = JsonServer::new("http://127.0.0.1:1", "Bearer", "s3cret", Arc::default());
+        assert_eq!(server.said("no such user: s3cret".to_owned()), "no such user: …");
+        let long = format!("a{}", "ö".repeat(LONGEST_MESSAGE));
+        assert_eq!(server.said(long.clone()), long[..LONGEST_MESSAGE - 1]);
+        let open = JsonServer::new("http://127.0.0.1:1", "Bearer", "", Arc::default());
+        assert_eq!(open.said("as it is".to_owned()), "as it is");
     }
 
     #[tokio::test]

@@ -1,14 +1,17 @@
 //! Stores on a Redis server: keys as components write them, numbers as Redis counts them.
 //!
-//! The operator names the server, so that what a component may reach has no say. One connection serves everybody; it is
-//! made when it is first needed, and made anew when it is lost.
+//! The operator names the server, so that what a component may reach has no say. Connections serve everybody; they are made
+//! when they are first needed, and made anew when they are lost. Only what is read can be too large, which ends a connection
+//! for all, so what changes something has another one: it is sent once, and nobody else's answer gets in its way.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ::redis::{Cmd, FromRedisValue, RedisError, cmd};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use spin_app_model::hosts::Destination;
+use tokio::sync::Mutex;
 
 use super::{Expected, Failure, Store, Values};
 use crate::host::egress::{Egress, EgressOptions};
@@ -18,6 +21,9 @@ use crate::host::rows::{Budget, Writer};
 
 /// Keys of one look into the server, about.
 const KEYS_AT_ONCE: usize = 500;
+
+/// How long a second try may take, with the wait for its turn.
+const AGAIN: Duration = Duration::from_secs(30);
 
 /// Replaces the value if it is the expected one; without an expected one, if there is none.
 const SWAP: &str = "local now = redis.call('GET', KEYS[1])
@@ -39,50 +45,70 @@ impl From<Error> for Failure {
 }
 
 /// A database of a Redis server.
-pub(super) struct RedisStore {
-    /// None if its URL can't be read.
-    server: Option<Arc<Slot>>,
+pub(super) struct RedisStore(Option<Server>);
+
+/// Connections to it.
+struct Server {
+    reads: Arc<Slot>,
+    changes: Arc<Slot>,
+    /// Whose read is repeated.
+    again: Mutex<()>,
 }
 
 impl RedisStore {
     /// Connects to nothing yet.
     pub(super) fn new(url: &str) -> Self {
         let address = Address::parse(url, |url| Destination::parse(url, "redis").ok());
-        let slot = |address| {
-            let egress = Arc::new(Egress::new(&EgressOptions::default()));
-            Arc::new(Slot::new(address, Arc::new(Maker::new(egress)), true))
-        };
-        Self { server: address.map(slot) }
+        Self(address.map(|address| {
+            let maker = Arc::new(Maker::new(Arc::new(Egress::new(&EgressOptions::default()))));
+            let slot = || Arc::new(Slot::new(address.clone(), Arc::clone(&maker), true));
+            Server { reads: slot(), changes: slot(), again: Mutex::default() }
+        }))
     }
 
-    /// Sends a command. If the connection turns out to be lost, the next command makes a new one. One that can be given twice
-    /// without harm (`again`) is sent again, on a connection of its own: what ended the first may have been somebody else's
-    /// answer, which was too large, and there may be more of those.
-    async fn send<T: FromRedisValue>(&self, command: &Cmd, again: bool) -> Result<T, Failure> {
-        let unreadable = || Failure("the URL of the Redis server can't be read".to_owned());
-        let server = self.server.as_ref().ok_or_else(unreadable)?;
-        match server.query(command).await? {
-            Err(error) if again && error.is_connection_dropped() => Ok(server.to_own().query(command).await??),
+    /// None if its URL can't be read.
+    fn server(&self) -> Result<&Server, Failure> {
+        self.0.as_ref().ok_or_else(|| Failure("the URL of the Redis server can't be read".to_owned()))
+    }
+
+    /// Sends a command that changes nothing. If the connection is lost, it is sent again, on one of its own, which one after
+    /// another has: what ended the first may have been somebody else's answer, which was too large, and there may be more of
+    /// those.
+    async fn read<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Failure> {
+        let server = self.server()?;
+        match server.reads.query(command).await? {
+            Err(error) if error.is_connection_dropped() => {
+                let again = async {
+                    let _turn = server.again.lock().await;
+                    server.reads.to_own().query(command).await
+                };
+                tokio::time::timeout(AGAIN, again).await.unwrap_or(Ok(Err(error)))?.map_err(Failure::from)
+            }
             answer => Ok(answer?),
         }
+    }
+
+    /// Sends a command once: whether a lost one was done, nobody knows but the guest's author.
+    async fn change<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Failure> {
+        Ok(self.server()?.changes.query(command).await??)
     }
 }
 
 impl Store for RedisStore {
     fn get(&self, key: String) -> BoxFuture<'_, Result<Option<Vec<u8>>, Failure>> {
-        async move { self.send(cmd("GET").arg(key), true).await }.boxed()
+        async move { self.read(cmd("GET").arg(key)).await }.boxed()
     }
 
     fn set(&self, key: String, value: Vec<u8>) -> BoxFuture<'_, Result<(), Failure>> {
-        async move { self.send(cmd("SET").arg(key).arg(value), true).await }.boxed()
+        async move { self.change(cmd("SET").arg(key).arg(value)).await }.boxed()
     }
 
     fn delete(&self, key: String) -> BoxFuture<'_, Result<(), Failure>> {
-        async move { self.send(cmd("DEL").arg(key), true).await }.boxed()
+        async move { self.change(cmd("DEL").arg(key)).await }.boxed()
     }
 
     fn exists(&self, key: String) -> BoxFuture<'_, Result<bool, Failure>> {
-        async move { self.send(cmd("EXISTS").arg(key), true).await }.boxed()
+        async move { self.read(cmd("EXISTS").arg(key)).await }.boxed()
     }
 
     fn keys<'a>(&'a self, to: &'a Writer<String>) -> BoxFuture<'a, Result<(), Failure>> {
@@ -91,7 +117,7 @@ impl Store for RedisStore {
             loop {
                 let mut scan = cmd("SCAN");
                 scan.arg(&cursor).arg("COUNT").arg(KEYS_AT_ONCE);
-                let (next, keys): (String, Vec<String>) = self.send(&scan, true).await?;
+                let (next, keys): (String, Vec<String>) = self.read(&scan).await?;
                 if to.send(keys).await.is_err() || next == "0" {
                     return Ok(());
                 }
@@ -103,7 +129,7 @@ impl Store for RedisStore {
 
     fn get_many(&self, keys: Vec<String>) -> BoxFuture<'_, Result<Values, Failure>> {
         async move {
-            let values: Vec<Option<Vec<u8>>> = self.send(cmd("MGET").arg(&keys), true).await?;
+            let values: Vec<Option<Vec<u8>>> = self.read(cmd("MGET").arg(&keys)).await?;
             let found = keys.into_iter().zip(values).filter_map(|(key, value)| Some((key, value?)));
             let mut budget = Budget::new();
             found
@@ -122,17 +148,17 @@ impl Store for RedisStore {
             for (key, value) in values {
                 command.arg(key).arg(value);
             }
-            self.send(&command, true).await
+            self.change(&command).await
         }
         .boxed()
     }
 
     fn delete_many(&self, keys: Vec<String>) -> BoxFuture<'_, Result<(), Failure>> {
-        async move { self.send(cmd("DEL").arg(keys), true).await }.boxed()
+        async move { self.change(cmd("DEL").arg(keys)).await }.boxed()
     }
 
     fn increment(&self, key: String, delta: i64) -> BoxFuture<'_, Result<i64, Failure>> {
-        async move { self.send(cmd("INCRBY").arg(key).arg(delta), false).await }.boxed()
+        async move { self.change(cmd("INCRBY").arg(key).arg(delta)).await }.boxed()
     }
 
     fn swap(&self, key: String, expected: Expected, value: Vec<u8>) -> BoxFuture<'_, Result<bool, Failure>> {
@@ -143,7 +169,7 @@ impl Store for RedisStore {
                 Expected::Nothing => command.arg(SWAP).arg(1).arg(key).arg(value),
                 Expected::Value(old) => command.arg(SWAP).arg(1).arg(key).arg(value).arg(old),
             };
-            self.send(&command, false).await
+            self.change(&command).await
         }
         .boxed()
     }

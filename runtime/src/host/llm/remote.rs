@@ -8,14 +8,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{EmbeddingsResult, Error, InferencingParams, InferencingResult, LlmApi, openai, spin};
-use crate::host::http::operator::{JsonServer, Patience};
+use crate::host::http::operator::{JsonServer, Patience, not_understood};
 use crate::host::rows::MOST_BUFFERED;
 
 /// How long a server may take. Models are slow; what the event may take is less, by default.
 const PATIENCE: Patience = Patience { connect: Duration::from_secs(10), answer: Duration::from_secs(600) };
-
-/// How much of a server's own words is told, in bytes.
-const LONGEST_MESSAGE: usize = 1024;
 
 /// A server, and its language.
 pub(super) struct Server {
@@ -75,15 +72,13 @@ impl Server {
         }
         serde_json::from_slice(&answer.body).map_err(|error| match self.message(&answer.body) {
             Some(message) => self.failed(&message),
-            None => self.failed(&format_args!("the answer is not one of the interface: {error}")),
+            None => self.failed(&not_understood(&error)),
         })
     }
 
-    /// What the server says went wrong: the beginning of it, and without the token.
+    /// What the server says went wrong.
     fn message(&self, body: &[u8]) -> Option<String> {
-        let mut message = self.server.without_token(openai::message(body)?);
-        message.truncate(message.floor_char_boundary(LONGEST_MESSAGE));
-        Some(message)
+        openai::message(body).map(|message| self.server.said(message))
     }
 
     fn failed(&self, reason: &dyn std::fmt::Display) -> Error {

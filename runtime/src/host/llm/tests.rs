@@ -115,7 +115,7 @@ async fn what_goes_wrong_is_told_in_the_words_of_the_server_and_without_the_toke
         (404, json!({"error": {"message": "no such model"}}), "status 404: no such model"),
         (200, json!({"error": {"message": "no such model"}}), "no such model"),
         (503, json!("sorry"), "the server answers with status 503"),
-        (200, json!({"text": 1}), "not one of the interface"),
+        (200, json!({"text": 1}), "not one of the protocol (line 1, column"),
         (401, json!({"error": {"message": "not bearer s3cret"}}), "answers with status 401"),
         (403, json!({"error": {"message": "s3c is the beginning of it"}}), "answers with status 403"),
         (400, json!({"error": {"message": "bearer s3cret has no credit"}}), "status 400: bearer … has no credit"),

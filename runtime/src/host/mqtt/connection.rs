@@ -67,7 +67,7 @@ impl Client {
     }
 
     async fn session(&self) -> Result<Session, Error> {
-        let Network { egress, tls } = &*self.network;
+        let Network { egress, tls, .. } = &*self.network;
         let stream = egress.connect(&self.destination).await.map_err(|error| failed(&error))?;
         let stream: Box<dyn Transport> = match self.destination.scheme() {
             "mqtts" => Box::new(tls.connect(&self.destination, stream).await.map_err(|error| failed(&error))?),

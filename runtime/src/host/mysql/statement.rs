@@ -252,7 +252,7 @@ impl Output<'_> {
                         self.writer.flush_all().await?;
                         tokio::select! {
                             next = &mut next => next,
-                            () = self.writer.unread() => return Err(Ended::Unread),
+                            () = self.writer.abandoned() => return Err(Ended::Unread),
                         }
                     }
                 }

@@ -115,7 +115,7 @@ async fn pass_all(first: &DriverRow, rows: &mut Pin<Box<RowStream>>, writer: &mu
                 writer.flush_all().await?;
                 tokio::select! {
                     next = rows.next() => next,
-                    () = writer.unread() => return Err(Ended::Unread),
+                    () = writer.abandoned() => return Err(Ended::Unread),
                 }
             }
         };

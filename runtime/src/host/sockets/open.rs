@@ -42,13 +42,13 @@ type Store<'a> = StoreContextMut<'a, HostState>;
 /// What a socket holds while somebody uses it.
 pub(super) struct Held {
     _place: OpenPlace,
-    /// Of a connection, from before it is made: one among those of sockets, and one among all.
-    connection: Mutex<Option<[Place; 2]>>,
+    /// Of a connection, from before it is made.
+    connection: Mutex<Option<Place>>,
 }
 
 impl Held {
-    fn set_connection(&self, places: Option<[Place; 2]>) {
-        *self.connection.lock().unwrap_or_else(PoisonError::into_inner) = places;
+    fn set_connection(&self, place: Option<Place>) {
+        *self.connection.lock().unwrap_or_else(PoisonError::into_inner) = place;
     }
 }
 
@@ -128,8 +128,8 @@ fn context(guard: Arc<Guard>, held: Arc<Held>) -> WasiSocketsCtx {
         }
         let (guard, held) = (Arc::clone(&guard), Arc::clone(&held));
         Box::pin(async move {
-            let places = guard.egress().socket_place().await;
-            held.set_connection(Some(places));
+            let place = guard.egress().place().await;
+            held.set_connection(Some(place));
             true
         })
     });

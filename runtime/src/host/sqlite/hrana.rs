@@ -31,6 +31,52 @@ pub(super) enum Request<'a> {
     Close,
 }
 
+impl Request<'_> {
+    /// Whether a transaction is open after it, if that changes.
+    pub(super) fn transaction(&self) -> Option<bool> {
+        match self {
+            Self::Execute { stmt } => transaction(stmt.sql),
+            Self::Sequence { .. } | Self::Close => None,
+        }
+    }
+}
+
+/// What a statement does to the transaction, as far as its first words tell.
+fn transaction(sql: &str) -> Option<bool> {
+    let mut words = Words(sql);
+    match words.next()?.to_ascii_uppercase().as_str() {
+        "BEGIN" | "SAVEPOINT" => Some(true),
+        "COMMIT" | "END" => Some(false),
+        // To a savepoint, the transaction goes on.
+        "ROLLBACK" => (!words.any(|word| word.eq_ignore_ascii_case("TO"))).then_some(false),
+        // Of the outermost savepoint it is a commit; which one that is, nobody here knows.
+        _ => None,
+    }
+}
+
+/// The words of a statement, without its comments.
+struct Words<'a>(&'a str);
+
+impl<'a> Iterator for Words<'a> {
+    type Item = &'a str;
+
+    fn next(&mut self) -> Option<&'a str> {
+        loop {
+            self.0 = self.0.trim_start_matches(|c: char| !c.is_alphanumeric() && !matches!(c, '-' | '/'));
+            self.0 = match self.0.get(..2) {
+                Some("--") => self.0.split_once('\n')?.1,
+                Some("/*") => self.0[2..].split_once("*/")?.1,
+                _ if self.0.starts_with(['-', '/']) => &self.0[1..],
+                _ => break,
+            };
+        }
+        let end = self.0.find(|c: char| !c.is_alphanumeric()).unwrap_or(self.0.len());
+        let word;
+        (word, self.0) = self.0.split_at(end);
+        (!word.is_empty()).then_some(word)
+    }
+}
+
 #[derive(Serialize)]
 pub(super) struct Statement<'a> {
     sql: &'a str,
@@ -177,6 +223,29 @@ mod tests {
         }
         let padded: Cell = serde_json::from_str(r#"{"type":"blob","base64":"/w=="}"#).expect("a value");
         assert!(matches!(Value::try_from(padded), Ok(Value::Blob(bytes)) if bytes == [255]));
+    }
+
+    #[test]
+    fn a_statement_that_opens_or_ends_a_transaction_is_known() {
+        for (sql, expected) in [
+            ("BEGIN", Some(true)),
+            (" \n begin immediate;", Some(true)),
+            ("-- first\n/* of all */ Savepoint a", Some(true)),
+            ("COMMIT TRANSACTION", Some(false)),
+            ("end;", Some(false)),
+            ("ROLLBACK", Some(false)),
+            ("ROLLBACK -- TO a\n TRANSACTION", Some(false)),
+            ("rollback transaction to savepoint a", None),
+            ("RELEASE a", None),
+            ("SELECT 'BEGIN'", None),
+            ("-- BEGIN", None),
+            ("/* BEGIN", None),
+            ("/*/ SELECT */ BEGIN", Some(true)),
+            ("- / (ä", None),
+            ("", None),
+        ] {
+            assert_eq!(transaction(sql), expected, "{sql}");
+        }
     }
 
     #[test]

@@ -10,7 +10,8 @@
 //! Statements on a connection run one after another, and a guest may leave a stream unread while it waits for the next one,
 //! or for ever. So a stream waits for its reader only as long as nothing else is wanted of its connection; then what is left
 //! of it is kept, as an answer that is asked for as a whole would be, with the same limit. Another connection would be no
-//! help: it knows nothing of the transaction, the temporary tables or, in memory, the database of this one.
+//! help: it knows nothing of the transaction, the temporary tables or, in memory, the database of this one. The same is done,
+//! after a moment, when somebody in this process wants to change the file, who would have to wait for the stream.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -29,6 +30,9 @@ use crate::host::rows::{Budget, MOST_BUFFERED, Writer, stream};
 
 /// How long a statement waits for a lock that somebody else has.
 const BUSY: Duration = Duration::from_secs(5);
+
+/// How long a stream waits for its reader when somebody else wants to change the database, who waits no longer than [`BUSY`].
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Connections that are kept for the next ones.
 const IDLE: usize = 16;
@@ -53,6 +57,8 @@ pub(super) struct Local {
     /// Whose statement changes the database. SQLite lets those that wait try again and again, in no order, until one has no
     /// luck for five seconds.
     turn: Mutex<()>,
+    /// How many statements change it, or wait for that.
+    changing: watch::Sender<usize>,
 }
 
 /// A connection of SQLite, and what is known of it.
@@ -65,7 +71,7 @@ struct Raw {
 
 impl Local {
     pub(super) fn new(path: Option<PathBuf>, files: bool) -> Self {
-        Self { path, files, idle: Mutex::default(), turn: Mutex::new(()) }
+        Self { path, files, idle: Mutex::default(), turn: Mutex::new(()), changing: watch::Sender::new(0) }
     }
 
     /// A connection that is like a new one.
@@ -76,6 +82,7 @@ impl Local {
             Ok(Connection(Arc::new(Opened {
                 raw: Mutex::new(Some(raw)),
                 waiting: watch::Sender::new(0),
+                streaming: Arc::default(),
                 unread: Arc::default(),
                 database,
             })))
@@ -134,6 +141,8 @@ struct Opened {
     raw: Mutex<Option<Raw>>,
     /// How many wait for it.
     waiting: watch::Sender<usize>,
+    /// Of streams, only one has a thread.
+    streaming: Arc<tokio::sync::Mutex<()>>,
     /// Bytes of rows that nobody has read, of statements that have ended.
     unread: Arc<AtomicUsize>,
     database: Arc<Local>,
@@ -158,6 +167,22 @@ pub(super) struct Wanted(Arc<AtomicBool>);
 impl Drop for Wanted {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Release);
+    }
+}
+
+/// One more in a count, for as long as it is kept.
+struct Counted<'a>(&'a watch::Sender<usize>);
+
+impl<'a> Counted<'a> {
+    fn new(count: &'a watch::Sender<usize>) -> Self {
+        count.send_modify(|count| *count += 1);
+        Self(count)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count -= 1);
     }
 }
 
@@ -209,6 +234,10 @@ struct Passing {
     writer: Writer<RowResult>,
     /// How many wait for the connection.
     waiting: watch::Receiver<usize>,
+    /// How many change the database, if that is one of others too.
+    changing: Option<watch::Receiver<usize>>,
+    /// Whether rows are kept since the last one, because of those.
+    keeps: bool,
     /// What earlier statements of the connection have left unread counts too.
     unread: Arc<AtomicUsize>,
     runtime: Handle,
@@ -227,13 +256,31 @@ impl Reader for Passing {
         if !self.writer.add(row, bytes) {
             return Ok(true);
         }
+        let most = MOST_BUFFERED.saturating_sub(self.unread.load(Ordering::Relaxed));
+        // Where there is no room for more, others have to wait. The guest of this connection would wait for itself.
+        let has_room = self.writer.unread() <= most;
+        let patience = if self.keeps { Duration::ZERO } else { PATIENCE };
         let wanted = async {
-            if self.effect == Effect::Reads {
-                let _ = self.waiting.wait_for(|count| *count > 0).await;
+            if self.effect == Effect::Changes {
+                return;
+            }
+            let changing = async {
+                match self.changing.as_mut().filter(|_| has_room) {
+                    Some(changing) => {
+                        tokio::time::sleep(patience).await;
+                        let _ = changing.wait_for(|count| *count > 0).await;
+                    }
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                _ = self.waiting.wait_for(|count| *count > 0) => {}
+                () = changing => {}
             }
         };
-        let most = MOST_BUFFERED.saturating_sub(self.unread.load(Ordering::Relaxed));
-        Ok(self.runtime.block_on(self.writer.flush_or_keep(wanted, most))?)
+        let is_read = self.runtime.block_on(self.writer.flush_or_keep(wanted, most))?;
+        self.keeps = self.writer.keeps();
+        Ok(is_read)
     }
 }
 
@@ -257,22 +304,40 @@ impl Connection {
 
     pub(super) async fn stream(&self, statement: String, parameters: Vec<Value>) -> Streamed {
         let (job, wanted) = self.job();
+        let turn = {
+            let _waiting = Counted::new(&self.0.waiting);
+            Arc::clone(&self.0.streaming).lock_owned().await
+        };
         let (writer, outcome, rows) = stream();
         let (named, names) = oneshot::channel();
-        let (waiting, runtime) = (self.0.waiting.subscribe(), Handle::current());
-        let unread = Arc::clone(&self.0.unread);
-        let mut passing = Passing { named: Some(named), effect: Effect::Reads, writer, waiting, unread, runtime };
+        let waiting = self.0.waiting.subscribe();
+        let changing = self.0.database.path.is_some().then(|| self.0.database.changing.subscribe());
+        let (unread, runtime) = (Arc::clone(&self.0.unread), Handle::current());
+        let mut passing = Passing {
+            named: Some(named),
+            effect: Effect::Reads,
+            writer,
+            waiting,
+            changing,
+            keeps: false,
+            unread,
+            runtime,
+        };
         let run = move || {
             let done = job.run(&statement, parameters, &mut passing);
-            // The connection is free for others while the guest reads what is left. Who has gone hears nothing more.
+            // The connection and the thread are free for others while the guest reads what is left. Who has gone hears nothing
+            // more.
             let Passing { mut writer, unread, runtime, .. } = passing;
-            let left = writer.bytes();
+            let left = writer.unread();
             unread.fetch_add(left, Ordering::Relaxed);
             drop(job);
-            let _ = runtime.block_on(writer.flush_all());
-            unread.fetch_sub(left, Ordering::Relaxed);
-            drop(writer);
-            let _ = outcome.send(done);
+            drop(turn);
+            runtime.spawn(async move {
+                let _ = writer.flush_all().await;
+                unread.fetch_sub(left, Ordering::Relaxed);
+                drop(writer);
+                let _ = outcome.send(done);
+            });
         };
         if std::thread::Builder::new().name("sqlite-rows".to_owned()).spawn(run).is_err() {
             tracing::error!("no thread for a statement: too many are running");
@@ -285,7 +350,13 @@ impl Connection {
     /// Runs all statements of a text.
     pub(super) async fn run_all(&self, statements: String) -> Result<(), Failure> {
         let (job, _wanted) = self.job();
-        blocking(move || job.with(|raw| Ok(raw.sqlite.execute_batch(&statements)?))).await
+        blocking(move || {
+            job.with(|raw| {
+                let _changing = Counted::new(&job.opened.database.changing);
+                Ok(raw.sqlite.execute_batch(&statements)?)
+            })
+        })
+        .await
     }
 
     pub(super) async fn last_insert_rowid(&self) -> i64 {
@@ -301,9 +372,9 @@ impl Connection {
 
 impl Job {
     fn with<T>(&self, work: impl FnOnce(&mut Raw) -> Result<T, Failure>) -> Result<T, Failure> {
-        self.opened.waiting.send_modify(|count| *count += 1);
+        let waiting = Counted::new(&self.opened.waiting);
         let mut raw = lock(&self.opened.raw);
-        self.opened.waiting.send_modify(|count| *count -= 1);
+        drop(waiting);
         let raw = raw.as_mut().ok_or_else(|| Failure("the connection is closed".to_owned()))?;
         let unwanted = Arc::clone(&self.unwanted);
         raw.sqlite.progress_handler(STEPS, Some(move || unwanted.load(Ordering::Acquire)))?;
@@ -318,6 +389,9 @@ impl Job {
             let count = columns.len();
             let effect = if prepared.readonly() { Effect::Reads } else { Effect::Changes };
             reader.begin(columns, effect);
+            // COMMIT is not said to change anything, and waits for all who read. As a query it has no columns.
+            let changes = effect == Effect::Changes || count == 0;
+            let _changing = changes.then(|| Counted::new(&self.opened.database.changing));
             // Within a transaction of its own a connection has its locks already, and others wait for it.
             let in_turn = effect == Effect::Changes && raw.sqlite.is_autocommit();
             let _turn = in_turn.then(|| lock(&self.opened.database.turn));

@@ -203,8 +203,20 @@ async fn whoever_does_not_read_stops_the_statement() {
 
 /// Runs `sql` on a connection of which a stream is unread, and then reads that: how many rows it has, and how it ended.
 async fn between(connection: &Connection, unread: &str, sql: &str) -> (usize, Result<(), String>) {
+    between_two(connection, unread, connection, &[sql]).await
+}
+
+/// The same with statements on another connection.
+async fn between_two(
+    connection: &Connection,
+    unread: &str,
+    other: &Connection,
+    statements: &[&str],
+) -> (usize, Result<(), String>) {
     let Streamed { mut rows, wanted, .. } = connection.stream(unread.to_owned(), Vec::new()).await;
-    run(connection, sql).await.expect("it waits for no reader");
+    for sql in statements {
+        run(other, sql).await.expect("it waits for no reader");
+    }
     let mut found = 0;
     while let Some(batch) = rows.receiver.recv().await {
         found += batch.len();
@@ -250,6 +262,43 @@ async fn a_change_waits_for_no_reader() {
     };
     tokio::time::timeout(std::time::Duration::from_secs(60), both).await.expect("the change is made, read or not");
     drop(unread);
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn streams_that_have_ended_keep_no_thread() {
+    let databases = database(None, false);
+    let connection = open(&databases).await;
+    let mut unread = Vec::new();
+    for _ in 0..50 {
+        unread.push(connection.stream(rows(2000, 1), Vec::new()).await);
+    }
+    assert_eq!(number(&connection, "SELECT 1").await, 1);
+    let threads = || {
+        let tasks = std::fs::read_dir("/proc/self/task").expect("its threads").flatten();
+        let names = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("comm")).ok());
+        names.filter(|name| name.trim() == "sqlite-rows").count()
+    };
+    // Those of other tests are few.
+    while threads() > 20 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_reader_that_does_not_read_holds_up_no_change_by_others() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let databases = database(Some(&folder.path().join("app.db")), false);
+    let writer = open(&databases).await;
+    run(&writer, "CREATE TABLE t (x, y)").await.expect("made");
+    run(&writer, &format!("INSERT INTO t {}", rows(50_000, 10))).await.expect("inserted");
+    let all = "SELECT * FROM t";
+    let (found, ended) = between_two(&open(&databases).await, all, &writer, &["UPDATE t SET y = x"]).await;
+    assert_eq!((found, ended), (50_000, Ok(())));
+    let transaction = ["BEGIN", "INSERT INTO t VALUES (0, 0)", "COMMIT"];
+    let (found, ended) = between_two(&open(&databases).await, all, &writer, &transaction).await;
+    assert_eq!((found, ended), (50_000, Ok(())));
+    assert_eq!(number(&writer, "SELECT count(*) FROM t").await, 50_001);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
