@@ -259,7 +259,6 @@ impl Reader for Passing {
         let most = MOST_BUFFERED.saturating_sub(self.unread.load(Ordering::Relaxed));
         // Where there is no room for more, others have to wait. The guest of this connection would wait for itself.
         let has_room = self.writer.unread() <= most;
-        let patience = if self.keeps { Duration::ZERO } else { PATIENCE };
         let wanted = async {
             if self.effect == Effect::Changes {
                 return;
@@ -267,7 +266,9 @@ impl Reader for Passing {
             let changing = async {
                 match self.changing.as_mut().filter(|_| has_room) {
                     Some(changing) => {
-                        tokio::time::sleep(patience).await;
+                        if !self.keeps {
+                            tokio::time::sleep(PATIENCE).await;
+                        }
                         let _ = changing.wait_for(|count| *count > 0).await;
                     }
                     None => std::future::pending().await,
