@@ -1,10 +1,10 @@
 //! What happens on one connection, so that it can be ended when nothing does.
 //!
-//! The server beneath limits only the time to the head of an HTTP/1 request. It waits for ever for the first byte, for
-//! the rest of an HTTP/2 frame, for the answer to a GOAWAY, and for a client that doesn't read its response. Each of them
-//! would keep a descriptor, and the last one an instance as well.
+//! The server beneath waits for ever for the first byte, for the rest of a head or of an HTTP/2 frame, for the answer to a
+//! GOAWAY, and for a client that doesn't read its response. Each of them would keep a descriptor, and the last one an instance
+//! as well. It has a limit of its own for the head of an HTTP/1 request, which would cost every request a timer besides the one
+//! that a connection has here.
 
-use std::collections::HashMap;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,8 +20,9 @@ use spin_trigger_kit::tokio::time::{Instant, sleep_until};
 pub struct Activity(Arc<Mutex<State>>);
 
 struct State {
-    /// The requests that are not answered completely; since when each waits for the client to read on, if it does.
-    requests: HashMap<u64, Option<Instant>>,
+    /// The requests that are not answered completely, which are few; since when each waits for the client to read on, if it
+    /// does.
+    requests: Vec<(u64, Option<Instant>)>,
     next: u64,
     /// Since when the client takes none of the bytes that wait for it, if there are any.
     unsent: Option<Instant>,
@@ -32,7 +33,7 @@ struct State {
 impl Activity {
     /// A connection that begins now.
     pub fn begin() -> Self {
-        let state = State { requests: HashMap::new(), next: 0, unsent: None, last: Instant::now() };
+        let state = State { requests: Vec::new(), next: 0, unsent: None, last: Instant::now() };
         Self(Arc::new(Mutex::new(state)))
     }
 
@@ -41,7 +42,7 @@ impl Activity {
         let mut state = self.state();
         let id = state.next;
         state.next += 1;
-        state.requests.insert(id, None);
+        state.requests.push((id, None));
         Request { activity: self.clone(), id }
     }
 
@@ -74,7 +75,7 @@ impl Activity {
 
 impl State {
     fn due(&self, idle: Duration, unread: Duration) -> Option<Instant> {
-        let waiting = self.requests.values().copied().chain([self.unsent]).flatten().min();
+        let waiting = self.requests.iter().map(|(_, since)| *since).chain([self.unsent]).flatten().min();
         match waiting {
             Some(since) => Some(since + unread),
             None => self.requests.is_empty().then(|| self.last + idle),
@@ -95,14 +96,16 @@ impl Request {
     }
 
     fn waits_for_client(&self, since: Option<Instant>) {
-        self.activity.state().requests.insert(self.id, since);
+        if let Some((_, waits)) = self.activity.state().requests.iter_mut().find(|(id, _)| *id == self.id) {
+            *waits = since;
+        }
     }
 }
 
 impl Drop for Request {
     fn drop(&mut self) {
         let mut state = self.activity.state();
-        state.requests.remove(&self.id);
+        state.requests.retain(|(id, _)| *id != self.id);
         state.last = Instant::now();
     }
 }

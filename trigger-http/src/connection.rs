@@ -100,7 +100,8 @@ where
 /// Both versions of HTTP, with their limits.
 fn protocols(limits: &Limits) -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.idle).max_buf_size(limits.http1_buffer);
+    // A head that doesn't come is the matter of `activity`.
+    builder.http1().header_read_timeout(None).max_buf_size(limits.http1_buffer);
     builder
         .http2()
         .timer(TokioTimer::new())

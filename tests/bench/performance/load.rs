@@ -71,7 +71,7 @@ pub(crate) fn run(world: &World, wasmtime: &Path, effort: Effort, report: &mut R
     }
 }
 
-/// What limits cost: the hello with all of them, and with those off that can be.
+/// What limits cost: the hello with all of them, and with those off or out of reach that can be.
 pub(crate) fn limits(world: &World, effort: Effort, report: &mut Report) {
     let p3 = app(
         world,
@@ -79,8 +79,9 @@ pub(crate) fn limits(world: &World, effort: Effort, report: &mut Report) {
         "[[trigger.http]]\nroute = \"/...\"\ncomponent = \"one\"\n[component.one]\nsource = \"hello.wasm\"\n",
     );
     let layout = Layout::Apart;
-    let ours = Server::spin(world, layout, "spin", &p3, &[]);
-    let without = Server::spin(world, layout, "spin without limits", &p3, &["--max-requests", "100000"]);
+    let ours = Server::spin(world, layout, "spin", &p3, &["--max-instance-memory", "268435456"]);
+    let far = ["--max-cpu-time", "100000", "--request-timeout", "100000s"];
+    let without = Server::spin(world, layout, "spin without limits", &p3, &far);
     compare("p3 hello, with limits", layout, ours, vec![without], effort, report, |_| {
         (Some(Bound::AtLeast(0.97)), None)
     });
