@@ -148,6 +148,30 @@ fn modules_with_a_world_of_their_own_answer() {
     serve_all(&guests);
 }
 
+/// The matrix of `hosts` is about a component of 0.3, whose engine knows tasks; these run on the other one.
+#[test]
+fn components_without_tasks_have_stores_and_databases() {
+    let worlds = Worlds::read(
+        "world stores {
+            import fermyon:spin/key-value@2.0.0;
+            import fermyon:spin/sqlite@2.0.0;
+            include wasi:cli/imports@0.2.0;
+            export wasi:http/incoming-handler@0.2.0;
+        }",
+    );
+    let code = include_str!("../../guests/generations/stores.wat").replace("VERSION", "0.2.0");
+    let code = worlds::component(&worlds.module("stores", "", &code));
+    let lists = "key_value_stores = [\"default\"]\nsqlite_databases = [\"default\"]\n";
+    let served = serve_with(&(entry("stores", "/...", "stores", "") + lists), &[], |app| {
+        std::fs::write(app.dir().join("stores.wasm"), code).unwrap();
+    });
+    for _ in 0..2 {
+        let response = http::get(served.address, "/");
+        assert_eq!((response.status, response.text().as_str()), (200, "kept"), "{}", served.up.stderr().text());
+    }
+    served.up.stop().success();
+}
+
 /// One that runs where the component model's tasks are known, called by one that doesn't and by one that does.
 #[test]
 fn a_component_of_the_first_generation_is_called_from_within_the_app() {
