@@ -1,6 +1,8 @@
 //! Redis servers that components name: what needs more than one request or one connection.
 
+use spin_tests::certificates::{Certificates, Key};
 use spin_tests::memory::Memory;
+use spin_tests::redis::Redis;
 
 use crate::stage::Stage;
 
@@ -29,6 +31,35 @@ fn a_server_that_was_killed_gives_errors_and_then_is_used_again() {
         assert_eq!(set(&stage, interface), ["ok", "ok"], "{interface}");
     }
     assert_eq!(stage.redis(&["GET".to_owned(), "a".to_owned()]), "1");
+}
+
+#[test]
+fn a_server_with_tls_proves_who_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Certificates::new(folder.path().join("ours"));
+    let stranger = Certificates::new(folder.path().join("theirs"));
+    let issued = authority.issue("redis", Key::Pkcs8);
+    let (certificate, key) = (issued.certificate.to_str().unwrap(), issued.key.to_str().unwrap());
+    for (roots, is_trusted) in [(authority.root(), true), (stranger.root(), false)] {
+        let port = spin_tests::free_port().to_string();
+        let options = ["--tls-port", &port, "--tls-cert-file", certificate, "--tls-key-file", key];
+        let ca = authority.root();
+        let more = ["--tls-ca-cert-file", ca.to_str().unwrap(), "--tls-auth-clients", "no"];
+        let redis = Redis::start_with(&[&options[..], &more].concat());
+        let stage = Stage::on_redis_with_tls(redis, &format!("rediss://127.0.0.1:{port}"), roots);
+        for interface in INTERFACES {
+            let answers = stage.answers(interface, &[&["open", "{rediss}"], &["set", "a", interface]]);
+            match is_trusted {
+                true => assert_eq!(answers, ["ok", "ok"], "{interface}"),
+                false => assert!(answers.iter().any(|answer| answer.starts_with("err(")), "{interface}: {answers:?}"),
+            }
+            let found = stage.redis(&["GET".to_owned(), "a".to_owned()]);
+            assert_eq!(found == interface, is_trusted, "{interface}: {found}");
+        }
+        let stored = stage.answers("fermyon:spin/key-value@2.0.0", &[&["open", "default"], &["set", "b", "1"]]);
+        assert_eq!(stored[1] == "ok", is_trusted, "{stored:?}");
+        assert_eq!(stage.redis(&["GET".to_owned(), "b".to_owned()]) == "1", is_trusted);
+    }
 }
 
 #[test]

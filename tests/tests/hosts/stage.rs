@@ -42,6 +42,8 @@ struct Backends {
     addresses: Vec<(&'static str, String)>,
     /// What else a component may reach.
     hosts: Vec<String>,
+    /// Certificates that the machine trusts, in place of its own.
+    roots: Option<PathBuf>,
 }
 
 /// The probe three times: twice with the default store and database and the servers, and without.
@@ -141,6 +143,15 @@ impl Stage {
         Self::with(&config, Backends { redis: Some(redis), ..Backends::default() }, &[])
     }
 
+    /// The server's other address, which is `{rediss}` and that of the store, is with TLS; `roots` are trusted.
+    #[track_caller]
+    pub(super) fn on_redis_with_tls(redis: Redis, url: &str, roots: PathBuf) -> Self {
+        let config = format!("[key_value_store.default]\ntype = \"redis\"\nurl = \"{url}\"\n");
+        let (addresses, hosts) = (vec![("{rediss}", url.to_owned())], vec![url.to_owned()]);
+        let backends = Backends { redis: Some(redis), addresses, hosts, roots: Some(roots), ..Backends::default() };
+        Self::with(&config, backends, &[])
+    }
+
     #[track_caller]
     pub(super) fn on_postgres(postgres: Postgres) -> Self {
         Self::with("", Backends { postgres: Some(postgres), ..Backends::default() }, &[])
@@ -201,7 +212,7 @@ impl Stage {
         let hosts: Vec<String> = backends.take_note().iter().map(|host| format!("{host:?}")).collect();
         let tables = TABLES.replace("HOSTS", &hosts.join(", "));
         let app = world.app("app", &probes::manifest(&tables), &["host-probe"]);
-        let (address, up) = serve(&world, &app, flags);
+        let (address, up) = serve(&world, &app, flags, backends.roots.as_deref());
         Self { address, up, app, backends, world }
     }
 
@@ -210,7 +221,7 @@ impl Stage {
     pub(super) fn restarted(self) -> Self {
         let Self { up, app, backends, world, .. } = self;
         up.stop().success();
-        let (address, up) = serve(&world, &app, &[]);
+        let (address, up) = serve(&world, &app, &[], backends.roots.as_deref());
         Self { address, up, app, backends, world }
     }
 
@@ -449,11 +460,15 @@ fn owned(calls: &[&[&str]]) -> Vec<Vec<String>> {
 }
 
 #[track_caller]
-fn serve(world: &World, app: &App, flags: &[&str]) -> (SocketAddr, Running) {
+fn serve(world: &World, app: &App, flags: &[&str], roots: Option<&Path>) -> (SocketAddr, Running) {
     let config = world.path("config.toml");
     let arguments = ["up", "--listen", "127.0.0.1:0", "--runtime-config-file", config.to_str().unwrap()];
     let arguments = arguments.into_iter().chain(flags.iter().copied());
-    let up = world.spin(arguments).in_dir(app.dir()).start();
+    let mut up = world.spin(arguments).in_dir(app.dir());
+    if let Some(roots) = roots {
+        up = up.env("SSL_CERT_FILE", roots);
+    }
+    let up = up.start();
     (up.serving(), up)
 }
 
