@@ -28,6 +28,7 @@ redis-probe-p3    | redis-probe-p3 | wasm32-wasip2 | redis-probe-p3.wasm   | red
 trigger-probe     | trigger-probe | wasm32-wasip2 | trigger-probe.wasm     | trigger-probe
 command-probe     | command-probe | wasm32-wasip2 | command-probe.wasm     | command-probe
 host-probe        | host-probe    | wasm32-wasip2 | host-probe.wasm        | host-probe ../../wit/fermyon-spin ../../wit/fermyon-spin-2.0.0 ../../wit/spin-key-value-3.0.0 ../../wit/spin-mqtt-3.0.0 ../../wit/spin-mysql-3.0.0 ../../wit/spin-postgres-3.0.0 ../../wit/spin-postgres-4.2.0 ../../wit/spin-redis-3.0.0 ../../wit/spin-sqlite-3.1.0 ../../wit/wasi-keyvalue-0.2.0-draft2
+host-probe-p2     | host-probe-p2 | wasm32-wasip2 | host-probe-p2.wasm     | host-probe-p2 host-probe ../../wit/fermyon-spin ../../wit/fermyon-spin-2.0.0 ../../wit/spin-key-value-3.0.0 ../../wit/spin-mqtt-3.0.0 ../../wit/spin-mysql-3.0.0 ../../wit/spin-postgres-3.0.0 ../../wit/spin-redis-3.0.0 ../../wit/wasi-keyvalue-0.2.0-draft2 wit
 "
 
 # Paths of this machine in panic messages would change the bytes from one machine to the next.

@@ -26,7 +26,7 @@ impl Upstream {
         let answer = answer.into();
         Self::start(move |heads, stream| {
             while let Some(head) = read_head(stream)? {
-                skip_body(&head, stream)?;
+                read_body(&head, stream)?;
                 let _ = heads.send(head);
                 stream.write_all(&answer)?;
             }
@@ -92,19 +92,27 @@ pub fn read_head(stream: &mut dyn Connection) -> Result<Option<String>> {
     read_until(stream, b"\r\n\r\n")
 }
 
-/// Reads the body that belongs to a head. Components send theirs in chunks, also an empty one.
-pub fn skip_body(head: &str, stream: &mut dyn Connection) -> Result<()> {
+/// The body that belongs to a head. Components send theirs in chunks, also an empty one.
+pub fn read_body(head: &str, stream: &mut dyn Connection) -> Result<Vec<u8>> {
+    let mut body = Vec::new();
+    if let Some(length) = head.lines().find_map(|line| line.strip_prefix("content-length: ")) {
+        body.resize(length.parse().map_err(std::io::Error::other)?, 0);
+        stream.read_exact(&mut body)?;
+    }
     if !head.contains("transfer-encoding: chunked") {
-        return Ok(());
+        return Ok(body);
     }
     while let Some(size) = read_until(stream, b"\r\n")? {
         let size = usize::from_str_radix(&size, 16).map_err(std::io::Error::other)?;
-        stream.read_exact(&mut vec![0; size + 2])?;
+        let begun = body.len();
+        body.resize(begun + size + 2, 0);
+        stream.read_exact(&mut body[begun..])?;
+        body.truncate(begun + size);
         if size == 0 {
             break;
         }
     }
-    Ok(())
+    Ok(body)
 }
 
 fn read_until(stream: &mut dyn Connection, end: &[u8]) -> Result<Option<String>> {

@@ -3,6 +3,8 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -175,6 +177,35 @@ impl<T> Writer<T> {
             true if self.sender.is_closed() => Err(Gone),
             true => Ok(()),
             false => self.sender.send(batch).await.map_err(|_| Gone),
+        }
+    }
+}
+
+/// Bytes of rows that nobody has read, of statements of a connection that have ended.
+#[derive(Clone, Default)]
+pub(crate) struct Unread(Arc<AtomicUsize>);
+
+impl Unread {
+    /// How much more may be kept.
+    pub(crate) fn room(&self) -> usize {
+        MOST_BUFFERED.saturating_sub(self.0.load(Ordering::Relaxed))
+    }
+
+    /// Gives a guest what is left of a statement's rows, and then how it ended. Who has gone hears nothing more. The rows count
+    /// at once, before anybody waits for the future.
+    pub(crate) fn hand_on<T: Send + Sync, E: Send>(
+        &self,
+        mut writer: Writer<T>,
+        outcome: Outcome<E>,
+        done: Result<(), E>,
+    ) -> impl Future<Output = ()> + Send + use<T, E> {
+        let (unread, left) = (Arc::clone(&self.0), writer.unread());
+        unread.fetch_add(left, Ordering::Relaxed);
+        async move {
+            let _ = writer.flush_all().await;
+            unread.fetch_sub(left, Ordering::Relaxed);
+            drop(writer);
+            let _ = outcome.send(done);
         }
     }
 }

@@ -5,8 +5,8 @@
 //! not committed is undone when the guest lets it go or ends.
 
 mod convert;
+mod counted;
 mod guard;
-mod hrana;
 mod libsql;
 mod local;
 mod older;
@@ -203,14 +203,14 @@ impl Connection {
     async fn last_insert_rowid(&self) -> i64 {
         match self {
             Self::Local(connection) => connection.last_insert_rowid().await,
-            Self::Libsql(connection) => connection.last_insert_rowid(),
+            Self::Libsql(connection) => connection.last_insert_rowid().await,
         }
     }
 
     async fn changes(&self) -> u64 {
         match self {
             Self::Local(connection) => connection.changes().await,
-            Self::Libsql(connection) => connection.changes(),
+            Self::Libsql(connection) => connection.changes().await,
         }
     }
 }

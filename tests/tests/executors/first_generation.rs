@@ -1,8 +1,8 @@
 //! Core modules of the first generation of SDKs, of before the component model.
 
-use std::io::{Read, Write};
+use std::io::Write;
 
-use spin_tests::upstream::{Upstream, read_head};
+use spin_tests::upstream::{Upstream, read_body, read_head};
 use spin_tests::{App, http};
 
 use super::{Served, entry, refused, serve_with};
@@ -28,9 +28,7 @@ fn module(url: &str, hosts: &str, flags: &[&str]) -> Served {
 fn upstream() -> Upstream {
     Upstream::start(|heads, stream| {
         while let Some(head) = read_head(stream)? {
-            let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
-            let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
-            stream.read_exact(&mut body)?;
+            let mut body = read_body(&head, stream)?;
             if head.starts_with("POST /first ") {
                 stream.write_all(b"HTTP/1.1 307 x\r\nlocation: /second\r\ncontent-length: 0\r\n\r\n")?;
             } else {

@@ -1,9 +1,9 @@
 //! What only the snapshots of 2023 have, and `wasi:config`: called, where `generations` only imports it.
 
-use std::io::{Read, Write};
+use std::io::Write;
 
 use spin_tests::http;
-use spin_tests::upstream::{Upstream, read_head};
+use spin_tests::upstream::{Upstream, read_body, read_head};
 use spin_tests::worlds::{self, Worlds};
 
 use super::{Served, entry, serve_with};
@@ -28,9 +28,7 @@ fn guest(world: &str, version: &str, code: &str, lines: &str) -> Served {
 fn upstream() -> Upstream {
     Upstream::start(|heads, stream| {
         while let Some(head) = read_head(stream)? {
-            let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
-            let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
-            stream.read_exact(&mut body)?;
+            let body = read_body(&head, stream)?;
             stream.write_all(format!("HTTP/1.1 201 x\r\ncontent-length: {}\r\n\r\n", 5 + body.len()).as_bytes())?;
             stream.write_all(&[b"got: ", body.as_slice()].concat())?;
             let _ = heads.send(head);

@@ -1,7 +1,7 @@
-//! A libsql server of the test's own: the protocol over real HTTP, with SQLite behind it.
+//! A libsql server of the test's own: its protocol (Hrana 3) over real HTTP, with SQLite behind it.
 
 use std::collections::HashMap;
-use std::io::{Read, Write};
+use std::io::{BufWriter, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,7 +11,7 @@ use rusqlite::types::{Value as Sql, ValueRef};
 use rusqlite::{Connection, params_from_iter};
 use serde_json::{Value, json};
 use spin_tests::Upstream;
-use spin_tests::upstream::read_head;
+use spin_tests::upstream::{read_body, read_head};
 
 /// A running server with one database.
 pub(super) struct Libsql {
@@ -37,9 +37,9 @@ impl Libsql {
         let open = Arc::clone(&connections);
         let upstream = Upstream::start(move |heads, stream| {
             while let Some(head) = read_head(stream)? {
-                let answer = answer(&head, &body(&head, stream)?, &file, &open);
+                let body = read_body(&head, stream)?;
+                answer(&head, &body, &file, &open, stream)?;
                 let _ = heads.send(head);
-                stream.write_all(&answer)?;
             }
             Ok(())
         });
@@ -66,82 +66,140 @@ fn file_in(folder: &Path) -> PathBuf {
     folder.join("libsql.db")
 }
 
-fn body(head: &str, stream: &mut TcpStream) -> std::io::Result<Vec<u8>> {
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).expect("a length");
-    let mut body = vec![0; length.parse().expect("a number")];
-    stream.read_exact(&mut body)?;
-    Ok(body)
-}
-
-fn answer(head: &str, body: &[u8], file: &Path, connections: &Connections) -> Vec<u8> {
+fn answer(
+    head: &str,
+    body: &[u8],
+    file: &Path,
+    connections: &Connections,
+    stream: &mut TcpStream,
+) -> std::io::Result<()> {
     let authorized = head.lines().any(|line| line == format!("authorization: Bearer {}", Libsql::TOKEN));
-    if !authorized || !head.starts_with("POST /v2/pipeline HTTP/1.1") {
-        return b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n".to_vec();
+    if !authorized {
+        return stream.write_all(b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n");
     }
     let request: Value = serde_json::from_slice(body).expect("JSON");
-    let mut connections = connections.lock().unwrap();
+    // Nobody else has it in the meantime.
     let (baton, connection) = match request["baton"].as_str() {
-        Some(baton) => match connections.remove(baton) {
+        Some(baton) => match connections.lock().unwrap().remove(baton) {
             Some(connection) => (baton.to_owned(), connection),
             // Forgotten, as servers do after a while.
-            None => return b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n".to_vec(),
+            None => return stream.write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n"),
         },
         None => {
             let number = OPENED.fetch_add(1, Ordering::Relaxed);
             (format!("baton-{number}"), Connection::open(file).expect("the file opens"))
         }
     };
+    let mut out = BufWriter::with_capacity(64 * 1024, stream);
+    match head.split(' ').nth(1) {
+        Some("/v3/pipeline") => pipeline(&request, baton, connection, connections, &mut out)?,
+        Some("/v3/cursor") => {
+            write!(out, "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n")?;
+            line(&mut out, &json!({ "baton": baton, "base_url": null }))?;
+            // A client that goes away in between has lost the connection.
+            cursor(&request["batch"], &connection, &mut out)?;
+            connections.lock().unwrap().insert(baton, connection);
+            write!(out, "0\r\n\r\n")?;
+        }
+        other => panic!("the server doesn't know {other:?}"),
+    }
+    out.flush()
+}
+
+fn pipeline(
+    request: &Value,
+    baton: String,
+    connection: Connection,
+    connections: &Connections,
+    out: &mut impl Write,
+) -> std::io::Result<()> {
     let mut closed = false;
     let results: Vec<Value> = request["requests"]
         .as_array()
         .expect("requests")
         .iter()
         .map(|request| match request["type"].as_str() {
-            Some("execute") => outcome(execute(&connection, &request["stmt"]), "execute"),
-            Some("sequence") => {
-                let sql = request["sql"].as_str().expect("a text");
-                outcome(connection.execute_batch(sql).map(|()| Value::Null), "sequence")
+            Some("sequence") => match connection.execute_batch(request["sql"].as_str().expect("a text")) {
+                Ok(()) => json!({ "type": "ok", "response": { "type": "sequence" } }),
+                Err(error) => json!({ "type": "error", "error": said(&error) }),
+            },
+            Some("get_autocommit") => {
+                let response = json!({ "type": "get_autocommit", "is_autocommit": connection.is_autocommit() });
+                json!({ "type": "ok", "response": response })
             }
             Some("close") => {
                 closed = true;
-                outcome(Ok(Value::Null), "close")
+                json!({ "type": "ok", "response": { "type": "close" } })
             }
             other => panic!("the server doesn't know {other:?}"),
         })
         .collect();
     let baton = (!closed).then(|| {
-        connections.insert(baton.clone(), connection);
+        connections.lock().unwrap().insert(baton.clone(), connection);
         baton
     });
     let text = json!({ "baton": baton, "base_url": null, "results": results }).to_string();
-    format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{text}", text.len())
-        .into_bytes()
+    let length = text.len();
+    write!(out, "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{text}")
 }
 
-fn outcome(result: rusqlite::Result<Value>, kind: &str) -> Value {
-    match result {
-        Ok(result) => json!({ "type": "ok", "response": { "type": kind, "result": result } }),
-        Err(error) => json!({ "type": "error", "error": { "message": error.to_string(), "code": "SQLITE_ERROR" } }),
+/// Writes a line, as a chunk.
+fn line(out: &mut impl Write, value: &Value) -> std::io::Result<()> {
+    let text = value.to_string();
+    write!(out, "{:x}\r\n{text}\n\r\n", text.len() + 1)
+}
+
+fn said(error: &rusqlite::Error) -> Value {
+    json!({ "message": error.to_string(), "code": "SQLITE_ERROR" })
+}
+
+/// Runs the steps of a batch.
+fn cursor(batch: &Value, connection: &Connection, out: &mut impl Write) -> std::io::Result<()> {
+    for (number, step) in batch["steps"].as_array().expect("steps").iter().enumerate() {
+        let is_done = match step["condition"]["type"].as_str() {
+            None => true,
+            Some("is_autocommit") => connection.is_autocommit(),
+            other => panic!("the server doesn't know {other:?}"),
+        };
+        if is_done && let Err(error) = execute(number, &step["stmt"], connection, out)? {
+            line(out, &json!({ "type": "step_error", "step": number, "error": said(&error) }))?;
+        }
     }
+    Ok(())
 }
 
-fn execute(connection: &Connection, statement: &Value) -> rusqlite::Result<Value> {
-    let mut prepared = connection.prepare(statement["sql"].as_str().expect("a text"))?;
+/// Runs a statement, unless the client goes away.
+fn execute(
+    step: usize,
+    statement: &Value,
+    connection: &Connection,
+    out: &mut impl Write,
+) -> std::io::Result<rusqlite::Result<()>> {
+    let mut prepared = match connection.prepare(statement["sql"].as_str().expect("a text")) {
+        Ok(prepared) => prepared,
+        Err(error) => return Ok(Err(error)),
+    };
     let names: Vec<Value> = prepared.column_names().map(|name| json!({ "name": name })).collect();
     let arguments = statement["args"].as_array().expect("a list").iter().map(argument);
-    let count = names.len();
-    let mut rows = Vec::new();
-    let mut found = prepared.query(params_from_iter(arguments))?;
-    while let Some(row) = found.next()? {
-        rows.push((0..count).map(|index| Ok(cell(row.get_ref(index)?))).collect::<rusqlite::Result<Vec<_>>>()?);
+    let mut found = match prepared.query(params_from_iter(arguments)) {
+        Ok(found) => found,
+        Err(error) => return Ok(Err(error)),
+    };
+    line(out, &json!({ "type": "step_begin", "step": step, "cols": names }))?;
+    loop {
+        match found.next() {
+            Ok(Some(row)) if statement["want_rows"] != false => {
+                let cells: Vec<Value> = (0..names.len()).map(|index| cell(row.get_ref(index).unwrap())).collect();
+                line(out, &json!({ "type": "row", "row": cells }))?;
+            }
+            Ok(Some(_)) => {}
+            Ok(None) => break,
+            Err(error) => return Ok(Err(error)),
+        }
     }
-    drop(found);
-    Ok(json!({
-        "cols": names,
-        "rows": rows,
-        "affected_row_count": connection.changes(),
-        "last_insert_rowid": connection.last_insert_rowid().to_string(),
-    }))
+    let (changes, id) = (connection.changes(), connection.last_insert_rowid().to_string());
+    line(out, &json!({ "type": "step_end", "affected_row_count": changes, "last_insert_rowid": id }))?;
+    Ok(Ok(()))
 }
 
 /// Only the bytes that the tests send, so that nothing here has to know base64.

@@ -23,6 +23,7 @@ pub(super) struct Cell {
 /// What another client finds in a back end.
 #[derive(Debug)]
 pub(super) enum State {
+    Http { asked: Vec<String> },
     Sqlite { file: String, query: String, rows: Vec<Vec<String>> },
     Postgres { query: String, rows: Vec<Vec<String>> },
     Models { path: String, body: serde_json::Value },
@@ -118,6 +119,10 @@ fn state(value: &Value) -> Result<State, String> {
         only(table, &["models", "body"])?;
         let body = serde_json::from_str(&text(table, "body")?).map_err(|error| error.to_string())?;
         return Ok(State::Models { path: text(table, "models")?, body });
+    }
+    if table.contains_key("http") {
+        only(table, &["http"])?;
+        return Ok(State::Http { asked: texts(table.get("http").ok_or("`http` is missing")?)? });
     }
     if table.contains_key("sockets") {
         only(table, &["sockets"])?;

@@ -1,12 +1,11 @@
 //! A server of large language models, in both languages: it repeats what it is told, and notes what that was.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::io::Write;
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 use spin_tests::Upstream;
-use spin_tests::upstream::read_head;
+use spin_tests::upstream::{read_body, read_head};
 
 /// A running server.
 pub(super) struct Models {
@@ -26,7 +25,7 @@ impl Models {
         let noted = Arc::clone(&asked);
         let upstream = Upstream::start(move |_, stream| {
             while let Some(head) = read_head(stream)? {
-                let body = body(&head, stream)?;
+                let body = serde_json::from_slice(&read_body(&head, stream)?)?;
                 let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
                 let (status, answer) = answer(&head, &path, &body);
                 *noted.lock().unwrap() = Some((path, body));
@@ -49,13 +48,6 @@ impl Models {
     pub(super) fn clear(&self) {
         *self.asked.lock().unwrap() = None;
     }
-}
-
-fn body(head: &str, stream: &mut TcpStream) -> std::io::Result<Value> {
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).expect("a length");
-    let mut body = vec![0; length.parse().expect("a number")];
-    stream.read_exact(&mut body)?;
-    Ok(serde_json::from_slice(&body)?)
 }
 
 fn answer(head: &str, path: &str, body: &Value) -> (u16, Value) {

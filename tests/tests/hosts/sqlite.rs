@@ -9,6 +9,32 @@ use super::several::at_once;
 const GENERATION2: &str = "fermyon:spin/sqlite@2.0.0";
 const GENERATION3: &str = "spin:sqlite/sqlite@3.1.0";
 
+/// The same in a file and on a libsql server.
+macro_rules! on_both {
+    ($($test:ident),* $(,)?) => {
+        mod in_a_file {
+            $(#[test]
+            fn $test() {
+                super::$test("files");
+            })*
+        }
+        mod on_a_server {
+            $(#[test]
+            fn $test() {
+                super::$test("libsql");
+            })*
+        }
+    };
+}
+
+on_both! {
+    a_million_rows_are_streamed_without_being_held,
+    a_guest_that_stops_reading_stops_the_statement,
+    a_guest_that_stops_reading_keeps_its_transaction,
+    rows_that_are_left_unread_hold_up_no_other_statement,
+    an_answer_has_at_most_128_mib_and_a_stream_has_no_end,
+}
+
 /// Numbers from 1 on: so many, or without an end.
 fn numbers(most: Option<usize>) -> String {
     let end = most.map(|most| format!(" WHERE x < {most}")).unwrap_or_default();
@@ -30,9 +56,8 @@ fn many_writers_at_once_wait_for_each_other() {
     assert_eq!(stage.rows("database", "SELECT count(DISTINCT x), count(*) FROM t"), [["200", "200"]]);
 }
 
-#[test]
-fn a_million_rows_are_streamed_without_being_held() {
-    let stage = Stage::start("files");
+fn a_million_rows_are_streamed_without_being_held(backend: &str) {
+    let stage = Stage::start(backend);
     let first = format!("{} SELECT x, 'a row with a text' FROM n", numbers(Some(1)));
     stage.answers(GENERATION3, &[&["open", "default"], &["count-rows", &first]]);
     let memory = Memory::watch(stage.up.child());
@@ -42,9 +67,8 @@ fn a_million_rows_are_streamed_without_being_held() {
     assert!(memory.growth() < 64 << 20, "{} bytes more", memory.growth());
 }
 
-#[test]
-fn a_guest_that_stops_reading_stops_the_statement() {
-    let stage = Stage::start("files");
+fn a_guest_that_stops_reading_stops_the_statement(backend: &str) {
+    let stage = Stage::start(backend);
     let endless = format!("{} SELECT x FROM n", numbers(None));
     // The connection is free for the next statement, and the process for the next request.
     let calls: [&[&str]; 3] = [&["open", "default"], &["first-row", &endless], &["execute", "SELECT 2 AS a"]];
@@ -53,9 +77,25 @@ fn a_guest_that_stops_reading_stops_the_statement() {
     }
 }
 
-#[test]
-fn rows_that_are_left_unread_hold_up_no_other_statement() {
-    let stage = Stage::start("files");
+fn a_guest_that_stops_reading_keeps_its_transaction(backend: &str) {
+    let stage = Stage::start(backend);
+    let rows = format!("{} SELECT x, 'a row with a text' FROM n", numbers(Some(100_000)));
+    let calls: [&[&str]; 6] = [
+        &["open", "default"],
+        &["execute", "BEGIN"],
+        &["execute", "CREATE TABLE t (x)"],
+        &["first-row", &rows],
+        &["execute", "INSERT INTO t VALUES (1)"],
+        &["execute", "COMMIT"],
+    ];
+    let answers = stage.answers(GENERATION3, &calls);
+    assert_eq!(answers, ["ok", "ok", "ok", "[i:1 t:a row with a text]", "ok", "ok"]);
+    let file = if backend == "files" { "database" } else { backend };
+    assert_eq!(stage.rows(file, "SELECT x FROM t"), [["1"]]);
+}
+
+fn rows_that_are_left_unread_hold_up_no_other_statement(backend: &str) {
+    let stage = Stage::start(backend);
     let rows = format!("{} SELECT x, 'a row with a text' FROM n", numbers(Some(100_000)));
     let endless = format!("{} SELECT x FROM n", numbers(None));
     let calls: [&[&str]; 8] = [
@@ -73,10 +113,9 @@ fn rows_that_are_left_unread_hold_up_no_other_statement() {
     assert_eq!(stage.answers(GENERATION3, &calls), expected);
 }
 
-#[test]
-fn an_answer_has_at_most_128_mib_and_a_stream_has_no_end() {
-    let stage = Stage::start("files");
-    let large = format!("{} SELECT zeroblob(1000000) FROM n", numbers(Some(200)));
+fn an_answer_has_at_most_128_mib_and_a_stream_has_no_end(backend: &str) {
+    let stage = Stage::start(backend);
+    let large = format!("{} SELECT hex(zeroblob(500000)) FROM n", numbers(Some(200)));
     let calls: [&[&str]; 4] =
         [&["open", "default"], &["execute", &large], &["count-rows", &large], &["execute", "SELECT 1 AS a"]];
     let too_large = "err(io(\"query result exceeds limit of 134217728 bytes\"))";

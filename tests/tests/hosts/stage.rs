@@ -11,12 +11,13 @@ use spin_tests::mariadb::{self, MariaDb};
 use spin_tests::mosquitto::{Mosquitto, Subscriber};
 use spin_tests::postgres::{Postgres, Stopped};
 use spin_tests::redis::Redis;
-use spin_tests::{App, Running, World, http, probes};
+use spin_tests::{App, Running, World, guest, http, probes};
 
 use super::echo::Echo;
 use super::libsql::Libsql;
 use super::matrix::State;
 use super::models::Models;
+use super::web::Web;
 
 /// An app that runs, with its back ends.
 pub(super) struct Stage {
@@ -36,6 +37,7 @@ struct Backends {
     mariadb: Option<MariaDb>,
     models: Option<Models>,
     echo: Option<Echo>,
+    web: Option<Web>,
     /// The broker, and another client of it.
     mqtt: Option<(Mosquitto, Mutex<Subscriber>)>,
     /// What calls say for the address of a server, and what is meant, whether it runs or not.
@@ -101,6 +103,8 @@ impl Stage {
             "models-open-ai" => Self::on_models(Some(Models::start()), "open_ai"),
             "models-down" => Self::on_models(None, "default"),
             "no-models" => Self::with("[llm_compute]\ntype = \"spin\"\n", Backends::default(), &[]),
+            "http" => Self::on_web(true),
+            "http-down" => Self::on_web(false),
             "sockets" => Self::on_sockets(true, ""),
             "sockets-down" => Self::on_sockets(false, ""),
             "mqtt" => Self::on_mqtt(),
@@ -186,6 +190,16 @@ impl Stage {
         Self::with(config, Backends { echo, addresses, ..Backends::default() }, &[])
     }
 
+    /// The component `allowed` may send requests to the server's address.
+    #[track_caller]
+    fn on_web(running: bool) -> Self {
+        let web = running.then(Web::start);
+        let port = web.as_ref().map_or_else(spin_tests::free_port, Web::port);
+        let url = format!("http://127.0.0.1:{port}");
+        let (addresses, hosts) = (vec![("{http}", url.clone())], vec![url]);
+        Self::with("", Backends { web, addresses, hosts, ..Backends::default() }, &[])
+    }
+
     /// The component `allowed` may reach everything, whatever there is; `{port}` is a port.
     #[track_caller]
     pub(super) fn reaching_everything(port: u16, config: &str) -> Self {
@@ -214,6 +228,15 @@ impl Stage {
         let app = world.app("app", &probes::manifest(&tables), &["host-probe"]);
         let (address, up) = serve(&world, &app, flags, backends.roots.as_deref());
         Self { address, up, app, backends, world }
+    }
+
+    /// The same app in a new process, with the probe of 0.2 for its components.
+    #[track_caller]
+    pub(super) fn with_the_probe_of_0_2(self) -> Self {
+        let manifest = std::fs::read_to_string(self.app.manifest()).unwrap();
+        std::fs::write(self.app.manifest(), manifest.replace("host-probe.wasm", "host-probe-p2.wasm")).unwrap();
+        std::fs::copy(guest("host-probe-p2"), self.app.dir().join("host-probe-p2.wasm")).unwrap();
+        self.restarted()
     }
 
     /// The same app again, in a new process.
@@ -308,6 +331,9 @@ impl Stage {
         if let Some(echo) = &self.backends.echo {
             echo.clear();
         }
+        if let Some(web) = &self.backends.web {
+            web.clear();
+        }
         if let Some(mariadb) = &self.backends.mariadb {
             mariadb.query("DROP DATABASE app; CREATE DATABASE app");
         }
@@ -401,6 +427,10 @@ impl Stage {
                 } else {
                     Err(format!("the server was asked {found:?}, not {expected:?}"))
                 }
+            }
+            State::Http { asked } => {
+                let found = self.backends.web.as_ref().expect("there is a server").asked();
+                if found == *asked { Ok(()) } else { Err(format!("the server was asked {found:?}, not {asked:?}")) }
             }
             State::Sockets { heard } => {
                 let found = self.echo().heard(heard);

@@ -13,6 +13,7 @@ use wasmtime_wasi_http::Error;
 use super::client::HttpClient;
 use super::{HttpOptions, Timeouts};
 use crate::host::egress::{Egress, EgressOptions};
+use crate::http::Response;
 
 /// How much of a server's own words is told, in bytes.
 const LONGEST_MESSAGE: usize = 1024;
@@ -36,6 +37,20 @@ pub(crate) fn not_understood(error: &serde_json::Error) -> String {
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) body: Bytes,
+}
+
+impl Answer {
+    /// Reads a body of at most `longest` bytes.
+    pub(crate) async fn read(response: Response, longest: usize) -> Result<Self, NoAnswer> {
+        let status = response.status();
+        let body = Limited::new(response.into_body(), longest).collect().await;
+        let body = body.map_err(|error| match error.downcast::<Error>() {
+            Ok(error) => NoAnswer::Failed(*error),
+            Err(error) if error.is::<LengthLimitError>() => NoAnswer::TooLong(longest),
+            Err(error) => NoAnswer::Failed(Error::InternalError(Some(error.to_string()))),
+        })?;
+        Ok(Self { status, body: body.to_bytes() })
+    }
 }
 
 /// Why there is no answer.
@@ -69,21 +84,18 @@ impl OperatorClient {
         patience: Patience,
         longest: usize,
     ) -> Result<Answer, NoAnswer> {
+        Answer::read(self.begin(request, patience).await?, longest).await
+    }
+
+    /// Sends a request. The answer's body is still to be read.
+    async fn begin(&self, request: http::Request<Bytes>, patience: Patience) -> Result<Response, NoAnswer> {
         let timeouts =
             Timeouts { connect: patience.connect, first_byte: patience.answer, between_bytes: patience.answer };
         let client = self.0.get_or_init(|| {
             HttpClient::new(Arc::new(Egress::new(&EgressOptions::default())), &HttpOptions::default(), None)
         });
         let request = request.map(|body| Full::new(body).map_err(|never| match never {}).boxed_unsync());
-        let response = client.send(request, timeouts).await.map_err(NoAnswer::Failed)?;
-        let status = response.status();
-        let body = Limited::new(response.into_body(), longest).collect().await;
-        let body = body.map_err(|error| match error.downcast::<Error>() {
-            Ok(error) => NoAnswer::Failed(*error),
-            Err(error) if error.is::<LengthLimitError>() => NoAnswer::TooLong(longest),
-            Err(error) => NoAnswer::Failed(Error::InternalError(Some(error.to_string()))),
-        })?;
-        Ok(Answer { status, body: body.to_bytes() })
+        client.send(request, timeouts).await.map_err(NoAnswer::Failed)
     }
 }
 
@@ -117,6 +129,20 @@ impl JsonServer {
         patience: Patience,
         longest: usize,
     ) -> Result<Answer, NoAnswer> {
+        self.client.send(self.question(url, question)?, patience, longest).await
+    }
+
+    /// Posts a question. The answer's body is still to be read.
+    pub(crate) async fn begin(
+        &self,
+        url: &str,
+        question: &impl Serialize,
+        patience: Patience,
+    ) -> Result<Response, NoAnswer> {
+        self.client.begin(self.question(url, question)?, patience).await
+    }
+
+    fn question(&self, url: &str, question: &impl Serialize) -> Result<http::Request<Bytes>, NoAnswer> {
         let unasked = |reason: &dyn std::fmt::Display| NoAnswer::Unasked(reason.to_string());
         let body = serde_json::to_vec(question).map_err(|error| unasked(&error))?;
         let mut request = http::Request::post(url).header(CONTENT_TYPE, "application/json");
@@ -126,8 +152,7 @@ impl JsonServer {
             value.set_sensitive(true);
             request = request.header(AUTHORIZATION, value);
         }
-        let request = request.body(Bytes::from(body)).map_err(|error| unasked(&error))?;
-        self.client.send(request, patience, longest).await
+        request.body(Bytes::from(body)).map_err(|error| unasked(&error))
     }
 
     /// Whether that is the same server, to which the token may go.

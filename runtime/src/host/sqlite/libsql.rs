@@ -3,23 +3,34 @@
 //! A connection is the server's: a *baton* in each answer names it in the next request. The first request of a guest's
 //! connection makes it, and a last one closes it. One that is lost is replaced by the next request, but not within a
 //! transaction: statements that belong together would be done one by one.
+//!
+//! Rows come one by one, and the server makes no more while nobody reads. Statements on a connection run one after another, so
+//! what is left unread of one is kept when the next one waits, as on this machine (`local`).
+
+mod hrana;
+mod lines;
+mod running;
+mod session;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OwnedMutexGuard, watch};
 
-use super::hrana::{Answers, Found, Pipeline, Request, Statement};
+use self::hrana::{Outcome, Request, Response, ServerError};
+use self::running::Running;
+use self::session::{Session, Turn};
+use super::counted::Counted;
 use super::{Answer, Failure, RowResult, Streamed, Value};
-use crate::host::http::operator::{JsonServer, NoAnswer, OperatorClient, Patience, not_understood};
-use crate::host::rows::{MOST_BUFFERED, TooLarge, stream};
+use crate::host::http::operator::{self, JsonServer, OperatorClient, Patience, not_understood};
+use crate::host::rows::{Budget, Unread, stream};
+use crate::http;
 
 /// How long a server may take.
 const PATIENCE: Patience = Patience { connect: Duration::from_secs(10), answer: Duration::from_secs(60) };
 
-/// Rows of an answer that a guest gets at once.
-const ROWS_AT_ONCE: usize = 256;
+/// How much of an answer is read that has no rows, or tells of an error.
+const LONGEST_ANSWER: usize = 64 * 1024;
 
 /// One database of a server.
 pub(super) struct Server(JsonServer);
@@ -33,143 +44,138 @@ impl Server {
     pub(super) fn open(self: &Arc<Self>) -> Connection {
         Connection {
             server: Arc::clone(self),
-            state: Arc::default(),
-            last_insert_rowid: AtomicI64::new(0),
-            changes: AtomicU64::new(0),
+            session: Arc::default(),
+            waiting: watch::Sender::new(0),
+            unread: Unread::default(),
         }
     }
 
-    async fn ask(&self, base: &str, pipeline: &Pipeline<'_>) -> Result<Answers, Failure> {
-        let url = format!("{base}/v2/pipeline");
-        let answer = self.0.ask(&url, pipeline, PATIENCE, MOST_BUFFERED).await.map_err(|error| match error {
-            NoAnswer::TooLong(_) => TooLarge.into(),
-            error => self.failed(&error),
-        })?;
-        let (status, body) = (answer.status, answer.body);
-        if !status.is_success() {
-            return Err(self.failed(&format_args!("the server answers with status {}", status.as_u16())));
+    /// Begins an answer. `what` is the end of the address.
+    async fn ask(
+        &self,
+        base: Option<&str>,
+        what: &str,
+        question: &impl serde::Serialize,
+    ) -> Result<http::Response, Failure> {
+        let url = format!("{}/v3/{what}", base.unwrap_or(self.0.url()));
+        let answer = self.0.begin(&url, question, PATIENCE).await.map_err(|error| self.failed(&error))?;
+        let status = answer.status();
+        if status.is_success() {
+            return Ok(answer);
         }
-        serde_json::from_slice(&body).map_err(|error| self.failed(&not_understood(&error)))
+        let said = operator::Answer::read(answer, LONGEST_ANSWER).await.ok();
+        let said = said.and_then(|said| serde_json::from_slice::<ServerError>(&said.body).ok());
+        let said = said.map(|ServerError { message }| format!(": {}", self.0.said(message))).unwrap_or_default();
+        Err(self.failed(&format_args!("the server answers to {what} of Hrana 3 with status {}{said}", status.as_u16())))
+    }
+
+    fn parse<'a, T: serde::Deserialize<'a>>(&self, json: &'a [u8]) -> Result<T, Failure> {
+        serde_json::from_slice(json).map_err(|error| self.failed(&not_understood(&error)))
     }
 
     fn failed(&self, reason: &dyn std::fmt::Display) -> Failure {
         Failure(self.0.failed(reason))
     }
-}
 
-/// What the server knows of a connection.
-#[derive(Default)]
-enum State {
-    /// Nothing.
-    #[default]
-    New,
-    /// How to name it, and where, if not at the usual place.
-    Open { baton: String, base: Option<String>, in_transaction: bool },
-    /// It has ended within a transaction, or nobody can tell.
-    Lost,
+    fn said(&self, error: ServerError) -> Failure {
+        Failure(self.0.said(error.message))
+    }
 }
 
 /// A connection that a guest has opened. Statements on it run one after another.
 pub(crate) struct Connection {
     server: Arc<Server>,
-    state: Arc<Mutex<State>>,
-    last_insert_rowid: AtomicI64,
-    changes: AtomicU64,
+    session: Arc<Mutex<Session>>,
+    /// How many wait for it.
+    waiting: watch::Sender<usize>,
+    unread: Unread,
 }
 
 impl Connection {
-    async fn run(&self, request: Request<'_>) -> Result<Option<Found>, Failure> {
-        let mut state = self.state.lock().await;
-        let (baton, base, in_transaction) = match std::mem::take(&mut *state) {
-            State::New => (None, None, false),
-            State::Open { baton, base, in_transaction } => (Some(baton), base, in_transaction),
-            State::Lost => {
-                *state = State::Lost;
-                return Err(self
-                    .server
-                    .failed(&"the connection is lost, and its transaction with it; open another one"));
-            }
-        };
-        // Should the answer not come, or whoever waits for it go away: the server forgets the connection after a while.
-        if in_transaction {
-            *state = State::Lost;
-        }
-        let transaction = request.transaction();
-        let pipeline = Pipeline { baton: baton.as_deref(), requests: vec![request] };
-        let answers = self.server.ask(base.as_deref().unwrap_or(self.server.0.url()), &pipeline).await?;
-        if answers.base_url.as_deref().is_some_and(|url| !self.server.0.is_at(url)) {
-            return Err(self
-                .server
-                .failed(&"the server wants statements sent elsewhere, where the token doesn't belong"));
-        }
-        let first = answers.results.into_iter().next();
-        let found = first.ok_or_else(|| self.server.failed(&"the server answers nothing"))?.found();
-        let in_transaction = transaction.filter(|_| found.is_ok()).unwrap_or(in_transaction);
-        *state = match answers.baton {
-            Some(baton) => State::Open { baton, base: answers.base_url.or(base), in_transaction },
-            None if in_transaction => State::Lost,
-            None => State::New,
-        };
-        found.map_err(|Failure(message)| Failure(self.server.0.said(message)))
+    async fn session(&self) -> OwnedMutexGuard<Session> {
+        let _waiting = Counted::new(&self.waiting);
+        Arc::clone(&self.session).lock_owned().await
+    }
+
+    async fn begin(&self, statement: &str, parameters: Vec<Value>) -> Result<(Vec<String>, Running), Failure> {
+        Running::begin(Turn::new(&self.server, self.session().await)?, statement, parameters).await
     }
 
     pub(super) async fn execute(&self, statement: String, parameters: Vec<Value>) -> Result<Answer, Failure> {
-        let found = self.run(Request::Execute { stmt: Statement::new(&statement, parameters) }).await?;
-        let found = found.ok_or_else(|| self.server.failed(&"no answer of a statement"))?;
-        self.changes.store(found.affected_row_count, Ordering::Relaxed);
-        if let Some(id) = found.last_insert_rowid.as_deref().and_then(|id| id.parse().ok()) {
-            self.last_insert_rowid.store(id, Ordering::Relaxed);
+        let (columns, mut running) = self.begin(&statement, parameters).await?;
+        let mut answer = Answer { columns, rows: Vec::new() };
+        let mut budget = Budget::new();
+        while let Some((row, bytes)) = running.row().await? {
+            if let Err(too_large) = budget.take(bytes) {
+                drop(answer);
+                running.leave().await;
+                return Err(too_large.into());
+            }
+            answer.rows.push(row);
         }
-        found.try_into()
+        Ok(answer)
     }
 
-    /// The server answers with all rows at once; the guest gets them as it reads.
     pub(super) async fn stream(&self, statement: String, parameters: Vec<Value>) -> Streamed {
-        let (writer, outcome, rows) = stream::<RowResult, Failure>();
-        let answer = self.execute(statement, parameters).await;
-        let (columns, found, done) = match answer {
-            Ok(answer) => (answer.columns, answer.rows, Ok(())),
-            Err(failure) => (Vec::new(), Vec::new(), Err(failure)),
-        };
-        tokio::spawn(async move {
-            let mut found = found.into_iter().peekable();
-            while found.peek().is_some() {
-                if writer.send(found.by_ref().take(ROWS_AT_ONCE).collect()).await.is_err() {
-                    break;
-                }
+        let (mut writer, outcome, rows) = stream::<RowResult, Failure>();
+        let columns = match self.begin(&statement, parameters).await {
+            Ok((columns, mut running)) => {
+                let (waiting, unread) = (self.waiting.subscribe(), self.unread.clone());
+                tokio::spawn(async move {
+                    let done = running.pass_on(&mut writer, waiting, &unread).await;
+                    let handed_on = unread.hand_on(writer, outcome, done);
+                    // The connection is free for others while the guest reads what is left.
+                    drop(running);
+                    handed_on.await;
+                });
+                columns
             }
-            drop(writer);
-            let _ = outcome.send(done);
-        });
+            Err(failure) => {
+                let _ = outcome.send(Err(failure));
+                Vec::new()
+            }
+        };
         Streamed { columns, rows, wanted: None }
     }
 
     /// Runs all statements of a text.
     pub(super) async fn run_all(&self, statements: &str) -> Result<(), Failure> {
-        self.run(Request::Sequence { sql: statements }).await.map(drop)
+        let mut turn = Turn::new(&self.server, self.session().await)?;
+        let requests = [Request::Sequence { sql: statements }, Request::GetAutocommit];
+        let results = turn.pipeline(&requests).await?;
+        let Ok([done, Outcome::Ok { response: Response::GetAutocommit { is_autocommit } }]) =
+            <[Outcome; 2]>::try_from(results)
+        else {
+            return Err(self.server.failed(&"the answer is not what was asked for"));
+        };
+        turn.end(!is_autocommit);
+        match done {
+            Outcome::Ok { .. } => Ok(()),
+            Outcome::Error { error } => Err(self.server.said(error)),
+        }
     }
 
-    pub(super) fn last_insert_rowid(&self) -> i64 {
-        self.last_insert_rowid.load(Ordering::Relaxed)
+    pub(super) async fn last_insert_rowid(&self) -> i64 {
+        self.session().await.effect.last_insert_rowid
     }
 
-    pub(super) fn changes(&self) -> u64 {
-        self.changes.load(Ordering::Relaxed)
+    pub(super) async fn changes(&self) -> u64 {
+        self.session().await.effect.changes
     }
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        let (server, state) = (Arc::clone(&self.server), Arc::clone(&self.state));
+        let (server, session) = (Arc::clone(&self.server), Arc::clone(&self.session));
         // A server that isn't told closes it after a while by itself.
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         runtime.spawn(async move {
-            if let State::Open { baton, base, .. } = std::mem::take(&mut *state.lock().await) {
-                let pipeline = Pipeline { baton: Some(&baton), requests: vec![Request::Close] };
-                let base = base.unwrap_or_else(|| server.0.url().to_owned());
-                if let Err(failure) = server.ask(&base, &pipeline).await {
-                    tracing::debug!("closing a connection: {failure}");
-                }
+            let session = session.lock_owned().await;
+            if session.is_open()
+                && let Ok(mut turn) = Turn::new(&server, session)
+                && let Err(failure) = turn.pipeline(&[Request::Close]).await
+            {
+                tracing::debug!("closing a connection: {failure}");
             }
         });
     }
@@ -181,6 +187,7 @@ mod tests {
     use tokio::net::TcpListener;
     use tokio::sync::mpsc;
 
+    use super::hrana::{AUTOCOMMIT, STATEMENT};
     use super::*;
 
     /// A server that gives these answers, one on each TCP connection, and the batons that it was asked with. It closes one for
@@ -213,9 +220,12 @@ mod tests {
         (Arc::new(Server::new(&url, "s3cret", Arc::default())), asked)
     }
 
-    fn answer(baton: &str) -> Option<String> {
-        let result = r#"{"type":"ok","response":{"type":"execute","result":{"cols":[],"rows":[]}}}"#;
-        Some(format!(r#"{{"baton":{baton},"base_url":null,"results":[{result}]}}"#))
+    /// What a cursor answers to a statement that has no rows.
+    fn answer(baton: &str, autocommit: bool) -> Option<String> {
+        let step =
+            |step| format!("{{\"type\":\"step_begin\",\"step\":{step},\"cols\":[]}}\n{{\"type\":\"step_end\"}}\n");
+        let steps = step(STATEMENT) + &if autocommit { step(AUTOCOMMIT) } else { String::new() };
+        Some(format!("{{\"baton\":{baton},\"base_url\":null}}\n{steps}"))
     }
 
     async fn run(connection: &Connection, sql: &str) -> Result<(), String> {
@@ -224,7 +234,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_connection_whose_answer_was_lost_is_not_replaced_by_another() {
-        let (server, mut asked) = server(vec![answer("\"a\""), None, answer("\"b\"")]).await;
+        let (server, mut asked) = server(vec![answer("\"a\"", false), None, answer("\"b\"", true)]).await;
         let connection = server.open();
         run(&connection, "BEGIN").await.expect("answered");
         run(&connection, "INSERT INTO t VALUES (1)").await.expect_err("no answer");
@@ -237,7 +247,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_statement_that_failed_outside_of_a_transaction_can_be_tried_again() {
-        let (server, mut asked) = server(vec![None, answer("\"a\""), None, answer("\"b\"")]).await;
+        let (server, mut asked) = server(vec![None, answer("\"a\"", true), None, answer("\"b\"", true)]).await;
         let connection = server.open();
         for _ in 0..2 {
             run(&connection, "BEGIN").await.expect_err("no answer");
@@ -250,12 +260,12 @@ mod tests {
     #[tokio::test]
     async fn a_connection_that_the_server_ends_is_lost_if_a_transaction_was_open_in_it() {
         let (server, mut asked) = server(vec![
-            answer("null"),
-            answer("\"a\""),
-            answer("\"a\""),
-            answer("null"),
-            answer("\"b\""),
-            answer("null"),
+            answer("null", true),
+            answer("\"a\"", false),
+            answer("\"a\"", true),
+            answer("null", true),
+            answer("\"b\"", false),
+            answer("null", false),
         ])
         .await;
         let connection = server.open();
@@ -273,11 +283,27 @@ mod tests {
 
     #[tokio::test]
     async fn the_server_does_not_tell_guests_the_token() {
-        let refused = r#"{"baton":null,"results":[{"type":"error","error":{"message":"s3cret is no token"}}]}"#;
-        let odd = r#"{"baton":null,"results":"s3cret"}"#;
+        let refused =
+            "{\"baton\":null}\n{\"type\":\"step_error\",\"step\":0,\"error\":{\"message\":\"s3cret is no token\"}}\n";
+        let odd = "{\"baton\":null}\n\"s3cret\"\n";
         let (server, _asked) = server(vec![Some(refused.to_owned()), Some(odd.to_owned())]).await;
         assert_eq!(run(&server.open(), "SELECT 1").await, Err("… is no token".to_owned()));
         let error = run(&server.open(), "SELECT 1").await.expect_err("not the protocol");
-        assert!(error.ends_with("the answer is not one of the protocol (line 1, column 32)"), "{error}");
+        assert!(error.ends_with("the answer is not one of the protocol (line 1, column 8)"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_breaks_off_is_an_error() {
+        let begun = "{\"baton\":\"a\"}\n{\"type\":\"step_begin\",\"step\":0,\"cols\":[]}\n";
+        for (answer, expected) in [
+            ("", "the answer is not one of the protocol (line 1, column 0)"),
+            ("{\"baton\":\"a\"}\n", "the answer ends too early"),
+            (begun, "the answer ends too early"),
+            ("{\"baton\":null,\"base_url\":\"http://elsewhere\"}\n", "where the token doesn't belong"),
+        ] {
+            let (server, _asked) = server(vec![Some(answer.to_owned())]).await;
+            let error = run(&server.open(), "SELECT 1").await.expect_err(expected);
+            assert!(error.ends_with(expected), "{error}");
+        }
     }
 }

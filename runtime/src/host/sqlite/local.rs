@@ -15,7 +15,7 @@
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -24,9 +24,10 @@ use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
 
 use super::convert::{Parameter, value};
+use super::counted::Counted;
 use super::guard::{Traces, watch};
 use super::{Answer, Failure, RowResult, Streamed, Value};
-use crate::host::rows::{Budget, MOST_BUFFERED, Writer, stream};
+use crate::host::rows::{Budget, Unread, Writer, stream};
 
 /// How long a statement waits for a lock that somebody else has.
 const BUSY: Duration = Duration::from_secs(5);
@@ -83,7 +84,7 @@ impl Local {
                 raw: Mutex::new(Some(raw)),
                 waiting: watch::Sender::new(0),
                 streaming: Arc::default(),
-                unread: Arc::default(),
+                unread: Unread::default(),
                 database,
             })))
         })
@@ -143,8 +144,7 @@ struct Opened {
     waiting: watch::Sender<usize>,
     /// Of streams, only one has a thread.
     streaming: Arc<tokio::sync::Mutex<()>>,
-    /// Bytes of rows that nobody has read, of statements that have ended.
-    unread: Arc<AtomicUsize>,
+    unread: Unread,
     database: Arc<Local>,
 }
 
@@ -167,22 +167,6 @@ pub(super) struct Wanted(Arc<AtomicBool>);
 impl Drop for Wanted {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Release);
-    }
-}
-
-/// One more in a count, for as long as it is kept.
-struct Counted<'a>(&'a watch::Sender<usize>);
-
-impl<'a> Counted<'a> {
-    fn new(count: &'a watch::Sender<usize>) -> Self {
-        count.send_modify(|count| *count += 1);
-        Self(count)
-    }
-}
-
-impl Drop for Counted<'_> {
-    fn drop(&mut self) {
-        self.0.send_modify(|count| *count -= 1);
     }
 }
 
@@ -239,7 +223,7 @@ struct Passing {
     /// Whether rows are kept since the last one, because of those.
     keeps: bool,
     /// What earlier statements of the connection have left unread counts too.
-    unread: Arc<AtomicUsize>,
+    unread: Unread,
     runtime: Handle,
 }
 
@@ -256,7 +240,7 @@ impl Reader for Passing {
         if !self.writer.add(row, bytes) {
             return Ok(true);
         }
-        let most = MOST_BUFFERED.saturating_sub(self.unread.load(Ordering::Relaxed));
+        let most = self.unread.room();
         // Where there is no room for more, others have to wait. The guest of this connection would wait for itself.
         let has_room = self.writer.unread() <= most;
         let wanted = async {
@@ -313,7 +297,7 @@ impl Connection {
         let (named, names) = oneshot::channel();
         let waiting = self.0.waiting.subscribe();
         let changing = self.0.database.path.is_some().then(|| self.0.database.changing.subscribe());
-        let (unread, runtime) = (Arc::clone(&self.0.unread), Handle::current());
+        let (unread, runtime) = (self.0.unread.clone(), Handle::current());
         let mut passing = Passing {
             named: Some(named),
             effect: Effect::Reads,
@@ -326,19 +310,12 @@ impl Connection {
         };
         let run = move || {
             let done = job.run(&statement, parameters, &mut passing);
-            // The connection and the thread are free for others while the guest reads what is left. Who has gone hears nothing
-            // more.
-            let Passing { mut writer, unread, runtime, .. } = passing;
-            let left = writer.unread();
-            unread.fetch_add(left, Ordering::Relaxed);
+            // The connection and the thread are free for others while the guest reads what is left.
+            let Passing { writer, unread, runtime, .. } = passing;
+            let handed_on = unread.hand_on(writer, outcome, done);
             drop(job);
             drop(turn);
-            runtime.spawn(async move {
-                let _ = writer.flush_all().await;
-                unread.fetch_sub(left, Ordering::Relaxed);
-                drop(writer);
-                let _ = outcome.send(done);
-            });
+            runtime.spawn(handed_on);
         };
         if std::thread::Builder::new().name("sqlite-rows".to_owned()).spawn(run).is_err() {
             tracing::error!("no thread for a statement: too many are running");

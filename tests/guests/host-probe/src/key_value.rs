@@ -80,7 +80,7 @@ pub async fn generation3(calls: &[Vec<&str>]) -> Vec<String> {
             }
             (["count-keys"], Some(store)) => {
                 let (keys, ended) = store.get_keys().await;
-                let count = crate::count(keys).await;
+                let count = crate::counted::count(keys).await;
                 result(ended.await.map(|()| count))
             }
             (other, _) => unknown(other),

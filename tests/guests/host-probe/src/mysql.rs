@@ -85,7 +85,7 @@ pub async fn generation3(calls: &[Vec<&str>]) -> Vec<String> {
             (["count-rows", statement], Some(connection)) => {
                 match connection.query(statement.to_string(), Vec::new()).await {
                     Ok((_, rows, ended)) => {
-                        let count = crate::count(rows).await;
+                        let count = crate::counted::count(rows).await;
                         result(ended.await.map(|()| count))
                     }
                     Err(error) => result::<(), _>(Err(error)),

@@ -1,10 +1,10 @@
-//! `postgres` in its generations. Every call but `open` and those that begin anew is about the connection that was opened
+//! `postgres` in the generations before 4, and what all of them have in common. Every call but `open` and those that begin anew is about the connection that was opened
 //! last.
 //!
 //! Parameters of statements are written as a case and its value (`int32:5`, `str:text`, `date:2024-2-29`,
 //! `range-int32:[1,9)`, `array-str:a,null`, `null`), and values of rows are shown in the same way.
 
-use crate::rdbms::{Table, rdbms, row, table};
+use crate::rdbms::{rdbms, table};
 use crate::shown::{result, unknown};
 
 mod bindings {
@@ -14,25 +14,23 @@ mod bindings {
                      import fermyon:spin/postgres;
                      import fermyon:spin/postgres@2.0.0;
                      import spin:postgres/postgres@3.0.0;
-                     import spin:postgres/postgres@4.2.0;
                  }",
         path: [
             "../../../wit/fermyon-spin",
             "../../../wit/fermyon-spin-2.0.0",
             "../../../wit/spin-postgres-3.0.0",
-            "../../../wit/spin-postgres-4.2.0",
         ],
         generate_all,
     });
 }
 
 /// `1-2-3` as numbers.
-fn numbers<const N: usize>(text: &str) -> [i64; N] {
+pub fn numbers<const N: usize>(text: &str) -> [i64; N] {
     let mut numbers = text.split(['-', ':', ' ', '.']).map(|number| number.parse().expect("a number"));
     std::array::from_fn(|_| numbers.next().expect("enough numbers"))
 }
 
-fn small(number: i64) -> u8 {
+pub fn small(number: i64) -> u8 {
     u8::try_from(number).expect("a small number")
 }
 
@@ -41,15 +39,15 @@ rdbms!(v2, super::bindings::fermyon::spin2_0_0::rdbms_types);
 
 /// What 3.0.0 and 4 have in common.
 macro_rules! versioned {
-    ($types:ident) => {
-        pub use super::bindings::spin::$types::postgres::{Connection, DbDataType, DbValue, ParameterValue};
+    ($($types:tt)*) => {
+        pub use $($types)*::{Connection, DbDataType, DbValue, ParameterValue};
 
         pub fn parameters(words: &[&str]) -> Vec<ParameterValue> {
             words.iter().map(|word| parameter(word)).collect()
         }
 
         fn plain(case: &str, value: &str) -> Option<ParameterValue> {
-            use super::{numbers, small};
+            use $crate::postgres::{numbers, small};
             Some(match case {
                 "boolean" => ParameterValue::Boolean(value == "true"),
                 "int8" => ParameterValue::Int8(value.parse().expect("a number")),
@@ -111,7 +109,7 @@ macro_rules! versioned {
 }
 
 mod v3 {
-    versioned!(postgres3_0_0);
+    versioned!(super::bindings::spin::postgres::postgres);
 
     fn parameter(word: &str) -> ParameterValue {
         let (case, value) = word.split_once(':').unwrap_or((word, ""));
@@ -128,92 +126,95 @@ mod v3 {
     }
 }
 
-mod v4 {
-    use super::bindings::spin::postgres4_2_0::postgres::{Interval, RangeBoundKind};
-    versioned!(postgres4_2_0);
+/// What all of 4 have in common.
+macro_rules! fourth {
+    ($($types:tt)*) => {
+        use $($types)*::{Interval, RangeBoundKind};
+        $crate::postgres::versioned!($($types)*);
 
-    type Bound<T> = Option<(T, RangeBoundKind)>;
+        type Bound<T> = Option<(T, RangeBoundKind)>;
 
-    /// `[1,9)`; an end that isn't there is empty.
-    fn range<T>(text: &str, read: impl Fn(&str) -> T) -> (Bound<T>, Bound<T>) {
-        let (lower, upper) = text[1..text.len() - 1].split_once(',').expect("two ends");
-        let kind = |inclusive| if inclusive { RangeBoundKind::Inclusive } else { RangeBoundKind::Exclusive };
-        let bound = |end: &str, inclusive| (!end.is_empty()).then(|| (read(end), kind(inclusive)));
-        (bound(lower, text.starts_with('[')), bound(upper, text.ends_with(']')))
-    }
-
-    fn shown_range<T: ToString>((lower, upper): &(Bound<T>, Bound<T>)) -> String {
-        let end = |bound: &Bound<T>| bound.as_ref().map_or_else(String::new, |(end, _)| end.to_string());
-        let inclusive = |bound: &Bound<T>| matches!(bound, Some((_, RangeBoundKind::Inclusive)));
-        let open = if inclusive(lower) { '[' } else { '(' };
-        let close = if inclusive(upper) { ']' } else { ')' };
-        format!("{open}{},{}{close}", end(lower), end(upper))
-    }
-
-    fn array<T>(text: &str, read: impl Fn(&str) -> T) -> Vec<Option<T>> {
-        let items = text.split(',').filter(|item| !item.is_empty());
-        items.map(|item| (item != "null").then(|| read(item))).collect()
-    }
-
-    fn shown_array<T: ToString>(items: &[Option<T>]) -> String {
-        let item = |item: &Option<T>| item.as_ref().map_or_else(|| "null".to_owned(), T::to_string);
-        items.iter().map(item).collect::<Vec<_>>().join(",")
-    }
-
-    fn parameter(word: &str) -> ParameterValue {
-        let (case, value) = word.split_once(':').unwrap_or((word, ""));
-        if let Some(parameter) = plain(case, value) {
-            return parameter;
+        /// `[1,9)`; an end that isn't there is empty.
+        fn range<T>(text: &str, read: impl Fn(&str) -> T) -> (Bound<T>, Bound<T>) {
+            let (lower, upper) = text[1..text.len() - 1].split_once(',').expect("two ends");
+            let kind = |inclusive| if inclusive { RangeBoundKind::Inclusive } else { RangeBoundKind::Exclusive };
+            let bound = |end: &str, inclusive| (!end.is_empty()).then(|| (read(end), kind(inclusive)));
+            (bound(lower, text.starts_with('[')), bound(upper, text.ends_with(']')))
         }
-        let int32 = |text: &str| text.parse::<i32>().expect("a number");
-        let int64 = |text: &str| text.parse::<i64>().expect("a number");
-        match case {
-            "uuid" => ParameterValue::Uuid(value.to_owned()),
-            "jsonb" => ParameterValue::Jsonb(value.as_bytes().to_vec()),
-            "decimal" => ParameterValue::Decimal(value.to_owned()),
-            "range-int32" => ParameterValue::RangeInt32(range(value, int32)),
-            "range-int64" => ParameterValue::RangeInt64(range(value, int64)),
-            "range-decimal" => ParameterValue::RangeDecimal(range(value, str::to_owned)),
-            "array-int32" => ParameterValue::ArrayInt32(array(value, int32)),
-            "array-int64" => ParameterValue::ArrayInt64(array(value, int64)),
-            "array-decimal" => ParameterValue::ArrayDecimal(array(value, str::to_owned)),
-            "array-str" => ParameterValue::ArrayStr(array(value, str::to_owned)),
-            "interval" => {
-                let parts: Vec<i64> = value.split(',').map(int64).collect();
-                ParameterValue::Interval(Interval { months: parts[0] as i32, days: parts[1] as i32, micros: parts[2] })
+
+        fn shown_range<T: ToString>((lower, upper): &(Bound<T>, Bound<T>)) -> String {
+            let end = |bound: &Bound<T>| bound.as_ref().map_or_else(String::new, |(end, _)| end.to_string());
+            let inclusive = |bound: &Bound<T>| matches!(bound, Some((_, RangeBoundKind::Inclusive)));
+            let open = if inclusive(lower) { '[' } else { '(' };
+            let close = if inclusive(upper) { ']' } else { ')' };
+            format!("{open}{},{}{close}", end(lower), end(upper))
+        }
+
+        fn array<T>(text: &str, read: impl Fn(&str) -> T) -> Vec<Option<T>> {
+            let items = text.split(',').filter(|item| !item.is_empty());
+            items.map(|item| (item != "null").then(|| read(item))).collect()
+        }
+
+        fn shown_array<T: ToString>(items: &[Option<T>]) -> String {
+            let item = |item: &Option<T>| item.as_ref().map_or_else(|| "null".to_owned(), T::to_string);
+            items.iter().map(item).collect::<Vec<_>>().join(",")
+        }
+
+        fn parameter(word: &str) -> ParameterValue {
+            let (case, value) = word.split_once(':').unwrap_or((word, ""));
+            if let Some(parameter) = plain(case, value) {
+                return parameter;
             }
-            _ => ParameterValue::DbNull,
+            let int32 = |text: &str| text.parse::<i32>().expect("a number");
+            let int64 = |text: &str| text.parse::<i64>().expect("a number");
+            match case {
+                "uuid" => ParameterValue::Uuid(value.to_owned()),
+                "jsonb" => ParameterValue::Jsonb(value.as_bytes().to_vec()),
+                "decimal" => ParameterValue::Decimal(value.to_owned()),
+                "range-int32" => ParameterValue::RangeInt32(range(value, int32)),
+                "range-int64" => ParameterValue::RangeInt64(range(value, int64)),
+                "range-decimal" => ParameterValue::RangeDecimal(range(value, str::to_owned)),
+                "array-int32" => ParameterValue::ArrayInt32(array(value, int32)),
+                "array-int64" => ParameterValue::ArrayInt64(array(value, int64)),
+                "array-decimal" => ParameterValue::ArrayDecimal(array(value, str::to_owned)),
+                "array-str" => ParameterValue::ArrayStr(array(value, str::to_owned)),
+                "interval" => {
+                    let parts: Vec<i64> = value.split(',').map(int64).collect();
+                    ParameterValue::Interval(Interval { months: parts[0] as i32, days: parts[1] as i32, micros: parts[2] })
+                }
+                _ => ParameterValue::DbNull,
+            }
         }
-    }
 
-    pub fn kind(kind: &DbDataType) -> String {
-        if let DbDataType::Other(name) = kind {
-            return format!("other({name})");
+        pub fn kind(kind: &DbDataType) -> String {
+            if let DbDataType::Other(name) = kind {
+                return format!("other({name})");
+            }
+            let name = format!("{kind:?}");
+            name.rsplit("::").next().unwrap_or_default().to_lowercase()
         }
-        let name = format!("{kind:?}");
-        name.rsplit("::").next().unwrap_or_default().to_lowercase()
-    }
 
-    pub fn value(value: &DbValue) -> String {
-        if let Some(shown) = plain_value(value) {
-            return shown;
+        pub fn value(value: &DbValue) -> String {
+            if let Some(shown) = plain_value(value) {
+                return shown;
+            }
+            match value {
+                DbValue::Uuid(value) => format!("uuid:{value}"),
+                DbValue::Jsonb(value) => format!("jsonb:{}", value.escape_ascii()),
+                DbValue::Decimal(value) => format!("decimal:{value}"),
+                DbValue::RangeInt32(value) => format!("range-int32:{}", shown_range(value)),
+                DbValue::RangeInt64(value) => format!("range-int64:{}", shown_range(value)),
+                DbValue::RangeDecimal(value) => format!("range-decimal:{}", shown_range(value)),
+                DbValue::ArrayInt32(value) => format!("array-int32:{}", shown_array(value)),
+                DbValue::ArrayInt64(value) => format!("array-int64:{}", shown_array(value)),
+                DbValue::ArrayDecimal(value) => format!("array-decimal:{}", shown_array(value)),
+                DbValue::ArrayStr(value) => format!("array-str:{}", shown_array(value)),
+                DbValue::Interval(value) => format!("interval:{},{},{}", value.months, value.days, value.micros),
+                DbValue::Unsupported(value) => format!("unsupported:{}", value.escape_ascii()),
+                _ => unreachable!("the others are shown above"),
+            }
         }
-        match value {
-            DbValue::Uuid(value) => format!("uuid:{value}"),
-            DbValue::Jsonb(value) => format!("jsonb:{}", value.escape_ascii()),
-            DbValue::Decimal(value) => format!("decimal:{value}"),
-            DbValue::RangeInt32(value) => format!("range-int32:{}", shown_range(value)),
-            DbValue::RangeInt64(value) => format!("range-int64:{}", shown_range(value)),
-            DbValue::RangeDecimal(value) => format!("range-decimal:{}", shown_range(value)),
-            DbValue::ArrayInt32(value) => format!("array-int32:{}", shown_array(value)),
-            DbValue::ArrayInt64(value) => format!("array-int64:{}", shown_array(value)),
-            DbValue::ArrayDecimal(value) => format!("array-decimal:{}", shown_array(value)),
-            DbValue::ArrayStr(value) => format!("array-str:{}", shown_array(value)),
-            DbValue::Interval(value) => format!("interval:{},{},{}", value.months, value.days, value.micros),
-            DbValue::Unsupported(value) => format!("unsupported:{}", value.escape_ascii()),
-            _ => unreachable!("the others are shown above"),
-        }
-    }
+    };
 }
 
 pub fn generation1(calls: &[Vec<&str>]) -> Vec<String> {
@@ -266,78 +267,5 @@ pub fn generation3(calls: &[Vec<&str>]) -> Vec<String> {
     connection_calls!(v3, v3::Connection, calls)
 }
 
-pub async fn generation4(calls: &[Vec<&str>]) -> Vec<String> {
-    use bindings::spin::postgres4_2_0::postgres::ConnectionBuilder;
-    let mut connection: Option<v4::Connection> = None;
-    let mut answers = Vec::new();
-    for words in calls {
-        answers.push(match (words.as_slice(), &connection) {
-            (["open", address], _) => result(v4::Connection::open(address).map(|opened| connection = Some(opened))),
-            (["open-async", address], _) => {
-                let opened = v4::Connection::open_async(address.to_string()).await;
-                result(opened.map(|opened| connection = Some(opened)))
-            }
-            ([build @ ("build" | "build-async"), address, roots @ ..], _) => {
-                let builder = ConnectionBuilder::new(address);
-                // The lines of a certificate are written with slashes between them.
-                let set = roots.iter().try_for_each(|root| builder.set_ca_root(&root.replace('|', "\n")));
-                let built = match (set, *build) {
-                    (Err(error), _) => Err(error),
-                    (Ok(()), "build") => builder.build(),
-                    (Ok(()), _) => builder.build_async().await,
-                };
-                result(built.map(|built| connection = Some(built)))
-            }
-            (["close"], Some(_)) => {
-                connection = None;
-                "ok".to_owned()
-            }
-            (["query", statement, parameters @ ..], Some(connection)) => {
-                let found = connection.query(statement, &v4::parameters(parameters));
-                result(found.map(|found| table!(found, v4)))
-            }
-            (["query-async", statement, parameters @ ..], Some(connection)) => {
-                match connection.query_async(statement.to_string(), v4::parameters(parameters)).await {
-                    Ok((columns, rows, ended)) => {
-                        let column = |column: &bindings::spin::postgres4_2_0::postgres::Column| {
-                            format!("{}:{}", column.name, v4::kind(&column.data_type))
-                        };
-                        let columns = columns.iter().map(column).collect();
-                        let rows = rows.collect().await;
-                        let rows = rows.iter().map(|values| row(values.iter().map(v4::value).collect())).collect();
-                        result(ended.await.map(|()| Table(columns, rows)))
-                    }
-                    Err(error) => result::<(), _>(Err(error)),
-                }
-            }
-            // How many rows there are, without keeping any.
-            (["count-rows", statement], Some(connection)) => {
-                match connection.query_async(statement.to_string(), Vec::new()).await {
-                    Ok((_, rows, ended)) => {
-                        let count = crate::count(rows).await;
-                        result(ended.await.map(|()| count))
-                    }
-                    Err(error) => result::<(), _>(Err(error)),
-                }
-            }
-            // Reads one row and lets the others go.
-            (["first-row", statement], Some(connection)) => {
-                match connection.query_async(statement.to_string(), Vec::new()).await {
-                    Ok((_, mut rows, _ended)) => {
-                        let found = rows.next().await;
-                        found.map_or_else(|| "none".to_owned(), |values| row(values.iter().map(v4::value).collect()))
-                    }
-                    Err(error) => result::<(), _>(Err(error)),
-                }
-            }
-            (["execute", statement, parameters @ ..], Some(connection)) => {
-                result(connection.execute(statement, &v4::parameters(parameters)))
-            }
-            (["execute-async", statement, parameters @ ..], Some(connection)) => {
-                result(connection.execute_async(statement.to_string(), v4::parameters(parameters)).await)
-            }
-            (other, _) => unknown(other),
-        });
-    }
-    answers
-}
+#[allow(unused_imports, reason = "each probe has its own generation of 4")]
+pub(crate) use {connection_calls, fourth, versioned};

@@ -1,4 +1,4 @@
-//! `sqlite` in its generations. Every call but `open` is about the connection that was opened last.
+//! `sqlite` in the generations before 3, and what all of them have in common. Every call but `open` is about the connection that was opened last.
 //!
 //! Parameters of statements are written `i:5`, `r:0.5`, `t:text`, `b:bytes` and `null`; rows are shown in the same way.
 
@@ -10,15 +10,14 @@ mod bindings {
                  world imports {
                      import fermyon:spin/sqlite;
                      import fermyon:spin/sqlite@2.0.0;
-                     import spin:sqlite/sqlite@3.1.0;
                  }",
-        path: ["../../../wit/fermyon-spin", "../../../wit/fermyon-spin-2.0.0", "../../../wit/spin-sqlite-3.1.0"],
+        path: ["../../../wit/fermyon-spin", "../../../wit/fermyon-spin-2.0.0"],
         generate_all,
     });
 }
 
 /// Columns and rows.
-struct Table(Vec<String>, Vec<String>);
+pub struct Table(pub Vec<String>, pub Vec<String>);
 
 impl Shown for Table {
     fn shown(&self) -> String {
@@ -26,6 +25,7 @@ impl Shown for Table {
     }
 }
 
+/// Values of a generation as parameters and in rows.
 macro_rules! values {
     ($($module:tt)*) => {
         use $($module)*::Value;
@@ -59,9 +59,6 @@ mod v1 {
 }
 mod v2 {
     values!(super::bindings::fermyon::spin2_0_0::sqlite);
-}
-mod v3 {
-    values!(super::bindings::spin::sqlite::sqlite);
 }
 
 pub fn generation1(calls: &[Vec<&str>]) -> Vec<String> {
@@ -106,69 +103,4 @@ pub fn generation2(calls: &[Vec<&str>]) -> Vec<String> {
     calls.iter().map(|words| call(words)).collect()
 }
 
-pub async fn generation3(calls: &[Vec<&str>]) -> Vec<String> {
-    use bindings::spin::sqlite::sqlite::Connection;
-    let mut connection: Option<Connection> = None;
-    let mut unread = None;
-    let mut answers = Vec::new();
-    for words in calls {
-        answers.push(match (words.as_slice(), &connection) {
-            (["open", database], _) => result(Connection::open(database).map(|opened| connection = Some(opened))),
-            (["open-async", database], _) => {
-                result(Connection::open_async(database.to_string()).await.map(|opened| connection = Some(opened)))
-            }
-            (["execute", statement, parameters @ ..], Some(connection)) => {
-                let answer = connection.execute(statement, &v3::parameters(parameters));
-                let rows = |found: bindings::spin::sqlite::sqlite::QueryResult| {
-                    Table(found.columns, found.rows.iter().map(|row| v3::row(&row.values)).collect())
-                };
-                result(answer.map(rows))
-            }
-            (["execute-async", statement, parameters @ ..], Some(connection)) => {
-                match connection.execute_async(statement.to_string(), v3::parameters(parameters)).await {
-                    Ok((columns, rows, ended)) => {
-                        let rows = rows.collect().await.iter().map(|row| v3::row(&row.values)).collect();
-                        result(ended.await.map(|()| Table(columns, rows)))
-                    }
-                    Err(error) => result::<(), _>(Err(error)),
-                }
-            }
-            // How many rows there are, without keeping any.
-            (["count-rows", statement], Some(connection)) => {
-                match connection.execute_async(statement.to_string(), Vec::new()).await {
-                    Ok((_, rows, ended)) => {
-                        let count = crate::count(rows).await;
-                        result(ended.await.map(|()| count))
-                    }
-                    Err(error) => result::<(), _>(Err(error)),
-                }
-            }
-            // Reads one row and lets the others go.
-            (["first-row", statement], Some(connection)) => {
-                match connection.execute_async(statement.to_string(), Vec::new()).await {
-                    Ok((_, mut rows, _ended)) => {
-                        let row = rows.next().await;
-                        row.map_or_else(|| "none".to_owned(), |row| v3::row(&row.values))
-                    }
-                    Err(error) => result::<(), _>(Err(error)),
-                }
-            }
-            // Leaves all rows unread, and then counts them.
-            (["leave-rows", statement], Some(connection)) => {
-                let asked = connection.execute_async(statement.to_string(), Vec::new()).await;
-                result(asked.map(|(_, rows, ended)| unread = Some((rows, ended))))
-            }
-            (["count-left"], _) => {
-                let (rows, ended) = unread.take().expect("rows were left");
-                let count = crate::count(rows).await;
-                result(ended.await.map(|()| count))
-            }
-            (["last-insert-rowid"], Some(connection)) => connection.last_insert_rowid().to_string(),
-            (["last-insert-rowid-async"], Some(connection)) => connection.last_insert_rowid_async().await.to_string(),
-            (["changes"], Some(connection)) => connection.changes().to_string(),
-            (["changes-async"], Some(connection)) => connection.changes_async().await.to_string(),
-            (other, _) => unknown(other),
-        });
-    }
-    answers
-}
+pub(crate) use values;
