@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -32,15 +33,28 @@ impl Mosquitto {
     /// The same at a port of a test's choice, as a restart is.
     #[track_caller]
     pub fn start_at(port: u16) -> Self {
+        Self::start_with(port, "")
+    }
+
+    /// The same with TLS at another port, where it shows itself with this certificate and key.
+    #[track_caller]
+    pub fn start_with_tls(tls_port: u16, certificate: &Path, key: &Path) -> Self {
+        let (certificate, key) = (certificate.display(), key.display());
+        // As root it would become somebody else, who may not read the key.
+        let listener = format!("user root\nlistener {tls_port} 127.0.0.1\ncertfile {certificate}\nkeyfile {key}\n");
+        Self::start_with(crate::free_port(), &listener)
+    }
+
+    #[track_caller]
+    fn start_with(port: u16, more: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let config = folder.path().join("mosquitto.conf");
         let text = format!(
-            "listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\nlog_dest stderr\nlog_type all\n"
+            "listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\nlog_dest stderr\nlog_type all\n{more}"
         );
         std::fs::write(&config, text).expect("a file can be written in a new folder");
         // Debian puts it where only root looks.
-        let program =
-            if std::path::Path::new("/usr/sbin/mosquitto").exists() { "/usr/sbin/mosquitto" } else { "mosquitto" };
+        let program = if Path::new("/usr/sbin/mosquitto").exists() { "/usr/sbin/mosquitto" } else { "mosquitto" };
         let mut command = Command::new(program);
         command.current_dir(folder.path()).arg("-c").arg(&config);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());

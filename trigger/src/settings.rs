@@ -108,6 +108,13 @@ pub(crate) fn app_options(
     working_dir: PathBuf,
 ) -> Result<AppOptions, Error> {
     let shown = shown(flags, locked)?;
+    for id in config.outbound_http.client_tls.iter().flat_map(|tls| &tls.components) {
+        if locked.component(id).is_none() {
+            tracing::warn!(
+                "[[client_tls]] of the runtime configuration is for \"{id}\", and the app has no such component"
+            );
+        }
+    }
     let cache = flags.cache()?;
     let mut options = AppOptions::new(Arc::new(ComponentLogs::open(ids, logs, flags.truncate_logs, &shown)?));
     options.engine = flags.engine();

@@ -67,3 +67,23 @@ fn blocked_networks_are_out_of_reach_of_every_client_in_every_form() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert_eq!(upstream.connections(), 0);
 }
+
+#[test]
+fn a_redirect_does_not_lead_into_a_blocked_network() {
+    let inside = Upstream::answering("HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\ninside");
+    let port = inside.address().port();
+    let redirect = |host: &str| {
+        Upstream::answering(format!(
+            "HTTP/1.1 302 Found\r\nlocation: http://{host}:{port}/\r\ncontent-length: 0\r\n\r\n"
+        ))
+    };
+    let config = "[outbound_networking]\nblock_networks = [\"127.0.0.2/32\"]\n";
+    let stage = Stage::reaching_everything(0, config);
+    let send = |server: &Upstream| {
+        let url = format!("http://{}/", server.address());
+        stage.answers("fermyon:spin/http", &[&["send", "GET", &url]])
+    };
+    // The server listens at one address only; whoever is let through to the other one finds nobody.
+    assert_eq!(send(&redirect("127.0.0.1")), ["ok(200 [(\"content-length\", \"6\")] \"inside\")"]);
+    assert_eq!(send(&redirect("127.0.0.2")), ["err(destination-not-allowed)"]);
+}

@@ -1,6 +1,7 @@
 //! What the cells of key-value can't show: many at once, servers that go away, sizes, and the flag.
 
 use spin_tests::memory::Memory;
+use spin_tests::redis::Redis;
 
 use super::Stage;
 use super::several::at_once;
@@ -144,4 +145,20 @@ fn values_are_there_at_start_and_after_a_restart() {
     assert_eq!(found, [["default", "a", "1=2"], ["default", "b", ""]]);
     let stage = stage.restarted();
     assert_eq!(stage.answers(GENERATION2, &calls), ["ok", "ok(some(\"1=2\"))", "ok(some(\"\"))"]);
+}
+
+#[test]
+fn what_a_server_is_asked_with_is_told_to_nobody() {
+    const SECRET: &str = super::libsql::Libsql::TOKEN;
+    let redis = Redis::start_with(&["--requirepass", SECRET]);
+    let url = format!("redis://:{SECRET}@{}", redis.address());
+    let stage = Stage::telling_all(redis, &url);
+    let calls: &[&[&str]] = &[&["open", "default"], &["set", "a", "1"], &["get", "a"]];
+    assert_eq!(stage.answers("fermyon:spin/key-value@2.0.0", calls), ["ok", "ok", "ok(some(\"1\"))"]);
+    let calls: &[&[&str]] = &[&["open", "default"], &["execute", "SELECT 1 AS a"], &["execute", "SELEC 1"]];
+    let answers = stage.answers("fermyon:spin/sqlite@2.0.0", calls);
+    assert_eq!(answers[..2], ["ok", "ok(a [i:1])"]);
+    let told = stage.up.stderr().text();
+    assert!(told.contains("TRACE"), "everything is told: {told}");
+    assert!(!told.contains(SECRET) && !answers[2].contains(SECRET), "{told}");
 }

@@ -44,8 +44,8 @@ struct Backends {
     addresses: Vec<(&'static str, String)>,
     /// What else a component may reach.
     hosts: Vec<String>,
-    /// Certificates that the machine trusts, in place of its own.
-    roots: Option<PathBuf>,
+    /// What is set in the surroundings of the app.
+    environment: Vec<(&'static str, String)>,
 }
 
 /// The probe three times: twice with the default store and database and the servers, and without.
@@ -152,7 +152,29 @@ impl Stage {
     pub(super) fn on_redis_with_tls(redis: Redis, url: &str, roots: PathBuf) -> Self {
         let config = format!("[key_value_store.default]\ntype = \"redis\"\nurl = \"{url}\"\n");
         let (addresses, hosts) = (vec![("{rediss}", url.to_owned())], vec![url.to_owned()]);
-        let backends = Backends { redis: Some(redis), addresses, hosts, roots: Some(roots), ..Backends::default() };
+        let environment = trusting(&roots);
+        let backends = Backends { redis: Some(redis), addresses, hosts, environment, ..Backends::default() };
+        Self::with(&config, backends, &[])
+    }
+
+    /// A broker whose other address, which is `{mqtts}`, is with TLS; `roots` are trusted.
+    #[track_caller]
+    pub(super) fn on_mqtt_with_tls(broker: Mosquitto, url: &str, roots: &Path) -> Self {
+        let (addresses, hosts) = (vec![("{mqtts}", url.to_owned())], vec![url.to_owned()]);
+        let (mqtt, environment) = (Some(heard(broker)), trusting(roots));
+        Self::with("", Backends { mqtt, addresses, hosts, environment, ..Backends::default() }, &[])
+    }
+
+    /// A store and a database on servers that want a secret, of an app that tells all that it does.
+    #[track_caller]
+    pub(super) fn telling_all(redis: Redis, secret_url: &str) -> Self {
+        let libsql = Libsql::start();
+        let config = format!(
+            "[key_value_store.default]\ntype = \"redis\"\nurl = \"{secret_url}\"\n{}",
+            of_libsql(libsql.port())
+        );
+        let environment = vec![("RUST_LOG", "trace".to_owned())];
+        let backends = Backends { redis: Some(redis), libsql: Some(libsql), environment, ..Backends::default() };
         Self::with(&config, backends, &[])
     }
 
@@ -211,11 +233,7 @@ impl Stage {
     fn on_libsql(libsql: Option<Libsql>) -> Self {
         // Nobody listens where a port was just free.
         let port = libsql.as_ref().map_or_else(spin_tests::free_port, Libsql::port);
-        let config = format!(
-            "[sqlite_database.default]\ntype = \"libsql\"\nurl = \"http://127.0.0.1:{port}/\"\ntoken = \"{}\"\n",
-            Libsql::TOKEN
-        );
-        Self::with(&config, Backends { libsql, ..Backends::default() }, &[])
+        Self::with(&of_libsql(port), Backends { libsql, ..Backends::default() }, &[])
     }
 
     #[track_caller]
@@ -226,7 +244,7 @@ impl Stage {
         let hosts: Vec<String> = backends.take_note().iter().map(|host| format!("{host:?}")).collect();
         let tables = TABLES.replace("HOSTS", &hosts.join(", "));
         let app = world.app("app", &probes::manifest(&tables), &["host-probe"]);
-        let (address, up) = serve(&world, &app, flags, backends.roots.as_deref());
+        let (address, up) = serve(&world, &app, flags, &backends.environment);
         Self { address, up, app, backends, world }
     }
 
@@ -244,7 +262,7 @@ impl Stage {
     pub(super) fn restarted(self) -> Self {
         let Self { up, app, backends, world, .. } = self;
         up.stop().success();
-        let (address, up) = serve(&world, &app, &[], backends.roots.as_deref());
+        let (address, up) = serve(&world, &app, &[], &backends.environment);
         Self { address, up, app, backends, world }
     }
 
@@ -485,20 +503,27 @@ fn heard(broker: Mosquitto) -> (Mosquitto, Mutex<Subscriber>) {
     (broker, subscriber)
 }
 
+/// Certificates that are trusted in place of the machine's own.
+fn trusting(roots: &Path) -> Vec<(&'static str, String)> {
+    vec![("SSL_CERT_FILE", roots.display().to_string())]
+}
+
+fn of_libsql(port: u16) -> String {
+    let token = Libsql::TOKEN;
+    format!("[sqlite_database.default]\ntype = \"libsql\"\nurl = \"http://127.0.0.1:{port}/\"\ntoken = \"{token}\"\n")
+}
+
 fn owned(calls: &[&[&str]]) -> Vec<Vec<String>> {
     calls.iter().map(|call| call.iter().map(|word| (*word).to_owned()).collect()).collect()
 }
 
 #[track_caller]
-fn serve(world: &World, app: &App, flags: &[&str], roots: Option<&Path>) -> (SocketAddr, Running) {
+fn serve(world: &World, app: &App, flags: &[&str], environment: &[(&str, String)]) -> (SocketAddr, Running) {
     let config = world.path("config.toml");
     let arguments = ["up", "--listen", "127.0.0.1:0", "--runtime-config-file", config.to_str().unwrap()];
     let arguments = arguments.into_iter().chain(flags.iter().copied());
-    let mut up = world.spin(arguments).in_dir(app.dir());
-    if let Some(roots) = roots {
-        up = up.env("SSL_CERT_FILE", roots);
-    }
-    let up = up.start();
+    let up = world.spin(arguments).in_dir(app.dir());
+    let up = environment.iter().fold(up, |up, (name, value)| up.env(name, value)).start();
     (up.serving(), up)
 }
 

@@ -316,6 +316,27 @@ fn a_server_known_to_speak_http_2_is_spoken_to_that_way() {
 }
 
 #[test]
+fn http_2_without_tls_carries_requests_and_bodies() {
+    // Of another app, whose server speaks it with those who know that it does.
+    let upstream = serve(BOTH, &[]);
+    let world = World::new();
+    world.install("trigger-http");
+    let app = probes::app(&world, &both_allowed(r#"["http://127.0.0.1:*"]"#));
+    let up = world
+        .spin(["up", "--listen", "127.0.0.1:0"])
+        .env("SPIN_OUTBOUND_H2C_PRIOR_KNOWLEDGE", upstream.address.to_string())
+        .in_dir(app.dir())
+        .start();
+    let address = up.serving();
+    for generation in ["p2", "p3"] {
+        let url = format!("http://{}/p3/echo", upstream.address);
+        let body = "a body in pieces".repeat(10_000);
+        let response = http::request(address, "POST", &forward(generation, &url, ""), &[], body.as_bytes());
+        assert_eq!((response.status, response.text() == body), (200, true), "{generation}: {}", response.text().len());
+    }
+}
+
+#[test]
 fn an_app_without_permissions_is_served_all_the_same() {
     let served = serve(BOTH, &[]);
     for generation in ["p2", "p3"] {

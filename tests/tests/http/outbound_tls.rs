@@ -145,6 +145,7 @@ fn a_component_shows_its_own_certificate_to_the_hosts_that_it_is_for_and_to_no_o
     let entries = [
         entry("old", "\"localhost\"", "certificate-one"),
         entry("new", "\"LOCALHOST\", \"127.0.0.1\"", "certificate-two"),
+        entry("typo", "\"localhost\"", "certificate-two"),
     ];
     let config = world.write("etc/config.toml", entries.concat());
     let served =
@@ -153,6 +154,7 @@ fn a_component_shows_its_own_certificate_to_the_hosts_that_it_is_for_and_to_no_o
         let url = format!("https://{host}:{}/", server.address().port());
         http::get(served.address, &forward(generation, &url, "")).text()
     };
+    served.up.stderr().wait_for_text("is for \"typo\", and the app has no such component");
     // In turns, so that a connection of one could be taken for the other.
     for _ in 0..3 {
         assert_eq!(ask("p2", "localhost"), "certificate-one");
