@@ -239,11 +239,11 @@ impl OpenStore {
         let (writer, _, mut rows) = stream::<String, Failure>();
         let collect = async {
             let (mut all, mut budget) = (Vec::new(), Budget::new());
-            while let Some(batch) = rows.receiver.recv().await {
+            while let Some(batch) = rows.next().await {
                 batch.iter().try_for_each(|key| budget.take(size_of::<String>() + key.len()))?;
                 all.extend(batch);
             }
-            rows.receiver.close();
+            rows.close();
             Ok::<_, Failure>(all)
         };
         let write = async {

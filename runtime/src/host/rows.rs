@@ -1,7 +1,6 @@
 //! Results that guests read: at most 128 MiB of one result that the host must hold whole, and streams that hold a few
 //! batches and no more, however long they are. Shared by everything that answers with rows or keys.
 
-use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -83,19 +82,72 @@ pub(crate) type Outcome<E> = oneshot::Sender<Result<(), E>>;
 
 /// A stream of items with an end that may be an error: what makes the items, and what the guest reads.
 pub(crate) fn stream<T, E>() -> (Writer<T>, Outcome<E>, Rows<T, E>) {
-    let (sender, receiver) = mpsc::channel(BATCHES);
-    let (outcome, ended) = oneshot::channel();
-    let writer = Writer { sender, sent: VecDeque::new(), batch: Vec::new(), bytes: 0, begun: Instant::now() };
-    (writer, outcome, Rows { receiver, ended })
+    Unread::default().stream()
+}
+
+/// Bytes of items that nobody has read, of several streams together. Cheap to clone.
+#[derive(Clone, Default)]
+pub(crate) struct Unread(Arc<AtomicUsize>);
+
+impl Unread {
+    /// The same as [`stream`] with items that count here.
+    pub(crate) fn stream<T, E>(&self) -> (Writer<T>, Outcome<E>, Rows<T, E>) {
+        let (sender, receiver) = mpsc::channel(BATCHES);
+        let (outcome, ended) = oneshot::channel();
+        let own = Self::default();
+        let batch = Batch::new(self, &own);
+        let writer = Writer { sender, all: self.clone(), own, batch, begun: Instant::now() };
+        (writer, outcome, Rows { receiver, ended })
+    }
+
+    fn bytes(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Bytes that count as unread until this is dropped.
+struct Counted {
+    bytes: usize,
+    counts: [Unread; 2],
+}
+
+impl Counted {
+    fn add(&mut self, bytes: usize) {
+        self.bytes = self.bytes.saturating_add(bytes);
+        for count in &self.counts {
+            count.0.fetch_add(bytes, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        for count in &self.counts {
+            count.0.fetch_sub(self.bytes, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Items that go together.
+struct Batch<T> {
+    items: Vec<T>,
+    counted: Counted,
+}
+
+impl<T> Batch<T> {
+    /// Without items, which will count in both.
+    fn new(all: &Unread, own: &Unread) -> Self {
+        Self { items: Vec::new(), counted: Counted { bytes: 0, counts: [all.clone(), own.clone()] } }
+    }
 }
 
 /// Puts items into batches.
 pub(crate) struct Writer<T> {
-    sender: mpsc::Sender<Vec<T>>,
-    /// Bytes of the batches that may still wait for the reader, the last one at the end.
-    sent: VecDeque<usize>,
-    batch: Vec<T>,
-    bytes: usize,
+    sender: mpsc::Sender<Batch<T>>,
+    /// What all streams have unread that count together, and what this one has.
+    all: Unread,
+    own: Unread,
+    batch: Batch<T>,
     begun: Instant,
 }
 
@@ -105,51 +157,58 @@ impl<T> Writer<T> {
     /// # Errors
     /// [`Gone`] when nobody reads any more.
     pub(crate) async fn put(&mut self, item: T, bytes: usize) -> Result<(), Gone> {
-        if self.add(item, bytes) { self.flush_all().await } else { Ok(()) }
+        if self.push(item, bytes) { self.flush_all().await } else { Ok(()) }
     }
 
     /// Adds an item of about `bytes`, and tells whether the batch should be sent now.
-    pub(crate) fn add(&mut self, item: T, bytes: usize) -> bool {
-        if self.batch.is_empty() {
+    ///
+    /// # Errors
+    /// When the item is too large, or would be beside what other streams have unread.
+    pub(crate) fn add(&mut self, item: T, bytes: usize) -> Result<bool, TooLarge> {
+        let others = self.all.bytes().saturating_sub(self.own.bytes());
+        if others.saturating_add(bytes) > MOST_BUFFERED {
+            return Err(TooLarge);
+        }
+        Ok(self.push(item, bytes))
+    }
+
+    fn push(&mut self, item: T, bytes: usize) -> bool {
+        if self.batch.items.is_empty() {
             self.begun = Instant::now();
         }
-        self.batch.push(item);
-        self.bytes = self.bytes.saturating_add(bytes);
-        let full = self.bytes >= BATCH_BYTES || self.batch.len() >= BATCH_ITEMS;
+        self.batch.items.push(item);
+        self.batch.counted.add(bytes);
+        let full = self.batch.counted.bytes >= BATCH_BYTES || self.batch.items.len() >= BATCH_ITEMS;
         full || self.begun.elapsed() >= BATCH_AGE
     }
 
     /// Sends what there is unless the reader has enough and `wanted` ends before that changes: then it is kept here, up to
-    /// `most` bytes. Whether anybody reads.
+    /// [`MOST_BUFFERED`] of all streams together. Whether anybody reads.
     ///
     /// # Errors
     /// When more would have to be kept.
-    pub(crate) async fn flush_or_keep(
-        &mut self,
-        wanted: impl Future<Output = ()>,
-        most: usize,
-    ) -> Result<bool, TooLarge> {
+    pub(crate) async fn flush_or_keep(&mut self, wanted: impl Future<Output = ()>) -> Result<bool, TooLarge> {
         let place = tokio::select! {
             biased;
-            place = self.sender.reserve() => place,
-            () = wanted => return if self.unread() > most { Err(TooLarge) } else { Ok(true) },
+            place = self.sender.reserve_many(places(&self.batch)) => place,
+            () = wanted => return if self.all.bytes() > MOST_BUFFERED { Err(TooLarge) } else { Ok(true) },
         };
-        self.sent.push_back(std::mem::take(&mut self.bytes));
-        if self.sent.len() > BATCHES {
-            self.sent.pop_front();
+        let Ok(mut places) = place else { return Ok(false) };
+        let batch = std::mem::replace(&mut self.batch, Batch::new(&self.all, &self.own));
+        if let Some(place) = places.next() {
+            place.send(batch);
         }
-        Ok(place.map(|place| place.send(std::mem::take(&mut self.batch))).is_ok())
+        Ok(true)
     }
 
     /// Whether something is kept here that could not be sent.
     pub(crate) fn keeps(&self) -> bool {
-        !self.batch.is_empty()
+        !self.batch.items.is_empty()
     }
 
-    /// About how many bytes the reader has not taken.
-    pub(crate) fn unread(&self) -> usize {
-        let waiting = BATCHES - self.sender.capacity().min(BATCHES);
-        self.bytes + self.sent.iter().rev().take(waiting).sum::<usize>()
+    /// Whether there is room for more to be kept.
+    pub(crate) fn has_room(&self) -> bool {
+        self.all.bytes() <= MOST_BUFFERED
     }
 
     /// Sends what there is.
@@ -157,9 +216,15 @@ impl<T> Writer<T> {
     /// # Errors
     /// As [`Writer::put`].
     pub(crate) async fn flush_all(&mut self) -> Result<(), Gone> {
-        self.bytes = 0;
-        let batch = std::mem::take(&mut self.batch);
-        self.send(batch).await
+        let batch = std::mem::replace(&mut self.batch, Batch::new(&self.all, &self.own));
+        self.pass(batch).await
+    }
+
+    /// Gives a guest what is left, and then how it ended. Who has gone hears nothing more.
+    pub(crate) async fn finish<E>(mut self, outcome: Outcome<E>, done: Result<(), E>) {
+        let _ = self.flush_all().await;
+        drop(self);
+        let _ = outcome.send(done);
     }
 
     /// Returns when nobody reads any more.
@@ -171,43 +236,27 @@ impl<T> Writer<T> {
     ///
     /// # Errors
     /// As [`Writer::put`].
-    pub(crate) async fn send(&self, batch: Vec<T>) -> Result<(), Gone> {
-        match batch.is_empty() {
+    pub(crate) async fn send(&self, items: Vec<T>) -> Result<(), Gone> {
+        self.pass(Batch { items, ..Batch::new(&self.all, &self.own) }).await
+    }
+
+    async fn pass(&self, batch: Batch<T>) -> Result<(), Gone> {
+        if batch.items.is_empty() {
             // Nothing to read would be the end for a guest.
-            true if self.sender.is_closed() => Err(Gone),
-            true => Ok(()),
-            false => self.sender.send(batch).await.map_err(|_| Gone),
+            return if self.sender.is_closed() { Err(Gone) } else { Ok(()) };
         }
+        let mut places = self.sender.reserve_many(places(&batch)).await.map_err(|_| Gone)?;
+        if let Some(place) = places.next() {
+            place.send(batch);
+        }
+        Ok(())
     }
 }
 
-/// Bytes of rows that nobody has read, of statements of a connection that have ended.
-#[derive(Clone, Default)]
-pub(crate) struct Unread(Arc<AtomicUsize>);
-
-impl Unread {
-    /// How much more may be kept.
-    pub(crate) fn room(&self) -> usize {
-        MOST_BUFFERED.saturating_sub(self.0.load(Ordering::Relaxed))
-    }
-
-    /// Gives a guest what is left of a statement's rows, and then how it ended. Who has gone hears nothing more. The rows count
-    /// at once, before anybody waits for the future.
-    pub(crate) fn hand_on<T: Send + Sync, E: Send>(
-        &self,
-        mut writer: Writer<T>,
-        outcome: Outcome<E>,
-        done: Result<(), E>,
-    ) -> impl Future<Output = ()> + Send + use<T, E> {
-        let (unread, left) = (Arc::clone(&self.0), writer.unread());
-        unread.fetch_add(left, Ordering::Relaxed);
-        async move {
-            let _ = writer.flush_all().await;
-            unread.fetch_sub(left, Ordering::Relaxed);
-            drop(writer);
-            let _ = outcome.send(done);
-        }
-    }
+/// How many places of the reader's must be free for a batch. One that is much larger than it should be, because a single item
+/// is, goes alone.
+fn places<T>(batch: &Batch<T>) -> usize {
+    if batch.counted.bytes > BATCHES * BATCH_BYTES { BATCHES } else { 1 }
 }
 
 /// A whole answer.
@@ -225,8 +274,20 @@ pub(crate) struct Streamed<C, R, E> {
 
 /// What the guest reads, and how it ended.
 pub(crate) struct Rows<T, E> {
-    pub(crate) receiver: mpsc::Receiver<Vec<T>>,
+    receiver: mpsc::Receiver<Batch<T>>,
     pub(crate) ended: oneshot::Receiver<Result<(), E>>,
+}
+
+impl<T, E> Rows<T, E> {
+    /// The next items; none at the end.
+    pub(crate) async fn next(&mut self) -> Option<Vec<T>> {
+        self.receiver.recv().await.map(|batch| batch.items)
+    }
+
+    /// Whoever makes items learns that nobody reads them any more.
+    pub(crate) fn close(&mut self) {
+        self.receiver.close();
+    }
 }
 
 /// The items of a stream and its end, as guests have them.
@@ -245,7 +306,7 @@ where
         K: Send + Unpin + 'static,
         G: From<E> + Lift + Lower + Send + Sync + 'static,
     {
-        let items = StreamReader::new(&mut store, Items { receiver: self.receiver, _kept: kept })?;
+        let items = StreamReader::new(&mut store, Items { receiver: self.receiver, given: None, _kept: kept })?;
         let ended = FutureReader::new(&mut store, async move {
             wasmtime::error::Ok(self.ended.await.unwrap_or(Err(given_up)).map_err(G::from))
         })?;
@@ -255,7 +316,9 @@ where
 
 /// The items of a stream as a guest gets them. What makes them stops when this is dropped.
 struct Items<T, K> {
-    receiver: mpsc::Receiver<Vec<T>>,
+    receiver: mpsc::Receiver<Batch<T>>,
+    /// What the guest was given last: the engine has it until the guest asks for more.
+    given: Option<Counted>,
     _kept: K,
 }
 
@@ -278,9 +341,11 @@ where
         if destination.remaining(store.as_context_mut()) == Some(0) {
             return Poll::Ready(Ok(StreamResult::Completed));
         }
+        self.given = None;
         match self.receiver.poll_recv(context) {
-            Poll::Ready(Some(batch)) => {
-                destination.set_buffer(batch.into());
+            Poll::Ready(Some(Batch { items, counted })) => {
+                destination.set_buffer(items.into());
+                self.given = Some(counted);
                 Poll::Ready(Ok(StreamResult::Completed))
             }
             Poll::Ready(None) => Poll::Ready(Ok(StreamResult::Dropped)),
@@ -308,7 +373,7 @@ mod tests {
         let (writer, _outcome, mut rows) = stream::<usize, ()>();
         assert_eq!(writer.send(Vec::new()).await, Ok(()));
         assert_eq!(writer.send(vec![1]).await, Ok(()));
-        assert_eq!(rows.receiver.recv().await, Some(vec![1]));
+        assert_eq!(rows.next().await, Some(vec![1]));
         drop(rows);
         assert_eq!(writer.send(Vec::new()).await, Err(Gone));
     }
@@ -324,7 +389,7 @@ mod tests {
             let _ = outcome.send(Ok(()));
             made
         });
-        let first = rows.receiver.recv().await.expect("a batch");
+        let first = rows.next().await.expect("a batch");
         assert_eq!(first[0], 0);
         drop(rows.receiver);
         assert_eq!(rows.ended.await, Ok(Ok(())));
@@ -334,29 +399,52 @@ mod tests {
 
     #[tokio::test]
     async fn a_writer_that_is_wanted_keeps_what_is_not_read_up_to_a_limit() {
-        let (mut writer, _outcome, mut rows) = stream::<usize, ()>();
+        let (mut writer, outcome, mut rows) = stream::<usize, ()>();
         let bytes = MOST_BUFFERED / 8;
         let mut made = 0;
-        let kept = loop {
-            assert!(writer.add(made, bytes), "a batch is full");
+        loop {
+            assert_eq!(writer.add(made, bytes), Ok(true), "a batch is full");
             made += 1;
-            match writer.flush_or_keep(std::future::ready(()), MOST_BUFFERED).await {
+            match writer.flush_or_keep(std::future::ready(())).await {
                 Ok(is_read) => assert!(is_read),
-                Err(error) => break error,
+                Err(TooLarge) => break,
             }
-        };
+        }
         // What lies between the two counts.
-        assert_eq!((kept, made), (TooLarge, 9));
-        assert!(writer.keeps() && writer.unread() > MOST_BUFFERED);
-        let read = tokio::spawn(async move {
-            let mut read = 0;
-            while let Some(batch) = rows.receiver.recv().await {
-                read += batch.len();
-            }
-            read
-        });
-        assert_eq!(writer.flush_all().await, Ok(()));
-        drop(writer);
-        assert_eq!(read.await.expect("no panic"), made);
+        assert_eq!(made, 9);
+        assert!(writer.keeps() && !writer.has_room());
+        let finish = tokio::spawn(writer.finish(outcome, Ok(())));
+        let mut read = 0;
+        while let Some(batch) = rows.next().await {
+            read += batch.len();
+        }
+        assert_eq!((read, rows.ended.await), (made, Ok(Ok(()))));
+        finish.await.expect("no panic");
+    }
+
+    #[tokio::test]
+    async fn what_is_unread_counts_until_it_is_read_whatever_became_of_its_writer() {
+        let unread = Unread::default();
+        let (mut first, outcome, mut rows) = unread.stream::<usize, ()>();
+        assert_eq!(first.add(0, MOST_BUFFERED - 1), Ok(true));
+        first.finish(outcome, Ok(())).await;
+        let (mut second, _outcome, _rows) = unread.stream::<usize, ()>();
+        assert_eq!((second.add(1, 1), second.add(2, 2)), (Ok(false), Err(TooLarge)));
+        assert_eq!(rows.next().await, Some(vec![0]));
+        assert_eq!(second.add(2, MOST_BUFFERED), Ok(true));
+        drop(second);
+        assert_eq!(unread.bytes(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_large_item_goes_alone() {
+        let (mut writer, _outcome, mut rows) = stream::<usize, ()>();
+        let large = BATCHES * BATCH_BYTES + 1;
+        assert_eq!(writer.put(0, large).await, Ok(()));
+        let waits = tokio::spawn(async move { writer.put(1, large).await });
+        tokio::task::yield_now().await;
+        assert!(!waits.is_finished());
+        assert_eq!((rows.next().await, rows.next().await), (Some(vec![0]), Some(vec![1])));
+        assert_eq!(waits.await.expect("no panic"), Ok(()));
     }
 }

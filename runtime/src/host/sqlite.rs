@@ -23,7 +23,7 @@ use self::bindings::spin::sqlite::sqlite::{RowResult, Value};
 use crate::host::egress::Egress;
 use crate::host::http::operator::{self, OperatorClient};
 use crate::host::labels::Labels;
-use crate::host::rows::{self, Failure, Rows};
+use crate::host::rows::{self, Failure, Rows, Unread};
 use crate::host::{Capability, ComponentContext};
 use crate::instance::HostState;
 
@@ -129,14 +129,14 @@ impl Databases {
         Self(databases.collect())
     }
 
-    async fn open(&self, label: &str) -> Result<Connection, Refused> {
+    async fn open(&self, label: &str, unread: Unread) -> Result<Connection, Refused> {
         match self.0.get(label) {
             None => Err(Refused::NoSuchDatabase),
             Some(Database::Local(local)) => {
-                let connection = local.open().await.map_err(Refused::Failed)?;
+                let connection = local.open(unread).await.map_err(Refused::Failed)?;
                 Ok(Connection::Local(Arc::new(connection)))
             }
-            Some(Database::Libsql(server)) => Ok(Connection::Libsql(Arc::new(server.open()))),
+            Some(Database::Libsql(server)) => Ok(Connection::Libsql(Arc::new(server.open(unread)))),
         }
     }
 
@@ -145,7 +145,7 @@ impl Databases {
     /// # Errors
     /// When there is no such database, or a statement fails.
     pub(crate) async fn seed(&self, label: &str, statements: &str) -> Result<(), Failure> {
-        match self.open(label).await {
+        match self.open(label, Unread::default()).await {
             Ok(Connection::Local(connection)) => connection.run_all(statements.to_owned()).await,
             Ok(Connection::Libsql(connection)) => connection.run_all(statements).await,
             Err(Refused::Failed(failure)) => Err(failure),
@@ -164,6 +164,15 @@ impl ComponentDatabases {
     fn new(component: &LockedComponent, databases: Arc<Databases>) -> Self {
         Self { labels: Labels::new(component, "databases", "sqlite_databases"), databases }
     }
+}
+
+/// What one instance has of them.
+#[derive(Default)]
+pub(crate) struct InstanceDatabases {
+    /// How many connections are open.
+    open: usize,
+    /// Rows of all its streams that the guest has not read.
+    unread: Unread,
 }
 
 /// Why there is no connection.
@@ -218,28 +227,27 @@ impl Connection {
 /// What the interfaces work on.
 pub(crate) struct View<'a> {
     databases: &'a ComponentDatabases,
-    /// How many connections the instance has open.
-    open: &'a mut usize,
+    instance: &'a mut InstanceDatabases,
     table: &'a mut ResourceTable,
 }
 
 impl View<'_> {
     async fn open(&mut self, label: &str) -> Result<Resource<Connection>, Refused> {
-        let opening = self.may_open(label)?;
-        let opened = opening.open(label).await;
+        let (databases, unread) = self.may_open(label)?;
+        let opened = databases.open(label, unread).await;
         self.opened(opened)
     }
 
-    /// What opens a database, if the component may; the connection counts from now on.
-    fn may_open(&mut self, label: &str) -> Result<Arc<Databases>, Refused> {
+    /// What opens a database, and where its unread rows count, if the component may; the connection counts from now on.
+    fn may_open(&mut self, label: &str) -> Result<(Arc<Databases>, Unread), Refused> {
         if !self.databases.labels.allow(label) {
             return Err(Refused::AccessDenied);
         }
-        if *self.open >= MOST_CONNECTIONS {
+        if self.instance.open >= MOST_CONNECTIONS {
             return Err(Refused::Failed(Failure("too many connections opened".to_owned())));
         }
-        *self.open += 1;
-        Ok(Arc::clone(&self.databases.databases))
+        self.instance.open += 1;
+        Ok((Arc::clone(&self.databases.databases), self.instance.unread.clone()))
     }
 
     /// Keeps a connection that [`View::may_open`] has counted.
@@ -247,7 +255,7 @@ impl View<'_> {
         let too_many = |_| Refused::Failed(Failure("too many resources are open".to_owned()));
         let kept = opened.and_then(|connection| self.table.push(connection).map_err(too_many));
         if kept.is_err() {
-            *self.open -= 1;
+            self.instance.open -= 1;
         }
         kept
     }
@@ -258,7 +266,7 @@ impl View<'_> {
 
     fn close(&mut self, connection: Resource<Connection>) -> wasmtime::Result<()> {
         self.table.delete(connection)?;
-        *self.open = self.open.saturating_sub(1);
+        self.instance.open = self.instance.open.saturating_sub(1);
         Ok(())
     }
 }
@@ -270,7 +278,7 @@ impl HasData for Host {
 }
 
 fn view(state: &mut HostState) -> View<'_> {
-    View { databases: &state.component.sqlite, open: &mut state.instance.sqlite, table: &mut state.table }
+    View { databases: &state.component.sqlite, instance: &mut state.instance.sqlite, table: &mut state.table }
 }
 
 /// The capability.
@@ -280,8 +288,7 @@ impl Capability for Sqlite {
     type Options = SqliteOptions;
     type App = Databases;
     type Component = ComponentDatabases;
-    /// How many connections it has open.
-    type Instance = usize;
+    type Instance = InstanceDatabases;
 
     fn app(options: &SqliteOptions, _: &Arc<Egress>) -> Databases {
         Databases::new(options)

@@ -5,26 +5,47 @@ use std::io::{BufWriter, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 
 use rusqlite::types::{Value as Sql, ValueRef};
 use rusqlite::{Connection, params_from_iter};
 use serde_json::{Value, json};
 use spin_tests::Upstream;
+use spin_tests::output::PATIENCE;
 use spin_tests::upstream::{read_body, read_head};
 
 /// A running server with one database.
 pub(super) struct Libsql {
     upstream: Upstream,
     folder: tempfile::TempDir,
-    connections: Connections,
+    served: Arc<Served>,
 }
 
 /// How many connections there have been, so that no two have the same baton.
 static OPENED: AtomicUsize = AtomicUsize::new(0);
 
-/// Those that clients have, by baton.
-type Connections = Arc<Mutex<HashMap<String, Connection>>>;
+/// What it does for its clients.
+#[derive(Default)]
+struct Served {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    /// Connections that clients have, by baton.
+    connections: HashMap<String, Connection>,
+    /// Requests that are being answered.
+    running: usize,
+}
+
+impl Served {
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let changed = change(&mut self.state.lock().unwrap());
+        self.changed.notify_all();
+        changed
+    }
+}
 
 impl Libsql {
     /// What a client must send.
@@ -33,21 +54,32 @@ impl Libsql {
     pub(super) fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = file_in(folder.path());
-        let connections = Connections::default();
-        let open = Arc::clone(&connections);
+        let served = Arc::<Served>::default();
+        let serving = Arc::clone(&served);
         let upstream = Upstream::start(move |heads, stream| {
             while let Some(head) = read_head(stream)? {
                 let body = read_body(&head, stream)?;
-                answer(&head, &body, &file, &open, stream)?;
+                serving.change(|state| state.running += 1);
+                let answered = answer(&head, &body, &file, &serving, stream);
+                serving.change(|state| state.running -= 1);
                 let _ = heads.send(head);
+                answered?;
             }
             Ok(())
         });
-        Self { upstream, folder, connections }
+        Self { upstream, folder, served }
     }
 
     pub(super) fn port(&self) -> u16 {
         self.upstream.address().port()
+    }
+
+    /// Waits until it answers nobody, and no client has a connection.
+    pub(super) fn wait_for_rest(&self) {
+        let state = self.served.state.lock().unwrap();
+        let busy = |state: &mut State| state.running > 0 || !state.connections.is_empty();
+        let (_state, waited) = self.served.changed.wait_timeout_while(state, PATIENCE, busy).unwrap();
+        assert!(!waited.timed_out(), "a statement is running, or a connection open");
     }
 
     pub(super) fn file(&self) -> PathBuf {
@@ -55,7 +87,7 @@ impl Libsql {
     }
 
     pub(super) fn clear(&self) {
-        self.connections.lock().unwrap().clear();
+        self.served.change(|state| state.connections.clear());
         if self.file().exists() {
             std::fs::remove_file(self.file()).unwrap();
         }
@@ -66,13 +98,7 @@ fn file_in(folder: &Path) -> PathBuf {
     folder.join("libsql.db")
 }
 
-fn answer(
-    head: &str,
-    body: &[u8],
-    file: &Path,
-    connections: &Connections,
-    stream: &mut TcpStream,
-) -> std::io::Result<()> {
+fn answer(head: &str, body: &[u8], file: &Path, served: &Served, stream: &mut TcpStream) -> std::io::Result<()> {
     let authorized = head.lines().any(|line| line == format!("authorization: Bearer {}", Libsql::TOKEN));
     if !authorized {
         return stream.write_all(b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n");
@@ -80,7 +106,7 @@ fn answer(
     let request: Value = serde_json::from_slice(body).expect("JSON");
     // Nobody else has it in the meantime.
     let (baton, connection) = match request["baton"].as_str() {
-        Some(baton) => match connections.lock().unwrap().remove(baton) {
+        Some(baton) => match served.change(|state| state.connections.remove(baton)) {
             Some(connection) => (baton.to_owned(), connection),
             // Forgotten, as servers do after a while.
             None => return stream.write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n"),
@@ -92,13 +118,19 @@ fn answer(
     };
     let mut out = BufWriter::with_capacity(64 * 1024, stream);
     match head.split(' ').nth(1) {
-        Some("/v3/pipeline") => pipeline(&request, baton, connection, connections, &mut out)?,
+        Some("/v3/pipeline") => pipeline(&request, baton, connection, served, &mut out)?,
         Some("/v3/cursor") => {
+            // As the public server does: what it can't parse ends the connection.
+            if let Some(error) = unparsed(&request["batch"], &connection) {
+                let text = json!({ "error": format!("SQL string could not be parsed: {error}") }).to_string();
+                write!(out, "HTTP/1.1 400 Bad Request\r\ncontent-length: {}\r\n\r\n{text}", text.len())?;
+                return out.flush();
+            }
             write!(out, "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n")?;
             line(&mut out, &json!({ "baton": baton, "base_url": null }))?;
             // A client that goes away in between has lost the connection.
             cursor(&request["batch"], &connection, &mut out)?;
-            connections.lock().unwrap().insert(baton, connection);
+            served.change(|state| state.connections.insert(baton, connection));
             write!(out, "0\r\n\r\n")?;
         }
         other => panic!("the server doesn't know {other:?}"),
@@ -110,7 +142,7 @@ fn pipeline(
     request: &Value,
     baton: String,
     connection: Connection,
-    connections: &Connections,
+    served: &Served,
     out: &mut impl Write,
 ) -> std::io::Result<()> {
     let mut closed = false;
@@ -135,7 +167,7 @@ fn pipeline(
         })
         .collect();
     let baton = (!closed).then(|| {
-        connections.lock().unwrap().insert(baton.clone(), connection);
+        served.change(|state| state.connections.insert(baton.clone(), connection));
         baton
     });
     let text = json!({ "baton": baton, "base_url": null, "results": results }).to_string();
@@ -151,6 +183,13 @@ fn line(out: &mut impl Write, value: &Value) -> std::io::Result<()> {
 
 fn said(error: &rusqlite::Error) -> Value {
     json!({ "message": error.to_string(), "code": "SQLITE_ERROR" })
+}
+
+/// What is wrong with a statement of a batch, if that can be seen without the database.
+fn unparsed(batch: &Value, connection: &Connection) -> Option<String> {
+    let statements = batch["steps"].as_array().expect("steps").iter().map(|step| &step["stmt"]["sql"]);
+    let errors = statements.filter_map(|sql| connection.prepare(sql.as_str().expect("a text")).err());
+    errors.map(|error| error.to_string()).find(|error| error.contains("syntax error"))
 }
 
 /// Runs the steps of a batch.
@@ -197,7 +236,11 @@ fn execute(
             Err(error) => return Ok(Err(error)),
         }
     }
-    let (changes, id) = (connection.changes(), connection.last_insert_rowid().to_string());
+    // As the public server tells it: of changes only, and a number.
+    let sql = statement["sql"].as_str().unwrap_or_default().to_ascii_uppercase();
+    let changes =
+        if ["INSERT", "UPDATE", "DELETE"].iter().any(|word| sql.starts_with(word)) { connection.changes() } else { 0 };
+    let id = sql.starts_with("INSERT").then(|| connection.last_insert_rowid());
     line(out, &json!({ "type": "step_end", "affected_row_count": changes, "last_insert_rowid": id }))?;
     Ok(Ok(()))
 }

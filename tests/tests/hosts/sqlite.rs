@@ -123,6 +123,13 @@ fn an_answer_has_at_most_128_mib_and_a_stream_has_no_end(backend: &str) {
 }
 
 #[test]
+fn statements_run_at_start_on_a_server() {
+    let flags = ["--sqlite", "CREATE TABLE t (x); INSERT INTO t VALUES (3)"];
+    let stage = Stage::on_libsql_with_flags(&flags);
+    assert_eq!(stage.rows("libsql", "SELECT x FROM t"), [["3"]]);
+}
+
+#[test]
 fn statements_run_at_start() {
     let world = World::new();
     let file = world.write("setup.sql", "CREATE TABLE t (x);\nINSERT INTO t VALUES ('; a text'), (2);\n");
@@ -133,4 +140,25 @@ fn statements_run_at_start() {
     let answers = stage.answers(GENERATION2, &[&["open", "default"], &["execute", "SELECT x FROM t"]]);
     assert_eq!(answers, ["ok", "ok(x [t:; a text] [i:2] [i:3])"]);
     assert_eq!(stage.rows("database", "SELECT x FROM t"), [["; a text"], ["2"], ["3"]]);
+}
+
+#[test]
+fn what_nobody_reads_any_more_is_stopped_and_closed_at_the_server() {
+    let stage = Stage::start("libsql");
+    let endless = format!("{} SELECT x FROM n", numbers(None));
+    assert_eq!(stage.answers(GENERATION3, &[&["open", "default"], &["first-row", &endless]]), ["ok", "[i:1]"]);
+    let calls: [&[&str]; 3] = [&["open", "default"], &["execute", "BEGIN"], &["first-row", "SELECT 1"]];
+    assert_eq!(stage.answers(GENERATION3, &calls), ["ok", "ok", "[i:1]"]);
+    stage.libsql().wait_for_rest();
+}
+
+#[test]
+fn rows_can_be_read_when_their_connection_has_been_let_go() {
+    for backend in ["files", "libsql"] {
+        let stage = Stage::start(backend);
+        let rows = format!("{} SELECT hex(zeroblob(500)) FROM n", numbers(Some(200_000)));
+        // The second one takes the place of the first one, which the probe lets go.
+        let calls: [&[&str]; 4] = [&["open", "default"], &["leave-rows", &rows], &["open", "default"], &["count-left"]];
+        assert_eq!(stage.answers(GENERATION3, &calls), ["ok", "ok", "ok", "ok(200000)"], "{backend}");
+    }
 }

@@ -165,6 +165,13 @@ impl Stage {
         Self::with("", Backends { mqtt, addresses, hosts, environment, ..Backends::default() }, &[])
     }
 
+    /// A database on a server, with further flags.
+    #[track_caller]
+    pub(super) fn on_libsql_with_flags(flags: &[&str]) -> Self {
+        let libsql = Libsql::start();
+        Self::with(&of_libsql(libsql.port()), Backends { libsql: Some(libsql), ..Backends::default() }, flags)
+    }
+
     /// A store and a database on servers that want a secret, of an app that tells all that it does.
     #[track_caller]
     pub(super) fn telling_all(redis: Redis, secret_url: &str) -> Self {
@@ -310,6 +317,11 @@ impl Stage {
         self.backends.mariadb.as_ref().expect("there is a server")
     }
 
+    /// The server of SQLite databases.
+    pub(super) fn libsql(&self) -> &Libsql {
+        self.backends.libsql.as_ref().expect("there is a server")
+    }
+
     /// The server of TCP and UDP.
     pub(super) fn echo(&self) -> &Echo {
         self.backends.echo.as_ref().expect("there is a server")
@@ -325,7 +337,7 @@ impl Stage {
         match name {
             "key-value" => self.app.dir().join(".spin/sqlite_key_value.db"),
             "database" => self.app.dir().join(".spin/sqlite_db.db"),
-            "libsql" => self.backends.libsql.as_ref().expect("there is a server").file(),
+            "libsql" => self.libsql().file(),
             other => panic!("there is no file {other:?}"),
         }
     }

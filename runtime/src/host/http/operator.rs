@@ -129,7 +129,7 @@ impl JsonServer {
         patience: Patience,
         longest: usize,
     ) -> Result<Answer, NoAnswer> {
-        self.client.send(self.question(url, question)?, patience, longest).await
+        Answer::read(self.begin(url, question, patience).await?, longest).await
     }
 
     /// Posts a question. The answer's body is still to be read.
@@ -139,10 +139,6 @@ impl JsonServer {
         question: &impl Serialize,
         patience: Patience,
     ) -> Result<Response, NoAnswer> {
-        self.client.begin(self.question(url, question)?, patience).await
-    }
-
-    fn question(&self, url: &str, question: &impl Serialize) -> Result<http::Request<Bytes>, NoAnswer> {
         let unasked = |reason: &dyn std::fmt::Display| NoAnswer::Unasked(reason.to_string());
         let body = serde_json::to_vec(question).map_err(|error| unasked(&error))?;
         let mut request = http::Request::post(url).header(CONTENT_TYPE, "application/json");
@@ -152,7 +148,8 @@ impl JsonServer {
             value.set_sensitive(true);
             request = request.header(AUTHORIZATION, value);
         }
-        request.body(Bytes::from(body)).map_err(|error| unasked(&error))
+        let request = request.body(Bytes::from(body)).map_err(|error| unasked(&error))?;
+        self.client.begin(request, patience).await
     }
 
     /// Whether that is the same server, to which the token may go.
@@ -167,7 +164,12 @@ impl JsonServer {
 
     /// A server's own words, for messages that guests see too: the beginning of them, and without the token.
     pub(crate) fn said(&self, message: String) -> String {
-        let mut message = if self.token.is_empty() { message } else { message.replace(&self.token, "…") };
+        let mut message = message;
+        // However long it is, only its beginning is looked at, and a token that would be cut as a whole.
+        message.truncate(message.floor_char_boundary(LONGEST_MESSAGE + self.token.len()));
+        if !self.token.is_empty() {
+            message = message.replace(&self.token, "…");
+        }
         message.truncate(message.floor_char_boundary(LONGEST_MESSAGE));
         message
     }

@@ -76,7 +76,7 @@ impl Connection {
         let Streamed { columns, mut rows } = self.stream(statement, values).await?;
         let mut answer = Answer { columns, rows: Vec::new() };
         let mut budget = Budget::new();
-        while let Some(batch) = rows.receiver.recv().await {
+        while let Some(batch) = rows.next().await {
             for row in batch {
                 budget.take(convert::size(&row)).map_err(|error| Error::QueryFailed(error.to_string()))?;
                 answer.rows.push(row);
@@ -89,7 +89,7 @@ impl Connection {
     /// Runs a statement whose answer is of no interest.
     pub(super) async fn execute(&self, statement: String, values: Vec<ParameterValue>) -> Result<(), Error> {
         let Streamed { mut rows, .. } = self.stream(statement, values).await?;
-        while rows.receiver.recv().await.is_some() {}
+        while rows.next().await.is_some() {}
         rows.ended.await.unwrap_or_else(|_| Err(given_up()))
     }
 }

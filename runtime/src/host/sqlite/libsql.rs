@@ -17,13 +17,14 @@ use std::time::Duration;
 
 use tokio::sync::{Mutex, OwnedMutexGuard, watch};
 
-use self::hrana::{Outcome, Request, Response, ServerError};
+use self::hrana::{Outcome, Pipeline, Request, Response, ServerError};
+use self::lines::Unreadable;
 use self::running::Running;
 use self::session::{Session, Turn};
 use super::counted::Counted;
 use super::{Answer, Failure, RowResult, Streamed, Value};
 use crate::host::http::operator::{self, JsonServer, OperatorClient, Patience, not_understood};
-use crate::host::rows::{Budget, Unread, stream};
+use crate::host::rows::{Budget, Unread};
 use crate::http;
 
 /// How long a server may take.
@@ -40,23 +41,22 @@ impl Server {
         Self(JsonServer::new(url, "Bearer", token, client))
     }
 
-    /// A connection that the server doesn't know of yet.
-    pub(super) fn open(self: &Arc<Self>) -> Connection {
-        Connection {
-            server: Arc::clone(self),
-            session: Arc::default(),
-            waiting: watch::Sender::new(0),
-            unread: Unread::default(),
-        }
+    /// A connection that the server doesn't know of yet. What it leaves unread counts in `unread`.
+    pub(super) fn open(self: &Arc<Self>, unread: Unread) -> Connection {
+        Connection { server: Arc::clone(self), session: Arc::default(), waiting: watch::Sender::new(0), unread }
     }
 
     /// Begins an answer. `what` is the end of the address.
+    ///
+    /// # Errors
+    /// When there is none, or it is not what was asked for; [`Refused::Unknown`] if the server doesn't know the connection, or
+    /// the request.
     async fn ask(
         &self,
         base: Option<&str>,
         what: &str,
         question: &impl serde::Serialize,
-    ) -> Result<http::Response, Failure> {
+    ) -> Result<http::Response, Refused> {
         let url = format!("{}/v3/{what}", base.unwrap_or(self.0.url()));
         let answer = self.0.begin(&url, question, PATIENCE).await.map_err(|error| self.failed(&error))?;
         let status = answer.status();
@@ -66,7 +66,21 @@ impl Server {
         let said = operator::Answer::read(answer, LONGEST_ANSWER).await.ok();
         let said = said.and_then(|said| serde_json::from_slice::<ServerError>(&said.body).ok());
         let said = said.map(|ServerError { message }| format!(": {}", self.0.said(message))).unwrap_or_default();
-        Err(self.failed(&format_args!("the server answers to {what} of Hrana 3 with status {}{said}", status.as_u16())))
+        let status = status.as_u16();
+        let failure = self.failed(&format_args!("the server answers to {what} of Hrana 3 with status {status}{said}"));
+        Err(if [400, 404].contains(&status) { Refused::Unknown(failure) } else { Refused::Failed(failure) })
+    }
+
+    /// Closes a connection, without waiting for that. A server that isn't told does it after a while by itself.
+    fn close(self: &Arc<Self>, baton: String, base: Option<String>) {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let server = Arc::clone(self);
+        runtime.spawn(async move {
+            let pipeline = Pipeline { baton: Some(&baton), requests: &[Request::Close] };
+            if let Err(refused) = server.ask(base.as_deref(), "pipeline", &pipeline).await {
+                tracing::debug!("closing a connection: {}", Failure::from(refused));
+            }
+        });
     }
 
     fn parse<'a, T: serde::Deserialize<'a>>(&self, json: &'a [u8]) -> Result<T, Failure> {
@@ -77,8 +91,37 @@ impl Server {
         Failure(self.0.failed(reason))
     }
 
+    /// Why a line could not be read. That one is too large is said in the words of all interfaces.
+    fn unread(&self, error: Unreadable) -> Failure {
+        match error {
+            Unreadable::TooLarge(error) => error.into(),
+            error @ Unreadable::Broken(_) => self.failed(&error),
+        }
+    }
+
     fn said(&self, error: ServerError) -> Failure {
         Failure(self.0.said(error.message))
+    }
+}
+
+/// Why there is no answer.
+enum Refused {
+    /// The server doesn't know the connection, or doesn't understand the request. It has done nothing.
+    Unknown(Failure),
+    Failed(Failure),
+}
+
+impl From<Failure> for Refused {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+impl From<Refused> for Failure {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Unknown(failure) | Refused::Failed(failure) => failure,
+        }
     }
 }
 
@@ -97,18 +140,18 @@ impl Connection {
         Arc::clone(&self.session).lock_owned().await
     }
 
-    async fn begin(&self, statement: &str, parameters: Vec<Value>) -> Result<(Vec<String>, Running), Failure> {
+    async fn begin(&self, statement: &str, parameters: Vec<Value>) -> Result<Running, Failure> {
         Running::begin(Turn::new(&self.server, self.session().await)?, statement, parameters).await
     }
 
     pub(super) async fn execute(&self, statement: String, parameters: Vec<Value>) -> Result<Answer, Failure> {
-        let (columns, mut running) = self.begin(&statement, parameters).await?;
-        let mut answer = Answer { columns, rows: Vec::new() };
+        let mut running = self.begin(&statement, parameters).await?;
+        let mut answer = Answer { columns: running.columns(), rows: Vec::new() };
         let mut budget = Budget::new();
         while let Some((row, bytes)) = running.row().await? {
             if let Err(too_large) = budget.take(bytes) {
                 drop(answer);
-                running.leave().await;
+                running.leave(self.waiting.subscribe()).await;
                 return Err(too_large.into());
             }
             answer.rows.push(row);
@@ -117,16 +160,15 @@ impl Connection {
     }
 
     pub(super) async fn stream(&self, statement: String, parameters: Vec<Value>) -> Streamed {
-        let (mut writer, outcome, rows) = stream::<RowResult, Failure>();
+        let (mut writer, outcome, rows) = self.unread.stream::<RowResult, Failure>();
         let columns = match self.begin(&statement, parameters).await {
-            Ok((columns, mut running)) => {
-                let (waiting, unread) = (self.waiting.subscribe(), self.unread.clone());
+            Ok(mut running) => {
+                let (columns, waiting) = (running.columns(), self.waiting.subscribe());
                 tokio::spawn(async move {
-                    let done = running.pass_on(&mut writer, waiting, &unread).await;
-                    let handed_on = unread.hand_on(writer, outcome, done);
+                    let done = running.pass_on(&mut writer, waiting).await;
                     // The connection is free for others while the guest reads what is left.
                     drop(running);
-                    handed_on.await;
+                    writer.finish(outcome, done).await;
                 });
                 columns
             }
@@ -167,15 +209,13 @@ impl Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         let (server, session) = (Arc::clone(&self.server), Arc::clone(&self.session));
-        // A server that isn't told closes it after a while by itself.
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         runtime.spawn(async move {
             let session = session.lock_owned().await;
             if session.is_open()
                 && let Ok(mut turn) = Turn::new(&server, session)
-                && let Err(failure) = turn.pipeline(&[Request::Close]).await
             {
-                tracing::debug!("closing a connection: {failure}");
+                turn.give_up();
             }
         });
     }
@@ -190,7 +230,8 @@ mod tests {
     use super::hrana::{AUTOCOMMIT, STATEMENT};
     use super::*;
 
-    /// A server that gives these answers, one on each TCP connection, and the batons that it was asked with. It closes one for
+    /// A server that gives these answers, bodies or with their heads, one on each TCP connection, and the batons that it was asked
+    /// with. It closes one for
     /// which it has none.
     async fn server(answers: Vec<Option<String>>) -> (Arc<Server>, mpsc::UnboundedReceiver<Option<String>>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -212,8 +253,10 @@ mod tests {
                 let body: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
                 let _ = batons.send(body["baton"].as_str().map(str::to_owned));
                 if let Some(answer) = answer {
-                    let head = format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}", answer.len());
-                    stream.write_all(format!("{head}\r\n\r\n{answer}").as_bytes()).await.expect("written");
+                    let head =
+                        format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", answer.len());
+                    let head = if answer.starts_with("HTTP/") { String::new() } else { head };
+                    stream.write_all(format!("{head}{answer}").as_bytes()).await.expect("written");
                 }
             }
         });
@@ -235,12 +278,12 @@ mod tests {
     #[tokio::test]
     async fn a_connection_whose_answer_was_lost_is_not_replaced_by_another() {
         let (server, mut asked) = server(vec![answer("\"a\"", false), None, answer("\"b\"", true)]).await;
-        let connection = server.open();
+        let connection = server.open(Unread::default());
         run(&connection, "BEGIN").await.expect("answered");
         run(&connection, "INSERT INTO t VALUES (1)").await.expect_err("no answer");
         let error = run(&connection, "INSERT INTO t VALUES (2)").await.expect_err("outside of the transaction");
         assert!(error.ends_with("the connection is lost, and its transaction with it; open another one"), "{error}");
-        run(&server.open(), "SELECT 1").await.expect("another one");
+        run(&server.open(Unread::default()), "SELECT 1").await.expect("another one");
         let batons = [asked.recv().await, asked.recv().await, asked.recv().await];
         assert_eq!(batons, [None, Some("a".to_owned()), None].map(Some));
     }
@@ -248,7 +291,7 @@ mod tests {
     #[tokio::test]
     async fn a_statement_that_failed_outside_of_a_transaction_can_be_tried_again() {
         let (server, mut asked) = server(vec![None, answer("\"a\"", true), None, answer("\"b\"", true)]).await;
-        let connection = server.open();
+        let connection = server.open(Unread::default());
         for _ in 0..2 {
             run(&connection, "BEGIN").await.expect_err("no answer");
             run(&connection, "SELECT 1").await.expect("answered");
@@ -268,7 +311,7 @@ mod tests {
             answer("null", false),
         ])
         .await;
-        let connection = server.open();
+        let connection = server.open(Unread::default());
         for sql in ["SELECT 1", "BEGIN", "COMMIT", "SELECT 2", "BEGIN", "INSERT INTO t VALUES (1)"] {
             run(&connection, sql).await.expect(sql);
         }
@@ -287,8 +330,8 @@ mod tests {
             "{\"baton\":null}\n{\"type\":\"step_error\",\"step\":0,\"error\":{\"message\":\"s3cret is no token\"}}\n";
         let odd = "{\"baton\":null}\n\"s3cret\"\n";
         let (server, _asked) = server(vec![Some(refused.to_owned()), Some(odd.to_owned())]).await;
-        assert_eq!(run(&server.open(), "SELECT 1").await, Err("… is no token".to_owned()));
-        let error = run(&server.open(), "SELECT 1").await.expect_err("not the protocol");
+        assert_eq!(run(&server.open(Unread::default()), "SELECT 1").await, Err("… is no token".to_owned()));
+        let error = run(&server.open(Unread::default()), "SELECT 1").await.expect_err("not the protocol");
         assert!(error.ends_with("the answer is not one of the protocol (line 1, column 8)"), "{error}");
     }
 
@@ -298,12 +341,51 @@ mod tests {
         for (answer, expected) in [
             ("", "the answer is not one of the protocol (line 1, column 0)"),
             ("{\"baton\":\"a\"}\n", "the answer ends too early"),
+            ("{\"baton\":null}\n{\"type\":\"row\",\"row\":[]}\n", "the answer is not in the order of the protocol"),
+            (
+                "{\"baton\":null}\n{\"type\":\"step_begin\",\"step\":1,\"cols\":[]}\n",
+                "not in the order of the protocol",
+            ),
+            ("{\"baton\":null}\n{\"type\":\"error\",\"error\":{\"message\":\"too s3cret\"}}\n", "too …"),
             (begun, "the answer ends too early"),
             ("{\"baton\":null,\"base_url\":\"http://elsewhere\"}\n", "where the token doesn't belong"),
         ] {
             let (server, _asked) = server(vec![Some(answer.to_owned())]).await;
-            let error = run(&server.open(), "SELECT 1").await.expect_err(expected);
+            let error = run(&server.open(Unread::default()), "SELECT 1").await.expect_err(expected);
             assert!(error.ends_with(expected), "{error}");
         }
+    }
+
+    #[tokio::test]
+    async fn what_a_server_refuses_is_told_with_its_words_and_without_the_token() {
+        let refused = "HTTP/1.1 403 -\r\ncontent-length: 27\r\n\r\n{\"error\":\"s3cret is stale\"}";
+        let (server, _asked) = server(vec![Some(refused.to_owned())]).await;
+        let error = run(&server.open(Unread::default()), "SELECT 1").await.expect_err("no answer");
+        let expected = "the server answers to cursor of Hrana 3 with status 403: … is stale";
+        assert!(error.ends_with(expected), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_the_server_has_forgotten_is_replaced_outside_of_a_transaction() {
+        let forgotten = Some("HTTP/1.1 400 -\r\ncontent-length: 0\r\n\r\n".to_owned());
+        let answers = vec![answer("\"a\"", true), forgotten.clone(), answer("\"b\"", false), forgotten];
+        let (server, mut asked) = server(answers).await;
+        let connection = server.open(Unread::default());
+        run(&connection, "SELECT 1").await.expect("answered");
+        run(&connection, "BEGIN").await.expect("answered by another one");
+        run(&connection, "SELECT 2").await.expect_err("its transaction is lost");
+        let error = run(&connection, "SELECT 3").await.expect_err("so is the connection");
+        assert!(error.contains("the connection is lost"), "{error}");
+        let batons = [asked.recv().await, asked.recv().await, asked.recv().await, asked.recv().await];
+        assert_eq!(batons, [None, Some("a"), None, Some("b")].map(|baton| Some(baton.map(str::to_owned))));
+    }
+
+    #[tokio::test]
+    async fn a_statement_without_rows_is_done_though_nobody_reads_those() {
+        let (server, mut asked) = server(vec![answer("\"a\"", false), answer("\"b\"", true)]).await;
+        let connection = server.open(Unread::default());
+        drop(connection.stream("BEGIN".to_owned(), Vec::new()).await);
+        run(&connection, "COMMIT").await.expect("of the same connection");
+        assert_eq!([asked.recv().await, asked.recv().await], [None, Some("a".to_owned())].map(Some));
     }
 }

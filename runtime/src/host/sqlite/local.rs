@@ -27,7 +27,7 @@ use super::convert::{Parameter, value};
 use super::counted::Counted;
 use super::guard::{Traces, watch};
 use super::{Answer, Failure, RowResult, Streamed, Value};
-use crate::host::rows::{Budget, Unread, Writer, stream};
+use crate::host::rows::{Budget, Unread, Writer};
 
 /// How long a statement waits for a lock that somebody else has.
 const BUSY: Duration = Duration::from_secs(5);
@@ -75,8 +75,8 @@ impl Local {
         Self { path, files, idle: Mutex::default(), turn: Mutex::new(()), changing: watch::Sender::new(0) }
     }
 
-    /// A connection that is like a new one.
-    pub(super) async fn open(self: &Arc<Self>) -> Result<Connection, Failure> {
+    /// A connection that is like a new one. What it leaves unread counts in `unread`.
+    pub(super) async fn open(self: &Arc<Self>, unread: Unread) -> Result<Connection, Failure> {
         let database = Arc::clone(self);
         blocking(move || {
             let raw = database.raw()?;
@@ -84,7 +84,7 @@ impl Local {
                 raw: Mutex::new(Some(raw)),
                 waiting: watch::Sender::new(0),
                 streaming: Arc::default(),
-                unread: Unread::default(),
+                unread,
                 database,
             })))
         })
@@ -222,8 +222,6 @@ struct Passing {
     changing: Option<watch::Receiver<usize>>,
     /// Whether rows are kept since the last one, because of those.
     keeps: bool,
-    /// What earlier statements of the connection have left unread counts too.
-    unread: Unread,
     runtime: Handle,
 }
 
@@ -236,13 +234,11 @@ impl Reader for Passing {
     }
 
     fn row(&mut self, row: RowResult, bytes: usize) -> Result<bool, Failure> {
-        Budget::new().take(bytes)?;
-        if !self.writer.add(row, bytes) {
+        if !self.writer.add(row, bytes)? {
             return Ok(true);
         }
-        let most = self.unread.room();
         // Where there is no room for more, others have to wait. The guest of this connection would wait for itself.
-        let has_room = self.writer.unread() <= most;
+        let has_room = self.writer.has_room();
         let wanted = async {
             if self.effect == Effect::Changes {
                 return;
@@ -263,7 +259,7 @@ impl Reader for Passing {
                 () = changing => {}
             }
         };
-        let is_read = self.runtime.block_on(self.writer.flush_or_keep(wanted, most))?;
+        let is_read = self.runtime.block_on(self.writer.flush_or_keep(wanted))?;
         self.keeps = self.writer.keeps();
         Ok(is_read)
     }
@@ -293,29 +289,20 @@ impl Connection {
             let _waiting = Counted::new(&self.0.waiting);
             Arc::clone(&self.0.streaming).lock_owned().await
         };
-        let (writer, outcome, rows) = stream();
+        let (writer, outcome, rows) = self.0.unread.stream();
         let (named, names) = oneshot::channel();
         let waiting = self.0.waiting.subscribe();
         let changing = self.0.database.path.is_some().then(|| self.0.database.changing.subscribe());
-        let (unread, runtime) = (self.0.unread.clone(), Handle::current());
-        let mut passing = Passing {
-            named: Some(named),
-            effect: Effect::Reads,
-            writer,
-            waiting,
-            changing,
-            keeps: false,
-            unread,
-            runtime,
-        };
+        let runtime = Handle::current();
+        let mut passing =
+            Passing { named: Some(named), effect: Effect::Reads, writer, waiting, changing, keeps: false, runtime };
         let run = move || {
             let done = job.run(&statement, parameters, &mut passing);
             // The connection and the thread are free for others while the guest reads what is left.
-            let Passing { writer, unread, runtime, .. } = passing;
-            let handed_on = unread.hand_on(writer, outcome, done);
+            let Passing { writer, runtime, .. } = passing;
             drop(job);
             drop(turn);
-            runtime.spawn(handed_on);
+            runtime.spawn(writer.finish(outcome, done));
         };
         if std::thread::Builder::new().name("sqlite-rows".to_owned()).spawn(run).is_err() {
             tracing::error!("no thread for a statement: too many are running");

@@ -51,11 +51,11 @@ impl<T: Send + 'static> HostConnectionWithStore<T> for Host {
         accessor: &Accessor<T, Self>,
         database: String,
     ) -> wasmtime::Result<Result<Resource<Connection>, Error>> {
-        let opening = match accessor.with(|mut access| access.get().may_open(&database)) {
+        let (databases, unread) = match accessor.with(|mut access| access.get().may_open(&database)) {
             Ok(opening) => opening,
             Err(refused) => return Ok(Err(refused.into())),
         };
-        let opened = opening.open(&database).await;
+        let opened = databases.open(&database, unread).await;
         Ok(accessor.with(|mut access| access.get().opened(opened)).map_err(Error::from))
     }
 

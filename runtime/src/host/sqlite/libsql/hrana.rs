@@ -45,10 +45,9 @@ pub(super) const STATEMENT: u32 = 0;
 pub(super) const AUTOCOMMIT: u32 = 1;
 
 impl<'a> Cursor<'a> {
-    pub(super) fn new(baton: Option<&'a str>, sql: &'a str, parameters: Vec<Value>) -> Self {
-        let args = parameters.into_iter().map(Cell::from).collect();
+    pub(super) fn new(baton: Option<&'a str>, sql: &'a str, args: &'a [Cell]) -> Self {
         let statement = Step { condition: None, stmt: Statement { sql, args, want_rows: true } };
-        let tells = Statement { sql: "SELECT 1", args: Vec::new(), want_rows: false };
+        let tells = Statement { sql: "SELECT 1", args: &[], want_rows: false };
         let autocommit = Step { condition: Some(Condition::IsAutocommit), stmt: tells };
         Self { baton, batch: Batch { steps: [statement, autocommit] } }
     }
@@ -75,7 +74,7 @@ enum Condition {
 #[derive(Serialize)]
 struct Statement<'a> {
     sql: &'a str,
-    args: Vec<Cell>,
+    args: &'a [Cell],
     want_rows: bool,
 }
 
@@ -176,9 +175,8 @@ pub(super) enum Entry {
     StepEnd {
         #[serde(default)]
         affected_row_count: u64,
-        /// A text, as all integers. The public server has another name for it than the specification.
         #[serde(default, alias = "last_inserted_rowid")]
-        last_insert_rowid: Option<String>,
+        last_insert_rowid: Option<RowId>,
     },
     StepError {
         step: u32,
@@ -193,6 +191,24 @@ pub(super) enum Entry {
     Other,
 }
 
+/// By the specification a text, as all integers; of the public server a number.
+pub(super) struct RowId(pub(super) i64);
+
+impl<'de> Deserialize<'de> for RowId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Spelled {
+            Number(i64),
+            Text(String),
+        }
+        match Spelled::deserialize(deserializer)? {
+            Spelled::Number(id) => Ok(Self(id)),
+            Spelled::Text(text) => text.parse().map(Self).map_err(serde::de::Error::custom),
+        }
+    }
+}
+
 #[derive(Deserialize)]
 pub(super) struct Column {
     name: Option<String>,
@@ -202,6 +218,11 @@ impl From<Column> for String {
     fn from(column: Column) -> Self {
         column.name.unwrap_or_default()
     }
+}
+
+/// Values as they are sent.
+pub(super) fn cells(values: Vec<Value>) -> Vec<Cell> {
+    values.into_iter().map(Cell::from).collect()
 }
 
 /// A row, and about how many bytes it has.
@@ -249,20 +270,21 @@ mod tests {
 
     #[test]
     fn a_statement_is_asked_with_one_more_that_tells_of_a_transaction() {
-        let cursor = Cursor::new(Some("b"), "SELECT ?1", vec![Value::Integer(7)]);
+        let arguments = cells(vec![Value::Integer(7)]);
+        let cursor = Cursor::new(Some("b"), "SELECT ?1", &arguments);
         let expected = r#"{"baton":"b","batch":{"steps":[{"stmt":{"sql":"SELECT ?1","args":[{"type":"integer","value":"7"}],"want_rows":true}},{"condition":{"type":"is_autocommit"},"stmt":{"sql":"SELECT 1","args":[],"want_rows":false}}]}}"#;
         assert_eq!(serde_json::to_string(&cursor).expect("JSON"), expected);
     }
 
     #[test]
-    fn entries_are_known_by_both_names_and_others_passed_over() {
+    fn entries_are_known_in_all_spellings_and_others_passed_over() {
         fn entry(json: &str) -> Entry {
             serde_json::from_str(json).expect("an entry")
         }
-        for name in ["last_insert_rowid", "last_inserted_rowid"] {
-            let json = format!(r#"{{"type":"step_end","affected_row_count":2,"{name}":"7"}}"#);
+        for (name, id) in [("last_insert_rowid", "\"7\""), ("last_inserted_rowid", "7"), ("last_insert_rowid", "7")] {
+            let json = format!(r#"{{"type":"step_end","affected_row_count":2,"{name}":{id}}}"#);
             let Entry::StepEnd { affected_row_count, last_insert_rowid } = entry(&json) else { panic!("{json}") };
-            assert_eq!((affected_row_count, last_insert_rowid.as_deref()), (2, Some("7")));
+            assert_eq!((affected_row_count, last_insert_rowid.map(|id| id.0)), (2, Some(7)));
         }
         assert!(matches!(entry(r#"{"type":"replication_index","replication_index":1}"#), Entry::Other));
         let json = r#"{"type":"step_begin","step":0,"cols":[{"name":"a","decltype":null},{"name":null}]}"#;

@@ -1,114 +1,136 @@
 //! A statement whose answer is coming.
 
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 use super::super::{RowResult, Value};
 use super::hrana::{self, AUTOCOMMIT, Cursor, Entry, STATEMENT, ServerError};
 use super::lines::Lines;
 use super::session::Turn;
-use crate::host::rows::{Budget, Failure, Unread, Writer};
+use super::{LONGEST_ANSWER, PATIENCE, Refused};
+use crate::host::rows::{Budget, Failure, MOST_BUFFERED, Writer};
+
+/// Bytes of a line at most. A blob of the most that a guest gets takes a third more, and a text with escapes up to five times
+/// more, of which that much is allowed.
+const LONGEST_LINE: usize = 2 * MOST_BUFFERED;
 
 /// One on a connection that nothing else is asked of before the answer's end.
 pub(super) struct Running {
-    turn: Turn,
     lines: Lines,
+    turn: Turn,
+    columns: Vec<String>,
+    /// Without columns there are none, and the statement ends by itself.
+    has_rows: bool,
     /// How it went, when that has come.
     done: Option<Result<(), ServerError>>,
-    /// Whether no transaction is open after it.
-    autocommit: bool,
-}
-
-/// What comes of an answer.
-enum Found {
-    Columns(Vec<String>),
-    Row(RowResult, usize),
+    /// Whether a transaction is open after it, as far as is known.
+    in_transaction: bool,
 }
 
 impl Running {
     /// Asks, and reads the answer up to the names of the columns.
-    pub(super) async fn begin(
-        mut turn: Turn,
-        statement: &str,
-        parameters: Vec<Value>,
-    ) -> Result<(Vec<String>, Self), Failure> {
-        let (baton, base) = turn.place();
-        let answer = turn.server.ask(base, "cursor", &Cursor::new(baton, statement, parameters)).await?;
+    ///
+    /// A server forgets a connection after a few seconds in which nothing is asked, also while rows are read slowly. Unless a
+    /// transaction was open, the statement is asked again, of another one.
+    pub(super) async fn begin(mut turn: Turn, statement: &str, parameters: Vec<Value>) -> Result<Self, Failure> {
+        let parameters = hrana::cells(parameters);
+        let answer = loop {
+            let (baton, base) = turn.place();
+            let asked = turn.server.ask(base, "cursor", &Cursor::new(baton, statement, &parameters)).await;
+            match asked {
+                Ok(answer) => break answer,
+                Err(Refused::Unknown(_)) if turn.begin_anew() => {}
+                Err(refused) => return Err(refused.into()),
+            }
+        };
         let mut lines = Lines::new(answer.into_body());
-        let first = lines.next().await.map_err(|failure| turn.server.failed(&failure))?;
+        let first = lines.next(LONGEST_ANSWER).await.map_err(|error| turn.server.unread(error))?;
         let place = turn.server.parse(&first.unwrap_or_default())?;
         turn.moved(place)?;
-        let mut running = Self { turn, lines, done: None, autocommit: false };
+        let mut running = Self { lines, turn, columns: Vec::new(), has_rows: false, done: None, in_transaction: true };
         match running.next().await? {
-            Some(Found::Columns(columns)) => Ok((columns, running)),
-            _ => Err(running.turn.server.failed(&"the answer has no columns")),
+            Some(Entry::StepBegin { step: STATEMENT, cols }) => {
+                running.columns = cols.into_iter().map(String::from).collect();
+                running.has_rows = !running.columns.is_empty();
+                Ok(running)
+            }
+            _ => Err(running.odd()),
         }
     }
 
-    /// What comes next; nothing at the end.
+    /// The names of the columns, once.
+    pub(super) fn columns(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.columns)
+    }
+
+    /// The next row, and about how many bytes it has; nothing at the end.
     ///
     /// # Errors
     /// When the statement fails, or the exchange with the server.
-    async fn next(&mut self) -> Result<Option<Found>, Failure> {
-        loop {
-            let line = self.lines.next().await.map_err(|failure| self.turn.server.failed(&failure))?;
-            let Some(line) = line else { return self.end().map(|()| None) };
-            match self.turn.server.parse(&line)? {
-                Entry::StepBegin { step: STATEMENT, cols } => {
-                    return Ok(Some(Found::Columns(cols.into_iter().map(String::from).collect())));
-                }
-                Entry::StepBegin { step: AUTOCOMMIT, .. } => self.autocommit = true,
-                Entry::Row { row } if self.done.is_none() => {
-                    let (row, bytes) = hrana::row(row)?;
-                    return Ok(Some(Found::Row(row, bytes)));
-                }
-                Entry::StepEnd { affected_row_count, last_insert_rowid } if self.done.is_none() => {
+    pub(super) async fn row(&mut self) -> Result<Option<(RowResult, usize)>, Failure> {
+        match self.next().await? {
+            None => Ok(None),
+            Some(Entry::Row { row }) => {
+                let row = hrana::row(row).map_err(|failure| self.turn.server.failed(&failure))?;
+                Ok(Some(row))
+            }
+            Some(_) => Err(self.odd()),
+        }
+    }
+
+    /// What comes next of the statement itself.
+    async fn next(&mut self) -> Result<Option<Entry>, Failure> {
+        while let Some(line) = self.lines.next(LONGEST_LINE).await.map_err(|error| self.turn.server.unread(error))? {
+            match (self.turn.server.parse(&line)?, &self.done) {
+                (Entry::StepEnd { affected_row_count, last_insert_rowid }, None) => {
                     let effect = self.turn.effect();
                     effect.changes = affected_row_count;
-                    if let Some(id) = last_insert_rowid.and_then(|id| id.parse().ok()) {
-                        effect.last_insert_rowid = id;
+                    if let Some(id) = last_insert_rowid {
+                        effect.last_insert_rowid = id.0;
                     }
                     self.done = Some(Ok(()));
                 }
-                Entry::StepError { step: STATEMENT, error } => self.done = Some(Err(error)),
-                Entry::Error { error } => return Err(self.turn.server.said(error)),
-                _ => {}
+                (Entry::StepError { step: STATEMENT, error }, None) => self.done = Some(Err(error)),
+                (entry @ (Entry::StepBegin { .. } | Entry::Row { .. }), None) => return Ok(Some(entry)),
+                (Entry::StepBegin { step: AUTOCOMMIT, .. }, Some(_)) => self.in_transaction = false,
+                (Entry::Error { error }, _) => return Err(self.turn.server.said(error)),
+                // Of the step that tells of the transaction; and what only other clients need.
+                (Entry::Row { .. } | Entry::StepEnd { .. } | Entry::StepError { .. }, Some(_)) | (Entry::Other, _) => {}
+                (Entry::StepBegin { .. } | Entry::StepError { .. }, _) => return Err(self.odd()),
             }
         }
-    }
-
-    fn end(&mut self) -> Result<(), Failure> {
         let done = self.done.take().ok_or_else(|| self.turn.server.failed(&"the answer ends too early"))?;
-        self.turn.end(!self.autocommit);
-        done.map_err(|error| self.turn.server.said(error))
+        self.turn.end(self.in_transaction);
+        done.map(|()| None).map_err(|error| self.turn.server.said(error))
     }
 
-    /// The next row, and about how many bytes it has.
-    pub(super) async fn row(&mut self) -> Result<Option<(RowResult, usize)>, Failure> {
-        loop {
-            match self.next().await? {
-                Some(Found::Row(row, bytes)) => return Ok(Some((row, bytes))),
-                Some(Found::Columns(_)) => {}
-                None => return Ok(None),
-            }
+    fn odd(&self) -> Failure {
+        self.turn.server.failed(&"the answer is not in the order of the protocol")
+    }
+
+    /// Nobody wants the rest. Where a transaction was open it is read all the same, if it isn't too much and somebody has the
+    /// connection still, who has `waiting`: a connection whose answer was broken off is not to be used again.
+    pub(super) async fn leave(&mut self, mut waiting: watch::Receiver<usize>) {
+        if !self.turn.in_transaction() && self.has_rows {
+            return;
+        }
+        let mut budget = Budget::new();
+        let rest = async {
+            while let Ok(Some((_, bytes))) = self.row().await
+                && budget.take(bytes).is_ok()
+            {}
+        };
+        tokio::select! {
+            _ = timeout(PATIENCE.answer, rest) => {}
+            _ = waiting.wait_for(|_| false) => {}
         }
     }
 
-    /// Nobody wants the rest. Within a transaction it is read all the same, if it isn't too much: a connection whose answer
-    /// was broken off is not to be used again.
-    pub(super) async fn leave(&mut self) {
-        let mut budget = Budget::new();
-        while self.turn.in_transaction
-            && let Ok(Some((_, bytes))) = self.row().await
-            && budget.take(bytes).is_ok()
-        {}
-    }
-
-    /// Gives the rows to a guest, until it wants no more.
+    /// Gives the rows to a guest, until it wants no more. Who waits for the connection is counted in `waiting`.
     pub(super) async fn pass_on(
         &mut self,
         writer: &mut Writer<RowResult>,
-        mut waiting: watch::Receiver<usize>,
-        unread: &Unread,
+        waiting: watch::Receiver<usize>,
     ) -> Result<(), Failure> {
         let stopped = loop {
             let (row, bytes) = tokio::select! {
@@ -116,23 +138,30 @@ impl Running {
                     Some(row) => row,
                     None => return Ok(()),
                 },
-                () = writer.abandoned() => break Ok(()),
+                // What has no rows is done whether anybody looks at those or not.
+                () = writer.abandoned(), if self.has_rows => break Ok(()),
             };
-            if let Err(too_large) = Budget::new().take(bytes) {
-                break Err(too_large);
-            }
-            let is_full = writer.add(row, bytes);
+            let is_full = match writer.add(row, bytes) {
+                Ok(is_full) => is_full,
+                Err(too_large) => break Err(too_large),
+            };
+            // Rows that have come together go together; none waits here for one that has not come.
             if !is_full && self.lines.are_at_hand() {
                 continue;
             }
-            let wanted = async { drop(waiting.wait_for(|count| *count > 0).await) };
-            match writer.flush_or_keep(wanted, unread.room()).await {
+            let wanted = async {
+                // Without anybody who has the connection, nobody waits for it.
+                if waiting.clone().wait_for(|count| *count > 0).await.is_err() {
+                    std::future::pending::<()>().await;
+                }
+            };
+            match writer.flush_or_keep(wanted).await {
                 Ok(true) => {}
                 Ok(false) => break Ok(()),
                 Err(too_large) => break Err(too_large),
             }
         };
-        self.leave().await;
+        self.leave(waiting).await;
         Ok(stopped?)
     }
 }

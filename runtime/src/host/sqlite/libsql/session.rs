@@ -23,56 +23,85 @@ pub(super) struct Effect {
     pub(super) changes: u64,
 }
 
-impl Session {
-    /// Whether the server knows of it.
-    pub(super) fn is_open(&self) -> bool {
-        matches!(self.state, State::Open { .. })
-    }
-}
-
 /// What the server knows of it.
 #[derive(Default)]
 enum State {
     /// Nothing.
     #[default]
     New,
-    /// How to name it, and where, if not at the usual place.
-    Open { baton: String, base: Option<String>, in_transaction: bool },
+    Open(Open),
     /// It has ended within a transaction, or nobody can tell.
     Lost,
 }
 
+/// How a connection is named in the next request, and where it is to be sent, if not to the usual place.
+struct Open {
+    baton: String,
+    base: Option<String>,
+    in_transaction: bool,
+}
+
+impl Session {
+    /// Whether the server knows of it.
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.state, State::Open(_))
+    }
+}
+
 /// A request that is about to be sent on a connection, and then its answer, until the next one may be sent.
 ///
-/// Should the answer not come, or whoever waits for it go away: the server forgets the connection after a while, and so is
-/// done here. If a transaction was open, the connection is lost.
+/// Should the answer not come whole, or whoever waits for it go away, the connection is forgotten here, and closed at the
+/// server if its name is known. If a transaction was open, it is lost.
 pub(super) struct Turn {
     pub(super) server: Arc<Server>,
     session: OwnedMutexGuard<Session>,
-    baton: Option<String>,
-    base: Option<String>,
-    pub(super) in_transaction: bool,
+    /// As the request names it.
+    before: Option<Open>,
+    /// As the answer does.
+    after: Option<Place>,
 }
 
 impl Turn {
     pub(super) fn new(server: &Arc<Server>, mut session: OwnedMutexGuard<Session>) -> Result<Self, Failure> {
-        let (baton, base, in_transaction) = match std::mem::take(&mut session.state) {
-            State::New => (None, None, false),
-            State::Open { baton, base, in_transaction } => (Some(baton), base, in_transaction),
+        let before = match std::mem::take(&mut session.state) {
+            State::New => None,
+            State::Open(open) => Some(open),
             State::Lost => {
                 session.state = State::Lost;
                 return Err(server.failed(&"the connection is lost, and its transaction with it; open another one"));
             }
         };
-        if in_transaction {
+        // As it is if nothing more is heard of it.
+        if before.as_ref().is_some_and(|open| open.in_transaction) {
             session.state = State::Lost;
         }
-        Ok(Self { server: Arc::clone(server), session, baton, base, in_transaction })
+        Ok(Self { server: Arc::clone(server), session, before, after: None })
+    }
+
+    /// Closes the connection instead of asking something.
+    pub(super) fn give_up(&mut self) {
+        let open = self.before.take();
+        self.after = open.map(|Open { baton, base, .. }| Place { baton: Some(baton), base_url: base });
+    }
+
+    /// Whether a transaction was open before the request.
+    pub(super) fn in_transaction(&self) -> bool {
+        self.before.as_ref().is_some_and(|open| open.in_transaction)
     }
 
     /// How the connection is named in a request, and where it is to be sent.
     pub(super) fn place(&self) -> (Option<&str>, Option<&str>) {
-        (self.baton.as_deref(), self.base.as_deref())
+        let open = self.before.as_ref();
+        (open.map(|open| open.baton.as_str()), open.and_then(|open| open.base.as_deref()))
+    }
+
+    /// The server doesn't know the connection any more: whether another one may take its place.
+    pub(super) fn begin_anew(&mut self) -> bool {
+        let may = self.before.is_some() && !self.in_transaction();
+        if may {
+            self.before = None;
+        }
+        may
     }
 
     /// What the statement has done.
@@ -82,8 +111,8 @@ impl Turn {
 
     /// Does several things as a whole. How each went.
     pub(super) async fn pipeline(&mut self, requests: &[Request<'_>]) -> Result<Vec<Outcome>, Failure> {
-        let pipeline = Pipeline { baton: self.baton.as_deref(), requests };
-        let answer = self.server.ask(self.base.as_deref(), "pipeline", &pipeline).await?;
+        let (baton, base) = self.place();
+        let answer = self.server.ask(base, "pipeline", &Pipeline { baton, requests }).await?;
         let answer =
             operator::Answer::read(answer, LONGEST_ANSWER).await.map_err(|error| self.server.failed(&error))?;
         let answers: Answers = self.server.parse(&answer.body)?;
@@ -97,17 +126,25 @@ impl Turn {
             let elsewhere = "the server wants statements sent elsewhere, where the token doesn't belong";
             return Err(self.server.failed(&elsewhere));
         }
-        self.baton = to.baton;
-        self.base = to.base_url.or(self.base.take());
+        let base = to.base_url.as_deref().or(self.place().1).map(|url| url.trim_end_matches('/').to_owned());
+        self.after = Some(Place { baton: to.baton, base_url: base });
         Ok(())
     }
 
     /// The answer is there, and the connection ready for the next request.
     pub(super) fn end(&mut self, in_transaction: bool) {
-        self.session.state = match self.baton.take() {
-            Some(baton) => State::Open { baton, base: self.base.take(), in_transaction },
-            None if in_transaction => State::Lost,
-            None => State::New,
+        self.session.state = match self.after.take() {
+            Some(Place { baton: Some(baton), base_url: base }) => State::Open(Open { baton, base, in_transaction }),
+            _ if in_transaction => State::Lost,
+            _ => State::New,
         };
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if let Some(Place { baton: Some(baton), base_url }) = self.after.take() {
+            self.server.close(baton, base_url);
+        }
     }
 }
