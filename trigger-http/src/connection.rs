@@ -20,7 +20,7 @@ use crate::access_log::{AccessLog, Logged};
 use crate::activity::{Activity, Watched};
 use crate::admission::{self, Afterwards};
 use crate::body::{self, ResponseBody};
-use crate::dispatch;
+use crate::dispatch::{self, Client};
 use crate::headers;
 use crate::limits::{self, Limits};
 use crate::server::Server;
@@ -126,15 +126,21 @@ fn respond(
     let afterwards = Afterwards::of(&request);
     // Looked at before our own headers are among the client's.
     let admitted = admission::check(&request);
-    let names = server.ids.name(request.headers_mut());
-    let entry = |log: &AccessLog| log.entry(peer.address, request.method(), request.uri().path(), &names);
-    let mut entry = server.access_log.as_ref().map(entry);
+    // Without a log only a component sees the names; it gets them when it is known that one answers.
+    let mut entry = server.access_log.as_ref().map(|log: &AccessLog| {
+        let names = server.ids.name(request.headers_mut());
+        log.entry(peer.address, request.method(), request.uri().path(), &names)
+    });
     let (server, peer) = (Arc::clone(server), Arc::clone(peer));
     // The server of HTTP/1 leaves bodies out by itself, that of HTTP/2 sends what it is given.
     let withheld: Option<Method> = (request.version() == Version::HTTP_2).then(|| request.method().clone());
     async move {
         let mut response = match admitted {
-            Ok(()) => server.current.take().respond(request, peer.scheme.clone(), &peer.header, entry.as_mut()).await,
+            Ok(()) => {
+                let unnamed = entry.is_none().then_some(&server.ids);
+                let client = Client { scheme: peer.scheme.clone(), address: &peer.header };
+                server.current.take().respond(request, client, entry.as_mut(), unnamed).await
+            }
             Err(refused) => {
                 tracing::debug!("request refused: {refused}");
                 dispatch::empty(refused.status())

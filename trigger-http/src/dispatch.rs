@@ -23,6 +23,7 @@ use crate::authority;
 use crate::body::{ResponseBody, for_component};
 use crate::current;
 use crate::headers;
+use crate::ids::Ids;
 use crate::route::Router;
 use crate::static_response::PreparedResponse;
 use crate::well_known::WellKnown;
@@ -58,6 +59,14 @@ impl Origin {
     }
 }
 
+/// Where a request comes from.
+pub struct Client<'a> {
+    /// How it is connected.
+    pub scheme: Scheme,
+    /// Its address as a component is told.
+    pub address: &'a HeaderValue,
+}
+
 /// A component that is to answer a request.
 pub(crate) struct Served<'a> {
     name: &'a str,
@@ -89,17 +98,21 @@ impl Dispatcher {
         Self { router, targets, well_known, body_timeout, origin, advised: AtomicBool::new(false) }
     }
 
-    /// The response to a request that came from `client`, whatever happens. The access log's `entry` is told whose it is.
+    /// The response to a request that came from `client`, whatever happens. The access log's `entry` is told whose it is. A
+    /// component gets the names that `unnamed` gives, if the request has none yet.
     pub async fn respond(
         self: &Arc<Self>,
         request: Request<Incoming>,
-        scheme: Scheme,
-        client: &HeaderValue,
+        client: Client<'_>,
         entry: Option<&mut Entry>,
+        unnamed: Option<&Ids>,
     ) -> Response<ResponseBody> {
         let (mut head, body) = request.into_parts();
-        match self.route(&mut head, scheme, client, entry) {
+        match self.route(&mut head, client.scheme, client.address, entry) {
             ControlFlow::Continue(served) => {
+                if let Some(ids) = unnamed {
+                    ids.name(&mut head.headers);
+                }
                 let request = Request::from_parts(head, for_component(body, self.body_timeout));
                 // In a box: else every request would move the room for it several times, also one that never needs it.
                 let response = Box::pin(served.answer(request)).await;
