@@ -9,34 +9,33 @@ use spin_catalogue::Platform;
 use spin_plugin_manager::pack::{PackRequest, pack};
 pub use xtask::run;
 
-/// The programs that tests, demo and packages need.
-const PACKAGES: [&str; 7] = [
-    "spin-cli",
-    "trigger-http",
-    "trigger-redis",
-    "trigger-command",
-    "trigger-cron",
-    "trigger-mqtt",
-    "spin-trigger-conformance",
-];
-const PROGRAMS: [&str; 7] = [
-    "spin",
-    "trigger-http",
-    "trigger-redis",
-    "trigger-command",
-    "trigger-cron",
-    "trigger-mqtt",
-    "spin-trigger-conformance",
+/// A program that is built.
+#[derive(Clone, Copy)]
+struct Program {
+    name: &'static str,
+    /// The package that it is of.
+    package: &'static str,
+    /// If it is a trigger: what its package for users says.
+    description: Option<&'static str>,
+}
+
+/// What tests, demo and packages need.
+const PROGRAMS: [Program; 7] = [
+    Program { name: "spin", package: "spin-cli", description: None },
+    trigger("trigger-http", "Serves HTTP requests with the components of an application"),
+    trigger(
+        "trigger-redis",
+        "Calls the components of an application for messages of Redis channels, lists and streams",
+    ),
+    trigger("trigger-command", "Runs a component once, as a program is run"),
+    trigger("trigger-cron", "Calls components at the times of a cron expression"),
+    trigger("trigger-mqtt", "Calls components for messages of MQTT topics"),
+    Program { name: "spin-trigger-conformance", package: "spin-trigger-conformance", description: None },
 ];
 
-/// The triggers among them, with what their packages say.
-const TRIGGERS: [(&str, &str); 5] = [
-    ("trigger-http", "Serves HTTP requests with the components of an application"),
-    ("trigger-redis", "Calls the components of an application for messages of Redis channels, lists and streams"),
-    ("trigger-command", "Runs a component once, as a program is run"),
-    ("trigger-cron", "Calls components at the times of a cron expression"),
-    ("trigger-mqtt", "Calls components for messages of MQTT topics"),
-];
+const fn trigger(name: &'static str, description: &'static str) -> Program {
+    Program { name, package: name, description: Some(description) }
+}
 
 /// The folder of the workspace.
 pub fn workspace() -> &'static Path {
@@ -97,29 +96,40 @@ pub fn cargo() -> Result<Command> {
 pub struct Built {
     /// A folder `bin/` with the programs, and after [`Built::pack`] a folder `catalogue/`.
     pub folder: PathBuf,
+    programs: Vec<Program>,
 }
 
 /// Builds all programs with a profile.
 pub fn binaries(profile: &str) -> Result<Built> {
+    build(profile, PROGRAMS.to_vec())
+}
+
+/// Builds those that serve HTTP.
+pub fn server_binaries(profile: &str) -> Result<Built> {
+    let serves = |program: &&Program| ["spin", "trigger-http"].contains(&program.name);
+    build(profile, PROGRAMS.iter().filter(serves).copied().collect())
+}
+
+fn build(profile: &str, programs: Vec<Program>) -> Result<Built> {
     claim(profile)?;
     let mut cargo = cargo()?;
     cargo.args(["build", "--locked", "--profile", profile]);
-    for package in PACKAGES {
-        cargo.args(["--package", package]);
+    for program in &programs {
+        cargo.args(["--package", program.package]);
     }
     run(&mut cargo)?;
     let target = target_dir()?;
     let folder = target.join(format!("spin-{profile}"));
     let bin = folder.join("bin");
     std::fs::create_dir_all(&bin).with_context(|| format!("can't make {}", bin.display()))?;
-    for program in PROGRAMS {
-        let from = target.join(profile).join(program);
-        let to = bin.join(program);
+    for Program { name, .. } in &programs {
+        let from = target.join(profile).join(name);
+        let to = bin.join(name);
         // A new file, not an overwritten one: the old one may still be running.
         let _ = std::fs::remove_file(&to);
         std::fs::copy(&from, &to).with_context(|| format!("can't copy {}", from.display()))?;
     }
-    Ok(Built { folder })
+    Ok(Built { folder, programs })
 }
 
 impl Built {
@@ -134,7 +144,8 @@ impl Built {
         if catalogue.exists() {
             std::fs::remove_dir_all(&catalogue).with_context(|| format!("can't empty {}", catalogue.display()))?;
         }
-        for (name, description) in TRIGGERS {
+        for Program { name, description, .. } in &self.programs {
+            let Some(description) = description else { continue };
             let packed = pack(&PackRequest {
                 name: name.parse()?,
                 version: env!("CARGO_PKG_VERSION").parse()?,
