@@ -32,7 +32,7 @@ impl Dist {
     ///
     /// # Panics
     ///
-    /// If the variable is not set, a program is missing, or one is older than its sources.
+    /// If the variable is not set, or a program is older than its sources. One that is missing is missed by whoever needs it.
     pub fn from_env() -> Self {
         let Some(root) = std::env::var_os(VARIABLE) else {
             panic!("{VARIABLE} is not set: these tests run built programs; start them with `cargo xtask test`");
@@ -40,7 +40,10 @@ impl Dist {
         let root = std::path::absolute(&root).expect("the working directory is readable");
         let dist = Self { root };
         for (program, folders) in PROGRAMS {
-            if let Err(problem) = check(&dist.bin(program), folders, &repository()) {
+            let program = dist.root.join("bin").join(program);
+            if program.exists()
+                && let Err(problem) = check(&program, folders, &repository())
+            {
                 panic!("{problem}; build the programs with `cargo xtask test`");
             }
         }
@@ -50,8 +53,14 @@ impl Dist {
     }
 
     /// The path of the program `name`.
+    ///
+    /// # Panics
+    ///
+    /// If it is missing.
     pub fn bin(&self, name: &str) -> PathBuf {
-        self.root.join("bin").join(name)
+        let program = self.root.join("bin").join(name);
+        assert!(program.exists(), "{} does not exist; build the programs with `cargo xtask test`", program.display());
+        program
     }
 
     /// The catalogue with the packed plugins.
