@@ -125,8 +125,10 @@ impl<B: Body + Unpin> Body for Answer<B> {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
         let polled = Pin::new(&mut self.body).poll_frame(context);
-        // After a frame it is the client's turn, until the connection asks for the next one.
-        self.request.waits_for_client(polled.is_ready().then(Instant::now));
+        // After a frame it is the client's turn, until the connection asks for the next one; it doesn't after the last.
+        if !self.body.is_end_stream() {
+            self.request.waits_for_client(polled.is_ready().then(Instant::now));
+        }
         polled
     }
 

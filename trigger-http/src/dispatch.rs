@@ -141,9 +141,9 @@ impl Dispatcher {
         if let Some(answer) = self.well_known.answer(head.uri.path()) {
             return ControlFlow::Break(answer.map(|body| Either::Left(Full::new(body))));
         }
-        let path = head.uri.path().to_owned();
-        let Some(found) = self.router.find(&path) else {
-            self.advise_once(&path);
+        let path = head.uri.path();
+        let Some(found) = self.router.find(path) else {
+            self.advise_once(path);
             return ControlFlow::Break(empty(StatusCode::NOT_FOUND));
         };
         let Some(target) = self.targets.get(found.entry()) else {
