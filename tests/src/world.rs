@@ -24,7 +24,7 @@ impl World {
     ///
     /// # Panics
     ///
-    /// If the variable is not set or a program is missing or stale; see [`dist`].
+    /// If the variable is not set or a program is stale; see [`dist`].
     pub fn new() -> Self {
         Self::with(Some(Dist::from_env()))
     }

@@ -137,9 +137,8 @@ fn respond(
     async move {
         let mut response = match admitted {
             Ok(()) => {
-                let unnamed = entry.is_none().then_some(&server.ids);
                 let client = Client { scheme: peer.scheme.clone(), address: &peer.header };
-                server.current.take().respond(request, client, entry.as_mut(), unnamed).await
+                server.current.take().respond(request, client, entry.as_mut(), &server.ids).await
             }
             Err(refused) => {
                 tracing::debug!("request refused: {refused}");

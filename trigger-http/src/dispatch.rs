@@ -99,18 +99,19 @@ impl Dispatcher {
     }
 
     /// The response to a request that came from `client`, whatever happens. The access log's `entry` is told whose it is. A
-    /// component gets the names that `unnamed` gives, if the request has none yet.
+    /// request with such an entry has names; another one gets its names from `ids` if a component will see them.
     pub async fn respond(
         self: &Arc<Self>,
         request: Request<Incoming>,
         client: Client<'_>,
         entry: Option<&mut Entry>,
-        unnamed: Option<&Ids>,
+        ids: &Ids,
     ) -> Response<ResponseBody> {
         let (mut head, body) = request.into_parts();
+        let is_named = entry.is_some();
         match self.route(&mut head, client.scheme, client.address, entry) {
             ControlFlow::Continue(served) => {
-                if let Some(ids) = unnamed {
+                if !is_named {
                     ids.name(&mut head.headers);
                 }
                 let request = Request::from_parts(head, for_component(body, self.body_timeout));

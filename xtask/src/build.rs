@@ -121,12 +121,12 @@ fn build(profile: &str, programs: Vec<Program>) -> Result<Built> {
     let target = target_dir()?;
     let folder = target.join(format!("spin-{profile}"));
     let bin = folder.join("bin");
+    // New files, not overwritten ones: the old ones may still be running. What is not built now would be of other sources.
+    let _ = std::fs::remove_dir_all(&bin);
     std::fs::create_dir_all(&bin).with_context(|| format!("can't make {}", bin.display()))?;
     for Program { name, .. } in &programs {
         let from = target.join(profile).join(name);
         let to = bin.join(name);
-        // A new file, not an overwritten one: the old one may still be running.
-        let _ = std::fs::remove_file(&to);
         std::fs::copy(&from, &to).with_context(|| format!("can't copy {}", from.display()))?;
     }
     Ok(Built { folder, programs })

@@ -1,7 +1,8 @@
 //! Results that guests read: at most 128 MiB of one result that the host must hold whole, and streams that hold a few
 //! batches and no more, however long they are. Shared by everything that answers with rows or keys.
 
-use std::pin::Pin;
+use std::collections::VecDeque;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
@@ -23,6 +24,9 @@ const BATCHES: usize = 4;
 const BATCH_BYTES: usize = 64 * 1024;
 const BATCH_ITEMS: usize = 256;
 const BATCH_AGE: Duration = Duration::from_millis(5);
+
+/// Bytes that one stream may have unread, whatever others have that count together with it.
+const ALWAYS: usize = 1024 * 1024;
 
 /// A result is larger than the host holds for a guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -96,12 +100,17 @@ impl Unread {
         let (outcome, ended) = oneshot::channel();
         let own = Self::default();
         let batch = Batch::new(self, &own);
-        let writer = Writer { sender, all: self.clone(), own, batch, begun: Instant::now() };
+        let writer = Writer { sender, all: self.clone(), own, batch, kept: VecDeque::new(), begun: Instant::now() };
         (writer, outcome, Rows { receiver, ended })
     }
 
     fn bytes(&self) -> usize {
         self.0.load(Ordering::Relaxed)
+    }
+
+    /// Whether there is room for items that are kept though nobody in need of their stream waits: half of it is left to those.
+    pub(crate) fn has_room(&self) -> bool {
+        self.bytes() <= MOST_BUFFERED / 2
     }
 }
 
@@ -139,6 +148,10 @@ impl<T> Batch<T> {
     fn new(all: &Unread, own: &Unread) -> Self {
         Self { items: Vec::new(), counted: Counted { bytes: 0, counts: [all.clone(), own.clone()] } }
     }
+
+    fn is_full(&self) -> bool {
+        self.counted.bytes >= BATCH_BYTES || self.items.len() >= BATCH_ITEMS
+    }
 }
 
 /// Puts items into batches.
@@ -148,6 +161,8 @@ pub(crate) struct Writer<T> {
     all: Unread,
     own: Unread,
     batch: Batch<T>,
+    /// Batches before that one that could not be sent.
+    kept: VecDeque<Batch<T>>,
     begun: Instant,
 }
 
@@ -157,29 +172,28 @@ impl<T> Writer<T> {
     /// # Errors
     /// [`Gone`] when nobody reads any more.
     pub(crate) async fn put(&mut self, item: T, bytes: usize) -> Result<(), Gone> {
-        if self.push(item, bytes) { self.flush_all().await } else { Ok(()) }
+        if self.add(item, bytes) { self.flush_all().await } else { Ok(()) }
     }
 
-    /// Adds an item of about `bytes`, and tells whether the batch should be sent now.
-    ///
-    /// # Errors
-    /// When the item is too large, or would be beside what other streams have unread.
-    pub(crate) fn add(&mut self, item: T, bytes: usize) -> Result<bool, TooLarge> {
-        let others = self.all.bytes().saturating_sub(self.own.bytes());
-        if others.saturating_add(bytes) > MOST_BUFFERED {
-            return Err(TooLarge);
-        }
-        Ok(self.push(item, bytes))
-    }
-
-    fn push(&mut self, item: T, bytes: usize) -> bool {
+    /// Adds an item of about `bytes`, which [fits](Self::fits), and tells whether the batch should be sent now.
+    pub(crate) fn add(&mut self, item: T, bytes: usize) -> bool {
         if self.batch.items.is_empty() {
             self.begun = Instant::now();
         }
         self.batch.items.push(item);
         self.batch.counted.add(bytes);
-        let full = self.batch.counted.bytes >= BATCH_BYTES || self.batch.items.len() >= BATCH_ITEMS;
-        full || self.begun.elapsed() >= BATCH_AGE
+        self.batch.is_full() || self.begun.elapsed() >= BATCH_AGE
+    }
+
+    /// Looks whether an item of about `bytes` may be made.
+    ///
+    /// # Errors
+    /// When it is too large, or would be too much beside what other streams have unread.
+    pub(crate) fn fits(&self, bytes: usize) -> Result<(), TooLarge> {
+        let own = self.own.bytes();
+        let others = self.all.bytes().saturating_sub(own);
+        let is_little = own.saturating_add(bytes) <= ALWAYS;
+        if is_little || others.saturating_add(bytes) <= MOST_BUFFERED { Ok(()) } else { Err(TooLarge) }
     }
 
     /// Sends what there is unless the reader has enough and `wanted` ends before that changes: then it is kept here, up to
@@ -188,27 +202,40 @@ impl<T> Writer<T> {
     /// # Errors
     /// When more would have to be kept.
     pub(crate) async fn flush_or_keep(&mut self, wanted: impl Future<Output = ()>) -> Result<bool, TooLarge> {
-        let place = tokio::select! {
-            biased;
-            place = self.sender.reserve_many(places(&self.batch)) => place,
-            () = wanted => return if self.all.bytes() > MOST_BUFFERED { Err(TooLarge) } else { Ok(true) },
-        };
-        let Ok(mut places) = place else { return Ok(false) };
-        let batch = std::mem::replace(&mut self.batch, Batch::new(&self.all, &self.own));
-        if let Some(place) = places.next() {
-            place.send(batch);
+        let mut wanted = pin!(wanted);
+        loop {
+            let next = self.kept.front().unwrap_or(&self.batch);
+            if next.items.is_empty() {
+                return Ok(true);
+            }
+            let places = tokio::select! {
+                biased;
+                places = self.sender.reserve_many(places(next)) => Some(places),
+                () = &mut wanted => None,
+            };
+            let mut places = match places {
+                Some(Ok(places)) => places,
+                Some(Err(_)) => return Ok(false),
+                None => break,
+            };
+            let next = match self.kept.pop_front() {
+                Some(next) => next,
+                None => std::mem::replace(&mut self.batch, Batch::new(&self.all, &self.own)),
+            };
+            if let Some(place) = places.next() {
+                place.send(next);
+            }
         }
-        Ok(true)
+        if self.batch.is_full() {
+            self.close_batch();
+        }
+        let is_much = self.own.bytes() > ALWAYS && self.all.bytes() > MOST_BUFFERED;
+        if is_much { Err(TooLarge) } else { Ok(true) }
     }
 
     /// Whether something is kept here that could not be sent.
     pub(crate) fn keeps(&self) -> bool {
-        !self.batch.items.is_empty()
-    }
-
-    /// Whether there is room for more to be kept.
-    pub(crate) fn has_room(&self) -> bool {
-        self.all.bytes() <= MOST_BUFFERED
+        !(self.kept.is_empty() && self.batch.items.is_empty())
     }
 
     /// Sends what there is.
@@ -216,8 +243,21 @@ impl<T> Writer<T> {
     /// # Errors
     /// As [`Writer::put`].
     pub(crate) async fn flush_all(&mut self) -> Result<(), Gone> {
-        let batch = std::mem::replace(&mut self.batch, Batch::new(&self.all, &self.own));
-        self.pass(batch).await
+        self.close_batch();
+        if self.kept.is_empty() && self.sender.is_closed() {
+            return Err(Gone);
+        }
+        while let Some(next) = self.kept.pop_front() {
+            self.pass(next).await?;
+        }
+        Ok(())
+    }
+
+    fn close_batch(&mut self) {
+        if !self.batch.items.is_empty() {
+            let batch = std::mem::replace(&mut self.batch, Batch::new(&self.all, &self.own));
+            self.kept.push_back(batch);
+        }
     }
 
     /// Gives a guest what is left, and then how it ended. Who has gone hears nothing more.
@@ -403,7 +443,8 @@ mod tests {
         let bytes = MOST_BUFFERED / 8;
         let mut made = 0;
         loop {
-            assert_eq!(writer.add(made, bytes), Ok(true), "a batch is full");
+            assert_eq!(writer.fits(bytes), Ok(()));
+            assert!(writer.add(made, bytes), "a batch is full");
             made += 1;
             match writer.flush_or_keep(std::future::ready(())).await {
                 Ok(is_read) => assert!(is_read),
@@ -412,7 +453,7 @@ mod tests {
         }
         // What lies between the two counts.
         assert_eq!(made, 9);
-        assert!(writer.keeps() && !writer.has_room());
+        assert!(writer.keeps() && !writer.all.has_room());
         let finish = tokio::spawn(writer.finish(outcome, Ok(())));
         let mut read = 0;
         while let Some(batch) = rows.next().await {
@@ -426,14 +467,46 @@ mod tests {
     async fn what_is_unread_counts_until_it_is_read_whatever_became_of_its_writer() {
         let unread = Unread::default();
         let (mut first, outcome, mut rows) = unread.stream::<usize, ()>();
-        assert_eq!(first.add(0, MOST_BUFFERED - 1), Ok(true));
+        first.add(0, MOST_BUFFERED - ALWAYS);
         first.finish(outcome, Ok(())).await;
         let (mut second, _outcome, _rows) = unread.stream::<usize, ()>();
-        assert_eq!((second.add(1, 1), second.add(2, 2)), (Ok(false), Err(TooLarge)));
+        second.add(1, ALWAYS);
+        assert_eq!((second.fits(ALWAYS), second.fits(ALWAYS + 1)), (Ok(()), Err(TooLarge)));
+        assert!(!unread.has_room());
         assert_eq!(rows.next().await, Some(vec![0]));
-        assert_eq!(second.add(2, MOST_BUFFERED), Ok(true));
+        assert_eq!((second.fits(MOST_BUFFERED), second.fits(MOST_BUFFERED + 1)), (Ok(()), Err(TooLarge)));
         drop(second);
         assert_eq!(unread.bytes(), 0);
+    }
+
+    #[tokio::test]
+    async fn others_leave_a_stream_of_small_items_alone() {
+        let unread = Unread::default();
+        let (mut kept, _outcome, _rows) = unread.stream::<usize, ()>();
+        kept.add(0, MOST_BUFFERED + 1);
+        let (mut small, _outcome, mut rows) = unread.stream::<usize, ()>();
+        for item in 0..10 {
+            assert_eq!(small.fits(BATCH_BYTES), Ok(()));
+            assert!(small.add(item, BATCH_BYTES));
+            assert_eq!(small.flush_or_keep(std::future::ready(())).await, Ok(true));
+            assert_eq!(rows.next().await, Some(vec![item]));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_kept_counts_less_with_each_part_that_is_read() {
+        let unread = Unread::default();
+        let (mut writer, outcome, mut rows) = unread.stream::<usize, ()>();
+        for item in 0..20 {
+            assert!(writer.add(item, BATCH_BYTES));
+            assert_eq!(writer.flush_or_keep(std::future::ready(())).await, Ok(true));
+        }
+        let finish = tokio::spawn(writer.finish(outcome, Ok(())));
+        for item in 0..20 {
+            assert_eq!(unread.bytes(), (20 - item) * BATCH_BYTES);
+            assert_eq!(rows.next().await, Some(vec![item]));
+        }
+        finish.await.expect("no panic");
     }
 
     #[tokio::test]

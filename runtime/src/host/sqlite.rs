@@ -5,12 +5,12 @@
 //! not committed is undone when the guest lets it go or ends.
 
 mod convert;
-mod counted;
 mod guard;
 mod libsql;
 mod local;
 mod older;
 mod versioned;
+mod waiting;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

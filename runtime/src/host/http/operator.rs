@@ -164,12 +164,8 @@ impl JsonServer {
 
     /// A server's own words, for messages that guests see too: the beginning of them, and without the token.
     pub(crate) fn said(&self, message: String) -> String {
-        let mut message = message;
-        // However long it is, only its beginning is looked at, and a token that would be cut as a whole.
-        message.truncate(message.floor_char_boundary(LONGEST_MESSAGE + self.token.len()));
-        if !self.token.is_empty() {
-            message = message.replace(&self.token, "…");
-        }
+        // First as a whole: a token that is cut would be told in part.
+        let mut message = if self.token.is_empty() { message } else { message.replace(&self.token, "…") };
         message.truncate(message.floor_char_boundary(LONGEST_MESSAGE));
         message
     }
@@ -227,6 +223,9 @@ mod tests {
         assert_eq!(server.said("no such user: s3cret".to_owned()), "no such user: …");
         let long = format!("a{}", "ö".repeat(LONGEST_MESSAGE));
         assert_eq!(server.said(long.clone()), long[..LONGEST_MESSAGE - 1]);
+        let token = "s3cret".repeat(50);
+        let long = JsonServer::new("http://127.0.0.1:1", "Bearer", &token, Arc::default());
+        assert!(!long.said(format!("{token}{}{token}", "a".repeat(800))).contains("s3cret"));
         let open = JsonServer::new("http://127.0.0.1:1", "Bearer", "", Arc::default());
         assert_eq!(open.said("as it is".to_owned()), "as it is");
     }

@@ -23,21 +23,30 @@ impl ToSql for Parameter {
     }
 }
 
-/// A value of a row, and about how many bytes it takes.
+/// A value of a row.
 ///
 /// # Errors
 /// For a text that is not UTF-8, which a guest can't be given.
-pub(super) fn value(found: ValueRef<'_>) -> Result<(Value, usize), Failure> {
+pub(super) fn value(found: ValueRef<'_>) -> Result<Value, Failure> {
     Ok(match found {
-        ValueRef::Null => (Value::Null, 0),
-        ValueRef::Integer(number) => (Value::Integer(number), 0),
-        ValueRef::Real(number) => (Value::Real(number), 0),
+        ValueRef::Null => Value::Null,
+        ValueRef::Integer(number) => Value::Integer(number),
+        ValueRef::Real(number) => Value::Real(number),
         ValueRef::Text(bytes) => {
             let text = std::str::from_utf8(bytes).map_err(|error| Failure(format!("a text of a row: {error}")))?;
-            (Value::Text(text.to_owned()), bytes.len())
+            Value::Text(text.to_owned())
         }
-        ValueRef::Blob(bytes) => (Value::Blob(bytes.to_vec()), bytes.len()),
+        ValueRef::Blob(bytes) => Value::Blob(bytes.to_vec()),
     })
+}
+
+/// About how many bytes a value takes.
+pub(super) fn size(found: ValueRef<'_>) -> usize {
+    let beside = match found {
+        ValueRef::Null | ValueRef::Integer(_) | ValueRef::Real(_) => 0,
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes.len(),
+    };
+    size_of::<Value>() + beside
 }
 
 macro_rules! generation {

@@ -15,13 +15,13 @@ mod session;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Mutex, OwnedMutexGuard, watch};
+use tokio::sync::{Mutex, OwnedMutexGuard, Semaphore, watch};
 
 use self::hrana::{Outcome, Pipeline, Request, Response, ServerError};
 use self::lines::Unreadable;
 use self::running::Running;
 use self::session::{Session, Turn};
-use super::counted::Counted;
+use super::waiting::Waiting;
 use super::{Answer, Failure, RowResult, Streamed, Value};
 use crate::host::http::operator::{self, JsonServer, OperatorClient, Patience, not_understood};
 use crate::host::rows::{Budget, Unread};
@@ -34,11 +34,19 @@ const PATIENCE: Patience = Patience { connect: Duration::from_secs(10), answer: 
 const LONGEST_ANSWER: usize = 64 * 1024;
 
 /// One database of a server.
-pub(super) struct Server(JsonServer);
+pub(super) struct Server {
+    at: JsonServer,
+    /// Who may have a long line in hand.
+    long_lines: Arc<Semaphore>,
+}
+
+/// Long lines that are in hand at once: each takes its memory several times until its row is counted.
+const LONG_LINES: usize = 2;
 
 impl Server {
     pub(super) fn new(url: &str, token: &str, client: Arc<OperatorClient>) -> Self {
-        Self(JsonServer::new(url, "Bearer", token, client))
+        let at = JsonServer::new(url, "Bearer", token, client);
+        Self { at, long_lines: Arc::new(Semaphore::new(LONG_LINES)) }
     }
 
     /// A connection that the server doesn't know of yet. What it leaves unread counts in `unread`.
@@ -57,15 +65,15 @@ impl Server {
         what: &str,
         question: &impl serde::Serialize,
     ) -> Result<http::Response, Refused> {
-        let url = format!("{}/v3/{what}", base.unwrap_or(self.0.url()));
-        let answer = self.0.begin(&url, question, PATIENCE).await.map_err(|error| self.failed(&error))?;
+        let url = format!("{}/v3/{what}", base.unwrap_or(self.at.url()));
+        let answer = self.at.begin(&url, question, PATIENCE).await.map_err(|error| self.failed(&error))?;
         let status = answer.status();
         if status.is_success() {
             return Ok(answer);
         }
         let said = operator::Answer::read(answer, LONGEST_ANSWER).await.ok();
         let said = said.and_then(|said| serde_json::from_slice::<ServerError>(&said.body).ok());
-        let said = said.map(|ServerError { message }| format!(": {}", self.0.said(message))).unwrap_or_default();
+        let said = said.map(|ServerError { message }| format!(": {}", self.at.said(message))).unwrap_or_default();
         let status = status.as_u16();
         let failure = self.failed(&format_args!("the server answers to {what} of Hrana 3 with status {status}{said}"));
         Err(if [400, 404].contains(&status) { Refused::Unknown(failure) } else { Refused::Failed(failure) })
@@ -88,7 +96,7 @@ impl Server {
     }
 
     fn failed(&self, reason: &dyn std::fmt::Display) -> Failure {
-        Failure(self.0.failed(reason))
+        Failure(self.at.failed(reason))
     }
 
     /// Why a line could not be read. That one is too large is said in the words of all interfaces.
@@ -100,7 +108,7 @@ impl Server {
     }
 
     fn said(&self, error: ServerError) -> Failure {
-        Failure(self.0.said(error.message))
+        Failure(self.at.said(error.message))
     }
 }
 
@@ -136,7 +144,7 @@ pub(crate) struct Connection {
 
 impl Connection {
     async fn session(&self) -> OwnedMutexGuard<Session> {
-        let _waiting = Counted::new(&self.waiting);
+        let _waiting = Waiting::new(&self.waiting);
         Arc::clone(&self.session).lock_owned().await
     }
 
@@ -212,11 +220,8 @@ impl Drop for Connection {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         runtime.spawn(async move {
             let session = session.lock_owned().await;
-            if session.is_open()
-                && let Ok(mut turn) = Turn::new(&server, session)
-            {
-                turn.give_up();
-            }
+            // Nothing is asked, so that is its end.
+            drop(Turn::new(&server, session));
         });
     }
 }
@@ -224,35 +229,30 @@ impl Drop for Connection {
 #[cfg(test)]
 mod tests {
     use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-    use tokio::net::TcpListener;
+    use tokio::net::{TcpListener, TcpStream};
     use tokio::sync::mpsc;
 
     use super::hrana::{AUTOCOMMIT, STATEMENT};
     use super::*;
 
-    /// A server that gives these answers, bodies or with their heads, one on each TCP connection, and the batons that it was asked
-    /// with. It closes one for
-    /// which it has none.
+    /// A server that gives these answers, bodies or with their heads, one on each TCP connection, and the batons that it was
+    /// asked with. It closes one for which it has none.
     async fn server(answers: Vec<Option<String>>) -> (Arc<Server>, mpsc::UnboundedReceiver<Option<String>>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("bound"));
         let (batons, asked) = mpsc::unbounded_channel();
         tokio::spawn(async move {
-            for answer in answers {
+            let mut answers = answers.into_iter();
+            while !answers.as_slice().is_empty() {
                 let (stream, _) = listener.accept().await.expect("a client");
                 let mut stream = BufReader::new(stream);
-                let (mut line, mut length) = (String::new(), 0);
-                while stream.read_line(&mut line).await.expect("a head") > 2 {
-                    if let Some(found) = line.strip_prefix("content-length: ") {
-                        length = found.trim().parse().expect("a number");
-                    }
-                    line.clear();
+                let body = question(&mut stream).await;
+                // Whoever closes a connection waits for nothing.
+                if body["requests"][0]["type"] == "close" {
+                    continue;
                 }
-                let mut body = vec![0; length];
-                stream.read_exact(&mut body).await.expect("a body");
-                let body: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
                 let _ = batons.send(body["baton"].as_str().map(str::to_owned));
-                if let Some(answer) = answer {
+                if let Some(answer) = answers.next().flatten() {
                     let head =
                         format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", answer.len());
                     let head = if answer.starts_with("HTTP/") { String::new() } else { head };
@@ -261,6 +261,20 @@ mod tests {
             }
         });
         (Arc::new(Server::new(&url, "s3cret", Arc::default())), asked)
+    }
+
+    /// What a client asks.
+    async fn question(stream: &mut BufReader<TcpStream>) -> serde_json::Value {
+        let (mut line, mut length) = (String::new(), 0);
+        while stream.read_line(&mut line).await.expect("a head") > 2 {
+            if let Some(found) = line.strip_prefix("content-length: ") {
+                length = found.trim().parse().expect("a number");
+            }
+            line.clear();
+        }
+        let mut body = vec![0; length];
+        stream.read_exact(&mut body).await.expect("a body");
+        serde_json::from_slice(&body).expect("JSON")
     }
 
     /// What a cursor answers to a statement that has no rows.
@@ -339,7 +353,7 @@ mod tests {
     async fn an_answer_that_breaks_off_is_an_error() {
         let begun = "{\"baton\":\"a\"}\n{\"type\":\"step_begin\",\"step\":0,\"cols\":[]}\n";
         for (answer, expected) in [
-            ("", "the answer is not one of the protocol (line 1, column 0)"),
+            ("", "the server answers nothing"),
             ("{\"baton\":\"a\"}\n", "the answer ends too early"),
             ("{\"baton\":null}\n{\"type\":\"row\",\"row\":[]}\n", "the answer is not in the order of the protocol"),
             (

@@ -9,7 +9,7 @@
 //!
 //! Statements on a connection run one after another, and a guest may leave a stream unread while it waits for the next one,
 //! or for ever. So a stream waits for its reader only as long as nothing else is wanted of its connection; then what is left
-//! of it is kept, as an answer that is asked for as a whole would be, with the same limit. Another connection would be no
+//! of it is kept, as an answer that is asked for as a whole would be, with one limit for all streams of an instance. Another connection would be no
 //! help: it knows nothing of the transaction, the temporary tables or, in memory, the database of this one. The same is done,
 //! after a moment, when somebody in this process wants to change the file, who would have to wait for the stream.
 
@@ -23,9 +23,9 @@ use rusqlite::{OpenFlags, params_from_iter};
 use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
 
-use super::convert::{Parameter, value};
-use super::counted::Counted;
+use super::convert::{Parameter, size, value};
 use super::guard::{Traces, watch};
+use super::waiting::Waiting;
 use super::{Answer, Failure, RowResult, Streamed, Value};
 use crate::host::rows::{Budget, Unread, Writer};
 
@@ -181,7 +181,10 @@ trait Reader {
     /// Gets the names of the columns, before any row.
     fn begin(&mut self, columns: Vec<String>, effect: Effect);
 
-    /// Gets a row of about so many bytes, and tells whether it wants more.
+    /// Is asked before a row of about so many bytes is made.
+    fn fits(&mut self, bytes: usize) -> Result<(), Failure>;
+
+    /// Gets a row that fits, of about so many bytes, and tells whether it wants more.
     fn row(&mut self, row: RowResult, bytes: usize) -> Result<bool, Failure>;
 }
 
@@ -204,8 +207,11 @@ impl Reader for Whole {
         self.answer.columns = columns;
     }
 
-    fn row(&mut self, row: RowResult, bytes: usize) -> Result<bool, Failure> {
-        self.budget.take(bytes)?;
+    fn fits(&mut self, bytes: usize) -> Result<(), Failure> {
+        Ok(self.budget.take(bytes)?)
+    }
+
+    fn row(&mut self, row: RowResult, _: usize) -> Result<bool, Failure> {
         self.answer.rows.push(row);
         Ok(true)
     }
@@ -222,6 +228,8 @@ struct Passing {
     changing: Option<watch::Receiver<usize>>,
     /// Whether rows are kept since the last one, because of those.
     keeps: bool,
+    /// What all streams of the instance have unread.
+    unread: Unread,
     runtime: Handle,
 }
 
@@ -233,25 +241,26 @@ impl Reader for Passing {
         }
     }
 
+    fn fits(&mut self, bytes: usize) -> Result<(), Failure> {
+        Ok(self.writer.fits(bytes)?)
+    }
+
     fn row(&mut self, row: RowResult, bytes: usize) -> Result<bool, Failure> {
-        if !self.writer.add(row, bytes)? {
+        if !self.writer.add(row, bytes) {
             return Ok(true);
         }
-        // Where there is no room for more, others have to wait. The guest of this connection would wait for itself.
-        let has_room = self.writer.has_room();
         let wanted = async {
             if self.effect == Effect::Changes {
                 return;
             }
             let changing = async {
-                match self.changing.as_mut().filter(|_| has_room) {
-                    Some(changing) => {
-                        if !self.keeps {
-                            tokio::time::sleep(PATIENCE).await;
-                        }
-                        let _ = changing.wait_for(|count| *count > 0).await;
-                    }
-                    None => std::future::pending().await,
+                let Some(changing) = self.changing.as_mut() else { return std::future::pending().await };
+                if !self.keeps {
+                    tokio::time::sleep(PATIENCE).await;
+                }
+                // Where there is no room for more, others have to wait. The guest of this connection would wait for itself.
+                while changing.wait_for(|count| *count > 0).await.is_ok() && !self.unread.has_room() {
+                    tokio::time::sleep(PATIENCE).await;
                 }
             };
             tokio::select! {
@@ -286,16 +295,24 @@ impl Connection {
     pub(super) async fn stream(&self, statement: String, parameters: Vec<Value>) -> Streamed {
         let (job, wanted) = self.job();
         let turn = {
-            let _waiting = Counted::new(&self.0.waiting);
+            let _waiting = Waiting::new(&self.0.waiting);
             Arc::clone(&self.0.streaming).lock_owned().await
         };
         let (writer, outcome, rows) = self.0.unread.stream();
         let (named, names) = oneshot::channel();
         let waiting = self.0.waiting.subscribe();
         let changing = self.0.database.path.is_some().then(|| self.0.database.changing.subscribe());
-        let runtime = Handle::current();
-        let mut passing =
-            Passing { named: Some(named), effect: Effect::Reads, writer, waiting, changing, keeps: false, runtime };
+        let (unread, runtime) = (self.0.unread.clone(), Handle::current());
+        let mut passing = Passing {
+            named: Some(named),
+            effect: Effect::Reads,
+            writer,
+            waiting,
+            changing,
+            keeps: false,
+            unread,
+            runtime,
+        };
         let run = move || {
             let done = job.run(&statement, parameters, &mut passing);
             // The connection and the thread are free for others while the guest reads what is left.
@@ -317,7 +334,7 @@ impl Connection {
         let (job, _wanted) = self.job();
         blocking(move || {
             job.with(|raw| {
-                let _changing = Counted::new(&job.opened.database.changing);
+                let _changing = Waiting::new(&job.opened.database.changing);
                 Ok(raw.sqlite.execute_batch(&statements)?)
             })
         })
@@ -337,7 +354,7 @@ impl Connection {
 
 impl Job {
     fn with<T>(&self, work: impl FnOnce(&mut Raw) -> Result<T, Failure>) -> Result<T, Failure> {
-        let waiting = Counted::new(&self.opened.waiting);
+        let waiting = Waiting::new(&self.opened.waiting);
         let mut raw = lock(&self.opened.raw);
         drop(waiting);
         let raw = raw.as_mut().ok_or_else(|| Failure("the connection is closed".to_owned()))?;
@@ -356,7 +373,7 @@ impl Job {
             reader.begin(columns, effect);
             // COMMIT is not said to change anything, and waits for all who read. As a query it has no columns.
             let changes = effect == Effect::Changes || count == 0;
-            let _changing = changes.then(|| Counted::new(&self.opened.database.changing));
+            let _changing = changes.then(|| Waiting::new(&self.opened.database.changing));
             // Within a transaction of its own a connection has its locks already, and others wait for it.
             let in_turn = effect == Effect::Changes && raw.sqlite.is_autocommit();
             let _turn = in_turn.then(|| lock(&self.opened.database.turn));
@@ -365,12 +382,14 @@ impl Job {
             }
             let mut rows = prepared.query(params_from_iter(parameters.into_iter().map(Parameter)))?;
             while let Some(row) = rows.next()? {
-                let mut values = Vec::with_capacity(count);
                 let mut bytes = size_of::<RowResult>();
                 for index in 0..count {
-                    let (value, size) = value(row.get_ref(index)?)?;
-                    bytes = bytes.saturating_add(size_of::<Value>() + size);
-                    values.push(value);
+                    bytes = bytes.saturating_add(size(row.get_ref(index)?));
+                }
+                reader.fits(bytes)?;
+                let mut values = Vec::with_capacity(count);
+                for index in 0..count {
+                    values.push(value(row.get_ref(index)?)?);
                 }
                 if !reader.row(RowResult { values }, bytes)? {
                     break;

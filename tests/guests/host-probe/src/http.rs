@@ -1,5 +1,5 @@
-//! Requests that leave, in three generations. `send METHOD URL` and a body that may be left out; the answer is the status, the headers
-//! and the body.
+//! Requests that leave, in three generations. `send METHOD URL` and a body that may be left out; the answer is the status, the
+//! headers and the body.
 
 use wasip2::http::outgoing_handler;
 use wasip2::http::types as second;

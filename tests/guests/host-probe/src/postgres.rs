@@ -1,5 +1,5 @@
-//! `postgres` in the generations before 4, and what all of them have in common. Every call but `open` and those that begin anew is about the connection that was opened
-//! last.
+//! `postgres` in the generations before 4, and what all of them have in common. Every call but `open` and those that begin anew
+//! is about the connection that was opened last.
 //!
 //! Parameters of statements are written as a case and its value (`int32:5`, `str:text`, `date:2024-2-29`,
 //! `range-int32:[1,9)`, `array-str:a,null`, `null`), and values of rows are shown in the same way.

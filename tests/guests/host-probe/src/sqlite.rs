@@ -1,4 +1,5 @@
-//! `sqlite` in the generations before 3, and what all of them have in common. Every call but `open` is about the connection that was opened last.
+//! `sqlite` in the generations before 3, and what all of them have in common. Every call but `open` is about the connection that
+//! was opened last.
 //!
 //! Parameters of statements are written `i:5`, `r:0.5`, `t:text`, `b:bytes` and `null`; rows are shown in the same way.
 

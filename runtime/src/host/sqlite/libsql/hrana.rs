@@ -83,21 +83,37 @@ struct Statement<'a> {
 #[serde(tag = "type", rename_all = "lowercase")]
 pub(super) enum Cell {
     Null,
-    Integer { value: String },
-    Float { value: f64 },
-    Text { value: String },
-    Blob { base64: String },
+    Integer {
+        value: String,
+    },
+    /// Nothing for an infinite number.
+    Float {
+        value: Option<f64>,
+    },
+    Text {
+        value: String,
+    },
+    Blob {
+        base64: String,
+    },
 }
 
-impl From<Value> for Cell {
-    fn from(value: Value) -> Self {
-        match value {
+impl TryFrom<Value> for Cell {
+    type Error = Failure;
+
+    fn try_from(value: Value) -> Result<Self, Failure> {
+        Ok(match value {
             Value::Null => Self::Null,
             Value::Integer(number) => Self::Integer { value: number.to_string() },
-            Value::Real(value) => Self::Float { value },
+            // As SQLite takes it.
+            Value::Real(value) if value.is_nan() => Self::Null,
+            Value::Real(value) if value.is_infinite() => {
+                return Err(Failure("an infinite number can't be sent to the server".to_owned()));
+            }
+            Value::Real(value) => Self::Float { value: Some(value) },
             Value::Text(value) => Self::Text { value },
             Value::Blob(bytes) => Self::Blob { base64: BASE64.encode(bytes) },
-        }
+        })
     }
 }
 
@@ -110,7 +126,9 @@ impl TryFrom<Cell> for Value {
             Cell::Integer { value } => Self::Integer(
                 value.parse().map_err(|_| Failure("the server answers with an integer that is none".to_owned()))?,
             ),
-            Cell::Float { value } => Self::Real(value),
+            Cell::Float { value } => Self::Real(
+                value.ok_or_else(|| Failure("the server answers with a number that it can't send".to_owned()))?,
+            ),
             Cell::Text { value } => Self::Text(value),
             Cell::Blob { base64 } => Self::Blob(
                 BASE64.decode(base64).map_err(|error| Failure(format!("the server answers with a blob: {error}")))?,
@@ -221,8 +239,11 @@ impl From<Column> for String {
 }
 
 /// Values as they are sent.
-pub(super) fn cells(values: Vec<Value>) -> Vec<Cell> {
-    values.into_iter().map(Cell::from).collect()
+///
+/// # Errors
+/// For an infinite number, which JSON doesn't have.
+pub(super) fn cells(values: Vec<Value>) -> Result<Vec<Cell>, Failure> {
+    values.into_iter().map(Cell::try_from).collect()
 }
 
 /// A row, and about how many bytes it has.
@@ -260,17 +281,22 @@ mod tests {
             (Value::Blob(vec![255]), r#"{"type":"blob","base64":"/w"}"#),
         ] {
             let shown = format!("{value:?}");
-            assert_eq!(serde_json::to_string(&Cell::from(value)).expect("JSON"), json);
+            assert_eq!(serde_json::to_string(&Cell::try_from(value).expect("a cell")).expect("JSON"), json);
             let cell: Cell = serde_json::from_str(json).expect("a value");
             assert_eq!(format!("{:?}", Value::try_from(cell).expect("a value")), shown);
         }
+        assert!(matches!(Cell::try_from(Value::Real(f64::NAN)), Ok(Cell::Null)));
+        assert!(
+            Cell::try_from(Value::Real(f64::INFINITY)).is_err()
+                && Value::try_from(Cell::Float { value: None }).is_err()
+        );
         let padded: Cell = serde_json::from_str(r#"{"type":"blob","base64":"/w=="}"#).expect("a value");
         assert!(matches!(Value::try_from(padded), Ok(Value::Blob(bytes)) if bytes == [255]));
     }
 
     #[test]
     fn a_statement_is_asked_with_one_more_that_tells_of_a_transaction() {
-        let arguments = cells(vec![Value::Integer(7)]);
+        let arguments = cells(vec![Value::Integer(7)]).expect("cells");
         let cursor = Cursor::new(Some("b"), "SELECT ?1", &arguments);
         let expected = r#"{"baton":"b","batch":{"steps":[{"stmt":{"sql":"SELECT ?1","args":[{"type":"integer","value":"7"}],"want_rows":true}},{"condition":{"type":"is_autocommit"},"stmt":{"sql":"SELECT 1","args":[],"want_rows":false}}]}}"#;
         assert_eq!(serde_json::to_string(&cursor).expect("JSON"), expected);

@@ -1,5 +1,9 @@
 //! A statement whose answer is coming.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -7,12 +11,16 @@ use super::super::{RowResult, Value};
 use super::hrana::{self, AUTOCOMMIT, Cursor, Entry, STATEMENT, ServerError};
 use super::lines::Lines;
 use super::session::Turn;
-use super::{LONGEST_ANSWER, PATIENCE, Refused};
-use crate::host::rows::{Budget, Failure, MOST_BUFFERED, Writer};
+use super::{LONGEST_ANSWER, Refused};
+use crate::host::rows::{Budget, Failure, MOST_BUFFERED, TooLarge, Writer};
 
 /// Bytes of a line at most. A blob of the most that a guest gets takes a third more, and a text with escapes up to five times
 /// more, of which that much is allowed.
 const LONGEST_LINE: usize = 2 * MOST_BUFFERED;
+
+/// How long the rest of an answer is read that nobody wants: the public server gives up a connection of which it has heard
+/// nothing for ten seconds since the answer began.
+const REST: Duration = Duration::from_secs(5);
 
 /// One on a connection that nothing else is asked of before the answer's end.
 pub(super) struct Running {
@@ -33,7 +41,7 @@ impl Running {
     /// A server forgets a connection after a few seconds in which nothing is asked, also while rows are read slowly. Unless a
     /// transaction was open, the statement is asked again, of another one.
     pub(super) async fn begin(mut turn: Turn, statement: &str, parameters: Vec<Value>) -> Result<Self, Failure> {
-        let parameters = hrana::cells(parameters);
+        let parameters = hrana::cells(parameters)?;
         let answer = loop {
             let (baton, base) = turn.place();
             let asked = turn.server.ask(base, "cursor", &Cursor::new(baton, statement, &parameters)).await;
@@ -43,10 +51,10 @@ impl Running {
                 Err(refused) => return Err(refused.into()),
             }
         };
-        let mut lines = Lines::new(answer.into_body());
+        let mut lines = Lines::new(answer.into_body(), Arc::clone(&turn.server.long_lines));
         let first = lines.next(LONGEST_ANSWER).await.map_err(|error| turn.server.unread(error))?;
-        let place = turn.server.parse(&first.unwrap_or_default())?;
-        turn.moved(place)?;
+        let first = first.ok_or_else(|| turn.server.failed(&"the server answers nothing"))?;
+        turn.moved(turn.server.parse(&first.text)?)?;
         let mut running = Self { lines, turn, columns: Vec::new(), has_rows: false, done: None, in_transaction: true };
         match running.next().await? {
             Some(Entry::StepBegin { step: STATEMENT, cols }) => {
@@ -81,7 +89,7 @@ impl Running {
     /// What comes next of the statement itself.
     async fn next(&mut self) -> Result<Option<Entry>, Failure> {
         while let Some(line) = self.lines.next(LONGEST_LINE).await.map_err(|error| self.turn.server.unread(error))? {
-            match (self.turn.server.parse(&line)?, &self.done) {
+            match (self.turn.server.parse(&line.text)?, &self.done) {
                 (Entry::StepEnd { affected_row_count, last_insert_rowid }, None) => {
                     let effect = self.turn.effect();
                     effect.changes = affected_row_count;
@@ -111,7 +119,7 @@ impl Running {
     /// Nobody wants the rest. Where a transaction was open it is read all the same, if it isn't too much and somebody has the
     /// connection still, who has `waiting`: a connection whose answer was broken off is not to be used again.
     pub(super) async fn leave(&mut self, mut waiting: watch::Receiver<usize>) {
-        if !self.turn.in_transaction() && self.has_rows {
+        if !self.turn.in_transaction() {
             return;
         }
         let mut budget = Budget::new();
@@ -121,7 +129,7 @@ impl Running {
             {}
         };
         tokio::select! {
-            _ = timeout(PATIENCE.answer, rest) => {}
+            _ = timeout(REST, rest) => {}
             _ = waiting.wait_for(|_| false) => {}
         }
     }
@@ -133,35 +141,43 @@ impl Running {
         waiting: watch::Receiver<usize>,
     ) -> Result<(), Failure> {
         let stopped = loop {
-            let (row, bytes) = tokio::select! {
-                row = self.row() => match row? {
-                    Some(row) => row,
-                    None => return Ok(()),
+            let next = match self.row().now_or_never() {
+                Some(next) => next,
+                // Rows that have come together go together; none waits here for one that has not come.
+                None => match flush(writer, &waiting).await {
+                    Ok(true) => tokio::select! {
+                        next = self.row() => next,
+                        // What has no rows is done whether anybody looks at those or not.
+                        () = writer.abandoned(), if self.has_rows => break Ok(()),
+                    },
+                    Ok(false) => break Ok(()),
+                    Err(too_large) => break Err(too_large),
                 },
-                // What has no rows is done whether anybody looks at those or not.
-                () = writer.abandoned(), if self.has_rows => break Ok(()),
             };
-            let is_full = match writer.add(row, bytes) {
-                Ok(is_full) => is_full,
-                Err(too_large) => break Err(too_large),
-            };
-            // Rows that have come together go together; none waits here for one that has not come.
-            if !is_full && self.lines.are_at_hand() {
-                continue;
+            let Some((row, bytes)) = next? else { return Ok(()) };
+            if let Err(too_large) = writer.fits(bytes) {
+                break Err(too_large);
             }
-            let wanted = async {
-                // Without anybody who has the connection, nobody waits for it.
-                if waiting.clone().wait_for(|count| *count > 0).await.is_err() {
-                    std::future::pending::<()>().await;
+            if writer.add(row, bytes) {
+                match flush(writer, &waiting).await {
+                    Ok(true) => {}
+                    Ok(false) => break Ok(()),
+                    Err(too_large) => break Err(too_large),
                 }
-            };
-            match writer.flush_or_keep(wanted).await {
-                Ok(true) => {}
-                Ok(false) => break Ok(()),
-                Err(too_large) => break Err(too_large),
             }
         };
         self.leave(waiting).await;
         Ok(stopped?)
     }
+}
+
+/// Gives what there is to a guest, or keeps it when somebody waits for the connection. Whether it wants more.
+async fn flush(writer: &mut Writer<RowResult>, waiting: &watch::Receiver<usize>) -> Result<bool, TooLarge> {
+    let wanted = async {
+        // Without anybody who has the connection, nobody waits for it.
+        if waiting.clone().wait_for(|count| *count > 0).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    writer.flush_or_keep(wanted).await
 }

@@ -41,17 +41,10 @@ struct Open {
     in_transaction: bool,
 }
 
-impl Session {
-    /// Whether the server knows of it.
-    pub(super) fn is_open(&self) -> bool {
-        matches!(self.state, State::Open(_))
-    }
-}
-
 /// A request that is about to be sent on a connection, and then its answer, until the next one may be sent.
 ///
 /// Should the answer not come whole, or whoever waits for it go away, the connection is forgotten here, and closed at the
-/// server if its name is known. If a transaction was open, it is lost.
+/// server. If a transaction was open, it is lost.
 pub(super) struct Turn {
     pub(super) server: Arc<Server>,
     session: OwnedMutexGuard<Session>,
@@ -78,12 +71,6 @@ impl Turn {
         Ok(Self { server: Arc::clone(server), session, before, after: None })
     }
 
-    /// Closes the connection instead of asking something.
-    pub(super) fn give_up(&mut self) {
-        let open = self.before.take();
-        self.after = open.map(|Open { baton, base, .. }| Place { baton: Some(baton), base_url: base });
-    }
-
     /// Whether a transaction was open before the request.
     pub(super) fn in_transaction(&self) -> bool {
         self.before.as_ref().is_some_and(|open| open.in_transaction)
@@ -97,11 +84,7 @@ impl Turn {
 
     /// The server doesn't know the connection any more: whether another one may take its place.
     pub(super) fn begin_anew(&mut self) -> bool {
-        let may = self.before.is_some() && !self.in_transaction();
-        if may {
-            self.before = None;
-        }
-        may
+        !self.in_transaction() && self.before.take().is_some()
     }
 
     /// What the statement has done.
@@ -121,8 +104,12 @@ impl Turn {
     }
 
     /// Where the connection is from now on.
+    ///
+    /// # Errors
+    /// When that is elsewhere, where the token doesn't belong.
     pub(super) fn moved(&mut self, to: Place) -> Result<(), Failure> {
-        if to.base_url.as_deref().is_some_and(|url| !self.server.0.is_at(url)) {
+        if to.base_url.as_deref().is_some_and(|url| !self.server.at.is_at(url)) {
+            self.after = Some(Place { base_url: None, ..to });
             let elsewhere = "the server wants statements sent elsewhere, where the token doesn't belong";
             return Err(self.server.failed(&elsewhere));
         }
@@ -133,6 +120,7 @@ impl Turn {
 
     /// The answer is there, and the connection ready for the next request.
     pub(super) fn end(&mut self, in_transaction: bool) {
+        self.before = None;
         self.session.state = match self.after.take() {
             Some(Place { baton: Some(baton), base_url: base }) => State::Open(Open { baton, base, in_transaction }),
             _ if in_transaction => State::Lost,
@@ -143,8 +131,11 @@ impl Turn {
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        if let Some(Place { baton: Some(baton), base_url }) = self.after.take() {
-            self.server.close(baton, base_url);
+        let after = self.after.take().map(|Place { baton, base_url: base }| baton.map(|baton| (baton, base)));
+        // Without an answer nobody knows whether the name is used up; then the server refuses it.
+        let before = || self.before.take().map(|Open { baton, base, .. }| (baton, base));
+        if let Some((baton, base)) = after.unwrap_or_else(before) {
+            self.server.close(baton, base);
         }
     }
 }
