@@ -25,8 +25,13 @@ const BATCH_BYTES: usize = 64 * 1024;
 const BATCH_ITEMS: usize = 256;
 const BATCH_AGE: Duration = Duration::from_millis(5);
 
-/// Bytes that one stream may have unread, whatever others have that count together with it.
-const ALWAYS: usize = 1024 * 1024;
+/// Bytes that one stream may have unread whatever others have that count together with it, until all of them have
+/// [`MOST_TOGETHER`]: more than one that is read has on its way, unless its rows are large.
+const ALWAYS: usize = 2 * 1024 * 1024;
+const MOST_TOGETHER: usize = 2 * MOST_BUFFERED;
+
+/// How long a reader has to read on before a stream is given up of which too much would have to be kept.
+const LAST_PATIENCE: Duration = Duration::from_secs(1);
 
 /// A result is larger than the host holds for a guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -192,8 +197,9 @@ impl<T> Writer<T> {
     pub(crate) fn fits(&self, bytes: usize) -> Result<(), TooLarge> {
         let own = self.own.bytes();
         let others = self.all.bytes().saturating_sub(own);
-        let is_little = own.saturating_add(bytes) <= ALWAYS;
-        if is_little || others.saturating_add(bytes) <= MOST_BUFFERED { Ok(()) } else { Err(TooLarge) }
+        let sum = others.saturating_add(bytes);
+        let is_little = own.saturating_add(bytes) <= ALWAYS && sum <= MOST_TOGETHER;
+        if is_little || sum <= MOST_BUFFERED { Ok(()) } else { Err(TooLarge) }
     }
 
     /// Sends what there is unless the reader has enough and `wanted` ends before that changes: then it is kept here, up to
@@ -229,13 +235,42 @@ impl<T> Writer<T> {
         if self.batch.is_full() {
             self.close_batch();
         }
-        let is_much = self.own.bytes() > ALWAYS && self.all.bytes() > MOST_BUFFERED;
-        if is_much { Err(TooLarge) } else { Ok(true) }
+        let (own, all) = (self.own.bytes(), self.all.bytes());
+        if all <= MOST_BUFFERED || (own <= ALWAYS && all <= MOST_TOGETHER) {
+            return Ok(true);
+        }
+        // A reader that is slow can't be told from one that doesn't read but by waiting.
+        match tokio::time::timeout(LAST_PATIENCE, self.send_first()).await {
+            Ok(is_read) => Ok(is_read),
+            Err(_) => Err(TooLarge),
+        }
     }
 
-    /// Whether something is kept here that could not be sent.
-    pub(crate) fn keeps(&self) -> bool {
-        !(self.kept.is_empty() && self.batch.items.is_empty())
+    /// Sends the first batch that is kept, when there is a place for it. Whether anybody reads.
+    async fn send_first(&mut self) -> bool {
+        let Some(next) = self.kept.front() else { return !self.sender.is_closed() };
+        let Ok(mut places) = self.sender.reserve_many(places(next)).await else { return false };
+        if let (Some(place), Some(next)) = (places.next(), self.kept.pop_front()) {
+            place.send(next);
+        }
+        true
+    }
+
+    /// Sends what is there as the reader takes it, and what is new not before it has waited for more; returns when nobody reads
+    /// any more.
+    pub(crate) async fn tend(&mut self) {
+        loop {
+            while !self.kept.is_empty() {
+                if !self.send_first().await {
+                    return;
+                }
+            }
+            if self.batch.items.is_empty() {
+                return self.abandoned().await;
+            }
+            tokio::time::sleep_until((self.begun + BATCH_AGE).into()).await;
+            self.close_batch();
+        }
     }
 
     /// Sends what there is.
@@ -453,7 +488,7 @@ mod tests {
         }
         // What lies between the two counts.
         assert_eq!(made, 9);
-        assert!(writer.keeps() && !writer.all.has_room());
+        assert!(!writer.kept.is_empty() && !writer.all.has_room());
         let finish = tokio::spawn(writer.finish(outcome, Ok(())));
         let mut read = 0;
         while let Some(batch) = rows.next().await {

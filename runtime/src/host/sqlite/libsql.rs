@@ -40,7 +40,7 @@ pub(super) struct Server {
     long_lines: Arc<Semaphore>,
 }
 
-/// Long lines that are in hand at once: each takes its memory several times until its row is counted.
+/// Long lines that are in hand at once: each takes its memory several times while its row is made.
 const LONG_LINES: usize = 2;
 
 impl Server {
@@ -149,7 +149,9 @@ impl Connection {
     }
 
     async fn begin(&self, statement: &str, parameters: Vec<Value>) -> Result<Running, Failure> {
-        Running::begin(Turn::new(&self.server, self.session().await)?, statement, parameters).await
+        // First: what can't be sent costs no connection.
+        let parameters = hrana::cells(parameters)?;
+        Running::begin(Turn::new(&self.server, self.session().await)?, statement, &parameters).await
     }
 
     pub(super) async fn execute(&self, statement: String, parameters: Vec<Value>) -> Result<Answer, Failure> {

@@ -22,6 +22,7 @@ use std::time::Duration;
 use rusqlite::{OpenFlags, params_from_iter};
 use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
+use tokio::time::Instant;
 
 use super::convert::{Parameter, size, value};
 use super::guard::{Traces, watch};
@@ -32,7 +33,8 @@ use crate::host::rows::{Budget, Unread, Writer};
 /// How long a statement waits for a lock that somebody else has.
 const BUSY: Duration = Duration::from_secs(5);
 
-/// How long a stream waits for its reader when somebody else wants to change the database, who waits no longer than [`BUSY`].
+/// How long a stream waits for its reader from when somebody else wants to change the database, who waits no longer than
+/// [`BUSY`].
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Connections that are kept for the next ones.
@@ -226,8 +228,8 @@ struct Passing {
     waiting: watch::Receiver<usize>,
     /// How many change the database, if that is one of others too.
     changing: Option<watch::Receiver<usize>>,
-    /// Whether rows are kept since the last one, because of those.
-    keeps: bool,
+    /// Since when one of those is known of.
+    since: Option<Instant>,
     /// What all streams of the instance have unread.
     unread: Unread,
     runtime: Handle,
@@ -249,17 +251,23 @@ impl Reader for Passing {
         if !self.writer.add(row, bytes) {
             return Ok(true);
         }
+        if self.changing.as_ref().is_none_or(|changing| *changing.borrow() == 0) {
+            self.since = None;
+        }
         let wanted = async {
             if self.effect == Effect::Changes {
                 return;
             }
             let changing = async {
                 let Some(changing) = self.changing.as_mut() else { return std::future::pending().await };
-                if !self.keeps {
-                    tokio::time::sleep(PATIENCE).await;
+                if changing.wait_for(|count| *count > 0).await.is_err() {
+                    return std::future::pending().await;
                 }
+                // However this one is read, the other one waits from then on.
+                let since = *self.since.get_or_insert_with(Instant::now);
+                tokio::time::sleep_until(since + PATIENCE).await;
                 // Where there is no room for more, others have to wait. The guest of this connection would wait for itself.
-                while changing.wait_for(|count| *count > 0).await.is_ok() && !self.unread.has_room() {
+                while !self.unread.has_room() {
                     tokio::time::sleep(PATIENCE).await;
                 }
             };
@@ -268,9 +276,7 @@ impl Reader for Passing {
                 () = changing => {}
             }
         };
-        let is_read = self.runtime.block_on(self.writer.flush_or_keep(wanted))?;
-        self.keeps = self.writer.keeps();
-        Ok(is_read)
+        Ok(self.runtime.block_on(self.writer.flush_or_keep(wanted))?)
     }
 }
 
@@ -309,7 +315,7 @@ impl Connection {
             writer,
             waiting,
             changing,
-            keeps: false,
+            since: None,
             unread,
             runtime,
         };

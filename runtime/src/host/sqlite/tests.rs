@@ -302,6 +302,34 @@ async fn a_reader_that_does_not_read_holds_up_no_change_by_others() {
     assert_eq!(number(&writer, "SELECT count(*) FROM t").await, 50_001);
 }
 
+#[tokio::test]
+async fn a_reader_that_reads_slowly_holds_up_no_change_either() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let databases = database(Some(&folder.path().join("app.db")), false);
+    let writer = open(&databases).await;
+    run(&writer, "CREATE TABLE t (x, y)").await.expect("made");
+    run(&writer, &format!("INSERT INTO t {}", rows(50_000, 10))).await.expect("inserted");
+    let slow = open(&databases).await;
+    let Streamed { mut rows, wanted, .. } = slow.stream("SELECT * FROM t".to_owned(), Vec::new()).await;
+    let mut found = rows.next().await.map_or(0, |batch| batch.len());
+    let changed = {
+        let mut change = std::pin::pin!(run(&writer, "UPDATE t SET y = x"));
+        loop {
+            // Never long enough for one who looks at the time between two batches.
+            match tokio::time::timeout(std::time::Duration::from_millis(300), change.as_mut()).await {
+                Ok(changed) => break changed,
+                Err(_) => found += rows.next().await.map_or(0, |batch| batch.len()),
+            }
+        }
+    };
+    changed.expect("the reader gives way");
+    while let Some(batch) = rows.next().await {
+        found += batch.len();
+    }
+    assert_eq!((found, rows.ended.await.expect("it is told").is_ok()), (50_000, true));
+    drop(wanted);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn many_writers_wait_for_their_turn() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -77,6 +77,11 @@ impl Lines {
         }
     }
 
+    /// Whether this has a place of which others are in need.
+    pub(super) fn has_place(&self) -> bool {
+        self.place.is_some()
+    }
+
     /// A line that has come already.
     fn at_hand(&mut self) -> Option<Line> {
         loop {

@@ -7,8 +7,8 @@ use futures_util::FutureExt;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::super::{RowResult, Value};
-use super::hrana::{self, AUTOCOMMIT, Cursor, Entry, STATEMENT, ServerError};
+use super::super::RowResult;
+use super::hrana::{self, AUTOCOMMIT, Cell, Cursor, Entry, STATEMENT, ServerError};
 use super::lines::Lines;
 use super::session::Turn;
 use super::{LONGEST_ANSWER, Refused};
@@ -40,11 +40,10 @@ impl Running {
     ///
     /// A server forgets a connection after a few seconds in which nothing is asked, also while rows are read slowly. Unless a
     /// transaction was open, the statement is asked again, of another one.
-    pub(super) async fn begin(mut turn: Turn, statement: &str, parameters: Vec<Value>) -> Result<Self, Failure> {
-        let parameters = hrana::cells(parameters)?;
+    pub(super) async fn begin(mut turn: Turn, statement: &str, parameters: &[Cell]) -> Result<Self, Failure> {
         let answer = loop {
             let (baton, base) = turn.place();
-            let asked = turn.server.ask(base, "cursor", &Cursor::new(baton, statement, &parameters)).await;
+            let asked = turn.server.ask(base, "cursor", &Cursor::new(baton, statement, parameters)).await;
             match asked {
                 Ok(answer) => break answer,
                 Err(Refused::Unknown(_)) if turn.begin_anew() => {}
@@ -143,15 +142,13 @@ impl Running {
         let stopped = loop {
             let next = match self.row().now_or_never() {
                 Some(next) => next,
+                // Whoever is in the middle of a long line waits for the server alone: others wait for that line's end.
+                None if self.lines.has_place() => self.row().await,
                 // Rows that have come together go together; none waits here for one that has not come.
-                None => match flush(writer, &waiting).await {
-                    Ok(true) => tokio::select! {
-                        next = self.row() => next,
-                        // What has no rows is done whether anybody looks at those or not.
-                        () = writer.abandoned(), if self.has_rows => break Ok(()),
-                    },
-                    Ok(false) => break Ok(()),
-                    Err(too_large) => break Err(too_large),
+                None => tokio::select! {
+                    next = self.row() => next,
+                    // What has no rows is done whether anybody looks at those or not.
+                    () = writer.tend(), if self.has_rows => break Ok(()),
                 },
             };
             let Some((row, bytes)) = next? else { return Ok(()) };
