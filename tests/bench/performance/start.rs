@@ -1,7 +1,8 @@
 //! From the start of the program to the first response, with compiled code at hand and without.
 
+use std::fmt::Write;
 use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use spin_tests::{World, dist, http};
@@ -14,52 +15,43 @@ use crate::server::{Layout, Server, pinned};
 /// Everything that starts here has this address; nothing else on the machine has.
 const ADDRESS: &str = "127.83.112.1:8037";
 
+/// Sizes of components, in bytes, nearly: one whose compilation takes its time, and one that is larger than most.
+const LARGE: usize = 2_000_000;
+const VERY_LARGE: usize = 25_000_000;
+/// Components of one app, each with code of its own.
+const MANY: usize = 50;
+
+/// An app of one component.
+const ONE: &str =
+    "[[trigger.http]]\nroute = \"/...\"\ncomponent = \"one\"\n[component.one]\nsource = \"hello-p2.wasm\"\n";
+
 /// All scenarios.
 pub(crate) fn run(world: &World, wasmtime: &Path, effort: Effort, report: &mut Report) {
-    let hello = app(
-        world,
-        "start",
-        "[[trigger.http]]\nroute = \"/...\"\ncomponent = \"one\"\n[component.one]\nsource = \"hello-p2.wasm\"\n",
-    );
-    let config = world.write("wasmtime.toml", format!("[cache]\ndirectory = {:?}\n", world.path("cache/wasmtime")));
-    let config = format!("-Ccache-config={}", config.display());
-    let spin = world.dist().bin("spin").into_os_string().into_string().expect("a plain path");
-    let ours = || first_response(world, &[&spin, "up", "--listen", ADDRESS, "--quiet"], &hello);
-    let component = dist::guest("hello-p2").into_os_string().into_string().expect("a plain path");
-    let program = wasmtime.to_str().expect("a plain path");
-    let theirs =
-        || first_response(world, &[program, "serve", "-Scli=y", &config, "--addr", ADDRESS, &component], &hello);
+    let starts = Starts::new(world, wasmtime);
+    let hello = app(world, "start", ONE);
     // What is compiled then is there from then on.
-    ours();
-    theirs();
-    let pairs: Vec<(f64, f64)> = (0..effort.pairs * 3).map(|_| (ours(), theirs())).collect();
-    let ratios: Vec<f64> = pairs.iter().map(|(ours, theirs)| ours / theirs).collect();
-    let shown = format!("{:.1} ms", median(pairs.iter().map(|(ours, _)| *ours).collect()));
-    report.line(
-        "p2 hello, warm: first response".to_owned(),
-        shown,
-        "wasmtime serve",
-        &ratios,
-        Some(Bound::AtMost(1.3)),
-    );
-
-    let cold = |folder: &str| drop(std::fs::remove_dir_all(world.path(folder)));
-    let pairs: Vec<(f64, f64)> = (0..effort.pairs)
-        .map(|_| {
-            cold("cache/spin");
-            cold("cache/wasmtime");
-            (ours(), theirs())
-        })
-        .collect();
-    let ratios: Vec<f64> = pairs.iter().map(|(ours, theirs)| ours / theirs).collect();
-    let shown = format!("{:.0} ms", median(pairs.iter().map(|(ours, _)| *ours).collect()));
-    report.line(
-        "p2 hello, cold: first response".to_owned(),
-        shown,
-        "wasmtime serve",
-        &ratios,
-        Some(Bound::AtMost(1.05)),
-    );
+    starts.ours(&hello);
+    starts.theirs(&hello);
+    let warm: Vec<_> = (0..effort.pairs * 3).map(|_| (starts.ours(&hello), starts.theirs(&hello))).collect();
+    compare("p2 hello, warm: first response", "wasmtime serve", &warm, 1.3, report);
+    let large = grown(app(world, "large", ONE), LARGE);
+    for (what, app) in [("p2 hello", &hello), ("component of 2 MB", &large)] {
+        let cold: Vec<_> = (0..effort.pairs)
+            .map(|_| {
+                starts.forget();
+                (starts.ours(app), starts.theirs(app))
+            })
+            .collect();
+        compare(&format!("{what}, cold: first response"), "wasmtime serve", &cold, 1.05, report);
+    }
+    let very_large = grown(app(world, "very-large", ONE), VERY_LARGE);
+    let many = many(world);
+    for (what, app, bound) in [("component of 25 MB", &very_large, 1.3), ("50 components", &many, 3.0)] {
+        starts.ours(app);
+        starts.ours(&hello);
+        let warm: Vec<_> = (0..effort.pairs).map(|_| (starts.ours(app), starts.ours(&hello))).collect();
+        compare(&format!("{what}, warm: first response"), "p2 hello", &warm, bound, report);
+    }
 
     let server = Server::spin(world, Layout::Together, "spin", &hello, &[]);
     let own = server.own_time().as_secs_f64() * 1e3;
@@ -71,6 +63,105 @@ pub(crate) fn run(world: &World, wasmtime: &Path, effort: Effort, report: &mut R
         Some(Bound::AtMost(1.0)),
     );
     server.stop();
+}
+
+/// A line of pairs: ours, and the other's.
+fn compare(what: &str, peer: &'static str, pairs: &[(f64, f64)], bound: f64, report: &mut Report) {
+    let ratios: Vec<f64> = pairs.iter().map(|(ours, theirs)| ours / theirs).collect();
+    let shown = format!("{:.1} ms", median(pairs.iter().map(|(ours, _)| *ours).collect()));
+    report.line(what.to_owned(), shown, peer, &ratios, Some(Bound::AtMost(bound)));
+}
+
+/// Programs that are started.
+struct Starts<'w> {
+    world: &'w World,
+    spin: String,
+    wasmtime: String,
+    /// Where `wasmtime serve` keeps compiled code.
+    config: String,
+}
+
+impl<'w> Starts<'w> {
+    fn new(world: &'w World, wasmtime: &Path) -> Self {
+        let text = |path: &Path| path.to_str().expect("a plain path").to_owned();
+        let cache = format!("[cache]\ndirectory = {:?}\n", world.path("cache/wasmtime"));
+        let config = format!("-Ccache-config={}", world.write("wasmtime.toml", cache).display());
+        Self { world, spin: text(&world.dist().bin("spin")), wasmtime: text(wasmtime), config }
+    }
+
+    fn ours(&self, app: &Path) -> f64 {
+        first_response(self.world, &[&self.spin, "up", "--listen", ADDRESS, "--quiet"], app)
+    }
+
+    fn theirs(&self, app: &Path) -> f64 {
+        let serve = [&self.wasmtime, "serve", "-Scli=y", &self.config, "--addr", ADDRESS, "hello-p2.wasm"];
+        first_response(self.world, &serve, app)
+    }
+
+    /// Deletes all compiled code.
+    fn forget(&self) {
+        for folder in ["cache/spin", "cache/wasmtime"] {
+            drop(std::fs::remove_dir_all(self.world.path(folder)));
+        }
+    }
+}
+
+/// An app of [`MANY`] components, each of the same code and of a section of its own.
+fn many(world: &World) -> PathBuf {
+    let mut tables = String::new();
+    for number in 0..MANY {
+        let route = if number == 0 { "/...".to_owned() } else { format!("/{number}") };
+        let _ = writeln!(
+            tables,
+            "[[trigger.http]]\nroute = \"{route}\"\ncomponent = \"c{number}\"\n[component.c{number}]\nsource = \"c{number}.wasm\""
+        );
+    }
+    let folder = app(world, "many", &tables);
+    let hello = std::fs::read(dist::guest("hello-p2")).expect("the guest");
+    for number in 0..MANY {
+        let name = format!("c{number:02}");
+        let mut component = hello.clone();
+        component.extend([0, 4, 3]);
+        component.extend(name.as_bytes());
+        std::fs::write(folder.join(format!("c{number}.wasm")), component).expect("a file can be written");
+    }
+    folder
+}
+
+/// The app with a component of about `size` bytes: a further core module stands behind it, with functions that are never called.
+fn grown(folder: PathBuf, size: usize) -> PathBuf {
+    let file = folder.join("hello-p2.wasm");
+    let mut component = std::fs::read(&file).expect("the component");
+    // Some arithmetic that no two functions have in common; each is of about 8 KiB.
+    let mut text = String::from("(module");
+    let mut so_far = component.len();
+    let mut number = 0_u32;
+    while so_far < size {
+        text.push_str("(func (param i32) (result i32) (local i32) (local.get 0)");
+        for _ in 0..500 {
+            number = number.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let _ =
+                write!(text, "(i32.const {number}) i32.add (local.tee 1) (local.get 1) (i32.const 3) i32.rotl i32.xor");
+            so_far += 15;
+        }
+        text.push(')');
+    }
+    text.push(')');
+    let module = wat::parse_str(&text).expect("a module");
+    // A section of the component: its number, its length, and the module.
+    component.push(1);
+    let mut left = module.len();
+    loop {
+        let low = u8::try_from(left & 0x7f).expect("seven bits");
+        left >>= 7;
+        component.push(if left == 0 { low } else { low | 0x80 });
+        if left == 0 {
+            break;
+        }
+    }
+    component.extend(module);
+    std::fs::write(&file, component).expect("a file can be written");
+    folder
 }
 
 /// Milliseconds.
