@@ -138,6 +138,7 @@ fn what_a_server_says_is_no_secret_of_the_log() {
         &[&["open", "{redis}"], &["execute", "NOSUCH", "pass-word"], &["execute", "NOSUCH", "pass-word"]];
     let answers = stage.answers("fermyon:spin/redis", calls);
     assert!(answers[1..].iter().all(|answer| answer.starts_with("err(error ")), "{answers:?}");
+    stage.up.stderr().wait_for_text("the server refuses a command: ERR");
     let log = stage.up.stderr().text();
     assert!(!log.contains("pass-word"), "{log}");
     assert_eq!(log.matches("the server refuses a command: ERR").count(), 1, "{log}");
@@ -165,6 +166,5 @@ fn a_denial_says_which_line_to_add() {
     let stage = Stage::start("redis");
     let call = vec![vec!["open".to_owned(), "rediss://other.example".to_owned()]];
     assert_eq!(stage.calls("denied", "fermyon:spin/redis@2.0.0", &call), Some(vec!["err(invalid-address)".to_owned()]));
-    let log = stage.up.stderr().text();
-    assert!(log.contains("allowed_outbound_hosts = [\"rediss://other.example:6379\"]"), "{log}");
+    stage.up.stderr().wait_for_text("allowed_outbound_hosts = [\"rediss://other.example:6379\"]");
 }
