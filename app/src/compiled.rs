@@ -4,12 +4,14 @@
 //! <cache>/aot/<engine>/<key>.cwasm    machine code of a component
 //! <cache>/aot/<engine>/<key>.json     what it was made of: a [`Note`]
 //! <cache>/aot/<engine>/.new-*         being written, or left by one who was killed
+//! <cache>/aot/sources/<file>.json     what is known of a large file that code was made of, so that it need not be read
 //! ```
 //!
 //! `<engine>` are 32 hexadecimal digits that stand for an engine and its settings, `<key>` are 64 that stand for everything
-//! that the code was made of. Nothing of it is ever changed: files are written beside their place and renamed, and removed
-//! by their names alone, so that whoever has one mapped keeps it. The time at which a code file was modified is when it was
-//! last used, up to [`PRECISION`] too early. A code file without a note is as good as one with it.
+//! that the code was made of, `<file>` are 64 that stand for a path. Nothing of it is ever changed: files are written beside
+//! their place and renamed, and removed by their names alone, so that whoever has one mapped keeps it. The time at which a
+//! file was modified is when it was last used, up to [`PRECISION`] too early. A code file without a note is as good as one
+//! with it. What is known of a file is for triggers alone, and its form is theirs.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -20,10 +22,13 @@ use serde::{Deserialize, Serialize};
 /// The folder below a user's cache folder.
 pub const FOLDER: &str = "aot";
 
+/// The folder below that of all compiled code with what is known of files. The triggers alone read it.
+pub const SOURCES: &str = "sources";
+
 /// What the name of a file begins with that is being written.
 pub const UNFINISHED: &str = ".new-";
 
-/// How much later than its file says code may have been used: a start changes the time only after so long.
+/// How much later than its time says a file may have been used: a start changes the time only after so long.
 pub const PRECISION: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The most bytes of a note. A longer file is none.

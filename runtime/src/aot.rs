@@ -30,7 +30,7 @@ pub struct CompiledCode {
 
 /// Why a file of the cache is not used.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-enum Distrust {
+pub(crate) enum Distrust {
     #[error("it is not a regular file")]
     NotRegular,
     #[error("it belongs to another user")]
@@ -73,9 +73,9 @@ impl CompiledCode {
     pub(crate) fn keep(&self, key: &str, component: &Component, note: &Note) -> wasmtime::Result<()> {
         // Only we may look in: whoever could write here could run code as us.
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
-        self.write(&self.path(key), &component.serialize()?)?;
+        write(&self.folder, &self.path(key), &component.serialize()?)?;
         let path = compiled::note_file(&self.folder, key);
-        if let Err(error) = self.write(&path, note.encode().as_bytes()) {
+        if let Err(error) = write(&self.folder, &path, note.encode().as_bytes()) {
             tracing::debug!("{} can't be written: {error}", path.display());
         }
         Ok(())
@@ -92,20 +92,7 @@ impl CompiledCode {
 
     #[allow(unsafe_code, reason = "compiled code can only be loaded as trusted; this is the one place that does")]
     fn load_file(&self, engine: &Engine, path: &Path) -> Result<Option<Component>, Distrust> {
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        let file = match rustix::fs::open(path, flags, Mode::empty()) {
-            Ok(descriptor) => File::from(descriptor),
-            Err(rustix::io::Errno::NOENT) => return Ok(None),
-            Err(rustix::io::Errno::LOOP) => return Err(Distrust::NotRegular),
-            Err(error) => return Err(Distrust::Unreadable(error.to_string())),
-        };
-        let opened = file.metadata().map_err(|error| Distrust::Unreadable(error.to_string()))?;
-        // Somebody clears the cache at this moment.
-        if opened.nlink() == 0 {
-            return Ok(None);
-        }
-        judge_file(&opened)?;
-        judge_folders(path)?;
+        let Some((file, opened)) = open_ours(path)? else { return Ok(None) };
         let descriptor = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
         // SAFETY: what the descriptor stands for was written by this user's own triggers (it is a regular file of ours
         // with one name, in folders that only we or root can change) and is never changed in place: `store` renames
@@ -119,19 +106,39 @@ impl CompiledCode {
             Err(error) => Err(Distrust::Unreadable(format!("{error:#}"))),
         }
     }
+}
 
-    fn write(&self, path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-        let mut file = tempfile::Builder::new().prefix(compiled::UNFINISHED).tempfile_in(&self.folder)?;
-        file.write_all(bytes)?;
-        // Nobody notices a hole in machine code: after a power cut the name must not be there without the contents.
-        file.as_file().sync_data()?;
-        file.persist(path)?;
-        Ok(())
+/// Writes a file of the cache, whole or not at all. It is in `folder`.
+pub(crate) fn write(folder: &Path, path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut file = tempfile::Builder::new().prefix(compiled::UNFINISHED).tempfile_in(folder)?;
+    file.write_all(bytes)?;
+    // Nobody notices a hole in machine code: after a power cut the name must not be there without the contents.
+    file.as_file().sync_data()?;
+    file.persist(path)?;
+    Ok(())
+}
+
+/// Opens a file of the cache, if it is there and nobody but us can have written it.
+pub(crate) fn open_ours(path: &Path) -> Result<Option<(File, Metadata)>, Distrust> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let file = match rustix::fs::open(path, flags, Mode::empty()) {
+        Ok(descriptor) => File::from(descriptor),
+        Err(rustix::io::Errno::NOENT) => return Ok(None),
+        Err(rustix::io::Errno::LOOP) => return Err(Distrust::NotRegular),
+        Err(error) => return Err(Distrust::Unreadable(error.to_string())),
+    };
+    let opened = file.metadata().map_err(|error| Distrust::Unreadable(error.to_string()))?;
+    // Somebody clears the cache at this moment.
+    if opened.nlink() == 0 {
+        return Ok(None);
     }
+    judge_file(&opened)?;
+    judge_folders(path)?;
+    Ok(Some((file, opened)))
 }
 
 /// Lets the file's time say that it is used, unless it says so already. Where it can't be changed, it stays old.
-fn note_use(file: &File, opened: &Metadata) {
+pub(crate) fn note_use(file: &File, opened: &Metadata) {
     let is_recent = opened.modified().is_ok_and(|at| at.elapsed().is_ok_and(|age| age < compiled::PRECISION));
     if !is_recent && let Err(error) = file.set_modified(SystemTime::now()) {
         tracing::debug!("the time of compiled code can't be changed: {error}");

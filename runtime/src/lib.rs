@@ -10,6 +10,7 @@
 //! | [`adapt`] | what a file is; core modules that become components |
 //! | [`compose`] | a component with its dependencies as one component |
 //! | `platform` | which engine a component needs, and what it is linked with there |
+//! | `sources` | the files that components are made of, and what is known of them without reading them |
 //! | `prepare` | from files to a component that is ready, or from the cache to that |
 //! | [`ahead`] | filling the cache before a start |
 //! | [`app`] | from a locked application to components that are ready |
@@ -43,6 +44,7 @@ mod platform;
 mod prepare;
 pub mod reuse;
 mod seats;
+mod sources;
 pub mod variables;
 mod workers;
 

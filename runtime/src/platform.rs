@@ -14,6 +14,7 @@ use crate::aot::{self, CompiledCode};
 use crate::engine::{Concurrency, RunningEngine};
 use crate::host;
 use crate::instance::HostState;
+use crate::sources::Facts;
 
 /// What the components of one engine are compiled, kept and linked with.
 pub(crate) struct Platform {
@@ -51,6 +52,11 @@ impl<'a> Platforms<'a> {
         platform.as_ref().map_err(|error| format_err!("{error:#}"))
     }
 
+    /// The folder below which compiled code is kept.
+    pub(crate) fn cache(&self) -> Option<&Path> {
+        self.cache
+    }
+
     /// Whether code may have been kept under a key, for any engine: what finds that out makes none.
     pub(crate) fn may_keep(&self, key: &str) -> bool {
         self.cache.is_some_and(|cache| aot::is_kept(cache, key))
@@ -80,8 +86,8 @@ impl Platform {
 ///
 /// The names say it nearly always, at once. Where they don't, and it needs tasks although none of them tells, the first
 /// platform refuses it.
-pub(crate) fn candidates<'a>(mut files: impl Iterator<Item = &'a [u8]>) -> &'static [Concurrency] {
-    match files.any(|file| names_tasks(file).unwrap_or(false)) {
+pub(crate) fn candidates(mut files: impl Iterator<Item = Facts>) -> &'static [Concurrency] {
+    match files.any(|file| file.names_tasks) {
         true => &[Concurrency::With],
         false => &[Concurrency::Without, Concurrency::With],
     }
@@ -89,7 +95,7 @@ pub(crate) fn candidates<'a>(mut files: impl Iterator<Item = &'a [u8]>) -> &'sta
 
 /// Whether a component imports or exports an interface with asynchronous functions: those of WASI 0.3, and those of
 /// `spin:` packages. None if it is no component. Nothing but the outermost sections is looked at.
-fn names_tasks(bytes: &[u8]) -> Option<bool> {
+pub(crate) fn names_tasks(bytes: &[u8]) -> Option<bool> {
     let is_of_tasks = |name: &str| name.starts_with("spin:") || name.contains("@0.3.");
     let (mut parser, mut rest) = (Parser::new(0), bytes);
     loop {

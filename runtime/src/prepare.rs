@@ -2,7 +2,7 @@
 //!
 //! A component may be made of several files: its own, and those of its dependencies. Each may be a core module that has
 //! to be converted, and all have to be composed and compiled. What comes out is kept under a key that is made of what
-//! went in, so a later start reads the files and does none of that work.
+//! went in, so a later start does none of that work, and reads no large file that nobody has touched (`sources`).
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -27,12 +27,13 @@ use crate::host::files::{MountOptions, Mounts};
 use crate::host::http::{ComponentHttp, HttpNetwork};
 use crate::instance::HostState;
 use crate::platform::{self, Platform, Platforms};
+use crate::sources::{Facts, Source};
 use crate::variables::Variables;
 
 /// The part of the cache's key that stands for what is done to the files here and in [`crate::adapt`] and
 /// [`crate::compose`]: a change there that makes other components out of the same files has to change this. What
 /// [`compose::rules`] says is a part of the key by itself.
-const RECIPE: &str = concat!("spin ", env!("CARGO_PKG_VERSION"), " recipe 4");
+pub(crate) const RECIPE: &str = concat!("spin ", env!("CARGO_PKG_VERSION"), " recipe 4");
 
 /// One component to make ready.
 pub(crate) struct Job<'a> {
@@ -92,9 +93,43 @@ impl<'a> Job<'a> {
         PrepareError::Panicked { id: self.component.id.clone(), dependencies, what: what.to_owned() }
     }
 
-    fn read(&self, path: &Path) -> Result<Vec<u8>, PrepareError> {
-        let id = || self.component.id.clone();
-        std::fs::read(path).map_err(|source| PrepareError::Read { id: id(), path: path.to_owned(), source })
+    /// Where its files are.
+    fn paths(&self) -> Files<'_, &Path> {
+        let parts = self.dependencies.iter().map(|part| (part, part.path.as_path()));
+        Files { own: &self.path, parts: parts.collect() }
+    }
+
+    /// Names all that decides which component comes out.
+    fn key(&self, files: &Files<'_, Facts>) -> String {
+        // What has no dependencies is not composed.
+        let rules = if files.parts.is_empty() { String::new() } else { compose::rules() };
+        key(&rules, &self.path, files)
+    }
+
+    fn unreadable(&self, path: &Path, source: std::io::Error) -> PrepareError {
+        PrepareError::Read { id: self.component.id.clone(), path: path.to_owned(), source }
+    }
+}
+
+/// What there is for each file of a component.
+struct Files<'a, T> {
+    own: T,
+    parts: Vec<(&'a Part<'a>, T)>,
+}
+
+impl<'a, T> Files<'a, T> {
+    fn all(&self) -> impl Iterator<Item = &T> {
+        std::iter::once(&self.own).chain(self.parts.iter().map(|(_, part)| part))
+    }
+
+    fn map<U>(&self, each: impl Fn(&T) -> U) -> Files<'a, U> {
+        Files { own: each(&self.own), parts: self.parts.iter().map(|(part, file)| (*part, each(file))).collect() }
+    }
+
+    fn try_map<U>(self, each: impl Fn(T) -> Result<U, PrepareError>) -> Result<Files<'a, U>, PrepareError> {
+        let own = each(self.own)?;
+        let parts = self.parts.into_iter().map(|(part, file)| Ok((part, each(file)?)));
+        Ok(Files { own, parts: parts.collect::<Result<_, PrepareError>>()? })
     }
 }
 
@@ -110,6 +145,8 @@ fn file(source: &LockedSource) -> Result<PathBuf, String> {
 /// How much was done to make components ready.
 #[derive(Debug, Default)]
 pub(crate) struct Work {
+    /// Large files that nobody has touched since an earlier start read them.
+    unread: AtomicUsize,
     /// Core modules and texts that were made components.
     converted: AtomicUsize,
     /// Components that were composed with their dependencies.
@@ -125,6 +162,7 @@ impl Work {
     pub(crate) fn log(&self) {
         let count = |counter: &AtomicUsize| counter.load(Ordering::Relaxed);
         tracing::debug!(
+            unread = count(&self.unread),
             converted = count(&self.converted),
             composed = count(&self.composed),
             compiled = count(&self.compiled),
@@ -191,25 +229,31 @@ impl Compiler<'_> {
 
     /// The component's code, with everything in its place that it imports.
     pub(crate) fn linked(&self, job: &Job<'_>) -> Result<InstancePre<HostState>, PrepareError> {
-        let own = job.read(&job.path)?;
-        let parts = job.dependencies.iter().map(|part| Ok((part, job.read(&part.path)?)));
-        let parts = parts.collect::<Result<Vec<_>, PrepareError>>()?;
-        let files = std::iter::once(&own).chain(parts.iter().map(|(_, bytes)| bytes));
-        let candidates = platform::candidates(files.map(Vec::as_slice));
-        // What has no dependencies is not composed.
-        let rules = if parts.is_empty() { String::new() } else { compose::rules() };
-        let key = key(&rules, &job.path, &own, &parts);
-        let kept = candidates.iter().filter(|_| self.platforms.may_keep(&key));
-        for platform in kept.filter_map(|candidate| self.platforms.of(*candidate).ok()) {
-            let kept = platform.load(&key);
-            if let Some(pre) = kept.and_then(|component| platform.link(&component).ok()) {
-                add_one(&self.work.from_cache);
-                return Ok(pre);
-            }
+        let cache = self.platforms.cache();
+        let look = |path| Source::look(path, cache).map_err(|error| job.unreadable(path, error));
+        let files = job.paths().try_map(look)?;
+        let facts = files.map(|file| file.facts);
+        let key = job.key(&facts);
+        if let Some(pre) = self.kept(&key, &facts) {
+            self.work.unread.fetch_add(files.all().filter(|file| file.is_unread()).count(), Ordering::Relaxed);
+            return Ok(pre);
         }
-        let bytes = self.composed(job, own, parts)?;
+        let read = |file: Source<'_>| {
+            let path = file.path;
+            file.read(cache).map_err(|error| job.unreadable(path, error))
+        };
+        let files = files.try_map(read)?;
+        let facts = files.map(|(_, facts)| *facts);
+        let (looked_for, key) = (key, job.key(&facts));
+        // Another one if somebody has changed a file meanwhile.
+        if key != looked_for
+            && let Some(pre) = self.kept(&key, &facts)
+        {
+            return Ok(pre);
+        }
+        let bytes = self.composed(job, files.try_map(|(bytes, _)| Ok(bytes))?)?;
         let mut made = Err(PrepareError::Unknown { id: job.component.id.clone() });
-        for candidate in candidates {
+        for candidate in platform::candidates(facts.all().copied()) {
             made = self.compiled(job, &key, &bytes, *candidate);
             // What can't be kept could be compiled.
             if matches!(made, Ok(_) | Err(PrepareError::Keep { .. })) {
@@ -217,6 +261,17 @@ impl Compiler<'_> {
             }
         }
         made
+    }
+
+    /// The code that was kept under a key.
+    fn kept(&self, key: &str, files: &Files<'_, Facts>) -> Option<InstancePre<HostState>> {
+        let candidates = platform::candidates(files.all().copied()).iter().filter(|_| self.platforms.may_keep(key));
+        let pre = candidates.filter_map(|candidate| self.platforms.of(*candidate).ok()).find_map(|platform| {
+            let component = platform.load(key)?;
+            platform.link(&component).ok()
+        })?;
+        add_one(&self.work.from_cache);
+        Some(pre)
     }
 
     fn compiled(
@@ -258,13 +313,14 @@ impl Compiler<'_> {
         }
     }
 
-    fn composed(&self, job: &Job<'_>, own: Vec<u8>, parts: Vec<(&Part<'_>, Vec<u8>)>) -> Result<Vec<u8>, PrepareError> {
-        let own = self.component(job, &job.path, own)?;
-        if parts.is_empty() {
+    /// One component of all files.
+    fn composed(&self, job: &Job<'_>, files: Files<'_, Vec<u8>>) -> Result<Vec<u8>, PrepareError> {
+        let own = self.component(job, &job.path, files.own)?;
+        if files.parts.is_empty() {
             return Ok(adapt::pre_release::rename(own));
         }
         let mut dependencies = Vec::new();
-        for (part, bytes) in parts {
+        for (part, bytes) in files.parts {
             let bytes = self.component(job, &part.path, bytes)?;
             let (export, inherit) = (part.locked.export.as_deref(), &part.locked.inherit);
             dependencies.push(Dependency { name: part.name, bytes, export, inherit });
@@ -361,29 +417,29 @@ fn is_text(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "wat")
 }
 
-/// Names all that decides which component comes out. Every piece is of a known length or has its length before it, so
-/// that no two different inputs read the same.
-fn key(rules: &str, path: &Path, own: &[u8], parts: &[(&Part<'_>, Vec<u8>)]) -> String {
+/// Names all that decides which component comes out, of a file at `path` with its dependencies. Every piece is of a known
+/// length or has its length before it, so that no two different inputs read the same.
+fn key(rules: &str, path: &Path, files: &Files<'_, Facts>) -> String {
     fn text(sum: &mut Sha256, text: &str) {
         sum.update((text.len() as u64).to_le_bytes());
         sum.update(text);
     }
-    fn code(sum: &mut Sha256, path: &Path, bytes: &[u8]) {
+    fn code(sum: &mut Sha256, path: &Path, facts: &Facts) {
         sum.update([u8::from(is_text(path))]);
-        sum.update(Sha256::digest(bytes));
+        sum.update(facts.digest);
     }
     let mut sum = Sha256::new();
     text(&mut sum, RECIPE);
-    code(&mut sum, path, own);
-    if !parts.is_empty() {
+    code(&mut sum, path, &files.own);
+    if !files.parts.is_empty() {
         text(&mut sum, rules);
     }
-    for (part, bytes) in parts {
+    for (part, facts) in &files.parts {
         text(&mut sum, part.name);
         // An absent export and one without a name are not the same.
         text(&mut sum, &format!("{:?}", part.locked.export));
         text(&mut sum, &format!("{:?}", part.locked.inherit));
-        code(&mut sum, &part.path, bytes);
+        code(&mut sum, &part.path, facts);
     }
     hex(&sum.finalize())
 }
@@ -402,11 +458,11 @@ mod tests {
         let app = LockedApp::from_json(app.as_bytes()).expect("a lock");
         let (name, locked) = app.components[0].dependencies.iter().next().expect("one");
         let part = Part { name, locked, path: "b.wasm".into() };
-        let parts = [(&part, b"b".to_vec())];
-        let of = |rules: &str| key(rules, Path::new("a.wasm"), b"a", &parts);
+        let [own, file] = [b"a", b"b"].map(|bytes| Facts::of(bytes));
+        let of = |rules: &str| key(rules, Path::new("a.wasm"), &Files { own, parts: vec![(&part, file)] });
         assert_ne!(of("a"), of("b"));
         assert_eq!(of("a"), of("a"));
-        let alone = |rules: &str| key(rules, Path::new("a.wasm"), b"a", &[]);
+        let alone = |rules: &str| key(rules, Path::new("a.wasm"), &Files { own, parts: Vec::new() });
         assert_eq!(alone("a"), alone("b"), "what has no dependencies is not composed");
     }
 

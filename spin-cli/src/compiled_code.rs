@@ -18,8 +18,11 @@ use spin_app_model::compiled::{self, Kind, Note};
 pub(crate) struct Contents {
     /// Compiled code, by what is noted about it.
     pub(crate) codes: Vec<Code>,
-    leftovers: Vec<Leftover>,
-    engines: Vec<PathBuf>,
+    /// What somebody is writing, or has left.
+    leftovers: Vec<OtherFile>,
+    /// What is known of files that code was made of.
+    sources: Vec<OtherFile>,
+    folders: Vec<PathBuf>,
 }
 
 /// The compiled code of one component for one engine.
@@ -37,9 +40,9 @@ pub(crate) struct Code {
     files: Vec<PathBuf>,
 }
 
-/// A file that belongs to no code: one that somebody is writing, or has left.
+/// A file that belongs to no code.
 #[derive(Debug)]
-pub(crate) struct Leftover {
+pub(crate) struct OtherFile {
     pub(crate) path: PathBuf,
     pub(crate) bytes: u64,
     modified: Timestamp,
@@ -65,11 +68,13 @@ pub(crate) struct RemoveError {
 pub(crate) fn read(folder: &Path) -> Result<Contents, ReadError> {
     let mut contents = Contents::default();
     for entry in entries(folder)? {
-        let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
-        if let (true, true, Some(engine)) =
-            (is_folder, compiled::is_engine(&entry.file_name()), entry.file_name().to_str())
-        {
-            contents.add_engine(&entry.path(), engine)?;
+        if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            continue;
+        }
+        match entry.file_name().to_str() {
+            Some(engine) if compiled::is_engine(&entry.file_name()) => contents.add_engine(&entry.path(), engine)?,
+            Some(compiled::SOURCES) => contents.add_sources(&entry.path())?,
+            _ => {}
         }
     }
     let noted = |code: &Code| code.note.as_ref().map(|note| (note.app.clone(), note.component.clone()));
@@ -77,14 +82,29 @@ pub(crate) fn read(folder: &Path) -> Result<Contents, ReadError> {
     Ok(contents)
 }
 
-/// The bytes of all of it.
+/// The bytes of all code.
 pub(crate) fn total(codes: &[Code]) -> u64 {
     codes.iter().map(|code| code.bytes).sum()
 }
 
 impl Contents {
-    pub(crate) fn leftovers(&self) -> &[Leftover] {
+    pub(crate) fn leftovers(&self) -> &[OtherFile] {
         &self.leftovers
+    }
+
+    /// Of how many files something is known.
+    pub(crate) fn sources(&self) -> usize {
+        self.sources.len()
+    }
+
+    /// The bytes of everything that is no code.
+    pub(crate) fn other_bytes(&self) -> u64 {
+        self.leftovers.iter().chain(&self.sources).map(|file| file.bytes).sum()
+    }
+
+    /// Whether there is nothing at all.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.codes.is_empty() && self.leftovers.is_empty() && self.sources.is_empty()
     }
 
     /// Forgets what was used within this time, as far as files tell.
@@ -92,13 +112,15 @@ impl Contents {
         let is_old =
             |at: &Timestamp| Timestamp::now().duration_since(*at).try_into().is_ok_and(|age: Duration| age >= time);
         self.codes.retain(|code| is_old(&code.last_used));
-        self.leftovers.retain(|left| is_old(&left.modified));
+        for files in [&mut self.leftovers, &mut self.sources] {
+            files.retain(|file| is_old(&file.modified));
+        }
     }
 
-    /// Removes it from the disk, and folders of engines that are empty then.
+    /// Removes it from the disk, and folders that are empty then.
     pub(crate) fn remove(&self) -> Result<(), RemoveError> {
-        let files = self.codes.iter().flat_map(|code| &code.files).chain(self.leftovers.iter().map(|left| &left.path));
-        for path in files {
+        let others = self.leftovers.iter().chain(&self.sources).map(|file| &file.path);
+        for path in self.codes.iter().flat_map(|code| &code.files).chain(others) {
             match fs::remove_file(path) {
                 Err(source) if source.kind() != ErrorKind::NotFound => {
                     return Err(RemoveError { path: path.clone(), source });
@@ -107,7 +129,7 @@ impl Contents {
                 Ok(()) | Err(_) => {}
             }
         }
-        for folder in &self.engines {
+        for folder in &self.folders {
             // Where something is left in it, it stays; an empty one would do no harm either.
             drop(fs::remove_dir(folder));
         }
@@ -115,22 +137,20 @@ impl Contents {
     }
 
     fn add_engine(&mut self, folder: &Path, engine: &str) -> Result<(), ReadError> {
-        self.engines.push(folder.to_owned());
+        self.folders.push(folder.to_owned());
         let (mut codes, mut notes) = (BTreeMap::new(), Vec::new());
         for entry in entries(folder)? {
-            // Somebody may clear it at this moment.
-            let Ok(found) = entry.metadata() else { continue };
-            let (path, bytes, name) = (entry.path(), found.len(), entry.file_name());
-            let modified = found.modified().ok().and_then(|at| Timestamp::try_from(at).ok()).unwrap_or_default();
-            match Kind::of(&name).filter(|_| found.is_file()) {
-                Some(Kind::Code(key)) => {
+            let name = entry.file_name();
+            let Some((kind, file)) = Kind::of(&name).zip(OtherFile::of(&entry)) else { continue };
+            match kind {
+                Kind::Code(key) => {
+                    let OtherFile { path, bytes, modified: last_used } = file;
                     let (files, engine) = (vec![path], engine.to_owned());
-                    let code = Code { key: key.to_owned(), engine, note: None, last_used: modified, bytes, files };
+                    let code = Code { key: key.to_owned(), engine, note: None, last_used, bytes, files };
                     codes.insert(key.to_owned(), code);
                 }
-                Some(Kind::Note(key)) => notes.push((key.to_owned(), Leftover { path, bytes, modified })),
-                Some(Kind::Unfinished) => self.leftovers.push(Leftover { path, bytes, modified }),
-                None => {}
+                Kind::Note(key) => notes.push((key.to_owned(), file)),
+                Kind::Unfinished => self.leftovers.push(file),
             }
         }
         for (key, file) in notes {
@@ -145,6 +165,27 @@ impl Contents {
         }
         self.codes.extend(codes.into_values());
         Ok(())
+    }
+
+    fn add_sources(&mut self, folder: &Path) -> Result<(), ReadError> {
+        self.folders.push(folder.to_owned());
+        for entry in entries(folder)? {
+            match Kind::of(&entry.file_name()).zip(OtherFile::of(&entry)) {
+                Some((Kind::Note(_), file)) => self.sources.push(file),
+                Some((Kind::Unfinished, file)) => self.leftovers.push(file),
+                Some((Kind::Code(_), _)) | None => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+impl OtherFile {
+    /// Nothing for what is no file, or is gone: somebody may clear the cache at this moment.
+    fn of(entry: &DirEntry) -> Option<Self> {
+        let found = entry.metadata().ok().filter(fs::Metadata::is_file)?;
+        let modified = found.modified().ok().and_then(|at| Timestamp::try_from(at).ok()).unwrap_or_default();
+        Some(Self { path: entry.path(), bytes: found.len(), modified })
     }
 }
 
@@ -265,6 +306,19 @@ mod tests {
         fs::remove_file(cache.0.path().join(ENGINE).join(format!("{}.cwasm", "9".repeat(64)))).unwrap();
         cache.read().remove().unwrap();
         assert!(!cache.0.path().join(ENGINE).exists(), "an empty folder goes too");
+    }
+
+    #[test]
+    fn what_is_known_of_files_goes_too() {
+        let cache = Cache::new();
+        let sources = cache.0.path().join(compiled::SOURCES);
+        fs::create_dir(&sources).unwrap();
+        fs::write(sources.join(format!("{}.json", "a".repeat(64))), "12345").unwrap();
+        fs::write(sources.join("mine"), "").unwrap();
+        let contents = cache.read();
+        assert_eq!((contents.is_empty(), contents.other_bytes(), contents.leftovers().len()), (false, 5, 0));
+        contents.remove().unwrap();
+        assert!(cache.read().is_empty() && sources.join("mine").exists());
     }
 
     #[test]

@@ -47,6 +47,7 @@ mod life;
 mod pass_through;
 mod process;
 mod reload;
+mod resident;
 mod restart;
 pub(crate) mod signal;
 mod slot;

@@ -1,6 +1,6 @@
 //! How fast apps are served, as ratios to `wasmtime serve` and to a plain hyper server that answers the same bytes.
 //!
-//! `cargo xtask bench performance [--quick] [--keep] [load|start|memory|limits …]`: all parts unless some are named.
+//! `cargo xtask bench performance [--quick] [--keep] [load|others|limits|start|memory …]`: all parts unless some are named.
 //! `--quick` measures less, for a first look; `--keep` writes the results to `docs/performance.md`.
 //!
 //! Every figure is the median of pairs that were measured one after the other, since a machine is not as fast now as it
@@ -53,6 +53,9 @@ fn main() {
     let mut report = Report::new(effort);
     if wanted("load") {
         load::run(&world, &wasmtime, effort, &mut report);
+    }
+    if wanted("others") {
+        load::others(&world, effort, &mut report);
     }
     if wanted("limits") {
         load::limits(&world, effort, &mut report);

@@ -95,9 +95,10 @@ async fn accept(mut listeners: Vec<TcpListener>, connections: &TaskTracker, serv
         match accepted {
             Ok((stream, client)) => {
                 pause = FIRST_PAUSE;
-                let served = connection::serve(stream, client, Arc::clone(server), stop.clone());
+                let (server, stop) = (Arc::clone(server), stop.clone());
+                // Made in the task: one that is handed over would have its room there twice.
                 connections.spawn(async move {
-                    served.await;
+                    connection::serve(stream, client, server, stop).await;
                     drop(place);
                 });
             }

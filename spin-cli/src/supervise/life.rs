@@ -15,6 +15,7 @@ use super::generation::{Generation, Generations, Loader};
 use super::launch::{Launch, Started, Task};
 use super::process::Orphans;
 use super::reload::{Outcome, Reloads};
+use super::resident::let_go_of_code;
 use super::restart::OnExit;
 use super::signal::{Request, Stop};
 use super::slot::{Slot, State};
@@ -112,8 +113,15 @@ impl<'a, L: Loader> Life<'a, L> {
                 break;
             }
         }
+        let mut rested = false;
         while self.goes_on() {
             self.show();
+            let rests = self.rests();
+            if rests && !rested {
+                // If that can't be done, nothing is different.
+                drop(let_go_of_code());
+            }
+            rested = rests;
             match self.next(requests).await {
                 Event::Asked(Request::Stop(stop)) => self.asked_to_stop(stop),
                 Event::Asked(Request::Reload) => self.asked_to_reload(),
@@ -152,6 +160,12 @@ impl<'a, L: Loader> Life<'a, L> {
     /// Whether a trigger runs, or is to be started again.
     fn goes_on(&self) -> bool {
         !self.running.is_empty() || self.slots.iter().any(|slot| slot.waits_until().is_some())
+    }
+
+    /// Whether there is nothing to do but wait.
+    fn rests(&self) -> bool {
+        let is_settled = |slot: &Slot| !matches!(slot.state, State::Starting | State::Waiting { .. });
+        !self.is_ending() && self.loading.is_none() && self.reloads.is_idle() && self.slots.iter().all(is_settled)
     }
 
     fn show(&self) {

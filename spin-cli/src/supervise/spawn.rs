@@ -1,13 +1,17 @@
-//! Starting a plugin's executable so that it cannot outlive this process. The one file that says how to fork.
+//! Starting a plugin's executable so that it cannot outlive this process. The one file that says how to fork, and the one
+//! with what needs `unsafe`.
 
 use std::ffi::OsString;
-use std::io;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::{io, ptr};
 
+use rustix::mm::{Advice, madvise};
 use rustix::process::{Pid, Signal, getpid, getppid, set_parent_process_death_signal};
 use tokio::process::{Child, Command};
 
+use super::resident::Code;
 use crate::environment::ChildEnvironment;
 
 /// An executable with what it is started with.
@@ -72,4 +76,17 @@ fn die_with(parent: Pid) -> io::Result<()> {
     set_parent_process_death_signal(Some(Signal::KILL))?;
     // The parent may have ended before the request was made; then nobody would ever send the signal.
     if getppid() == Some(parent) { Ok(()) } else { Err(io::ErrorKind::BrokenPipe.into()) }
+}
+
+/// Has the kernel take a range of this process's addresses out of its memory; see [`resident`](super::resident).
+pub(super) fn unmap_pages(code: &Code) -> io::Result<()> {
+    let Range { start, end } = code.addresses();
+    #[allow(unsafe_code, reason = "the kernel takes advice about memory by its addresses alone")]
+    // SAFETY: `Code` is a map of this program's file that can't be written to and of which no page differs from the file (code
+    // is not relocated, and a debugger that has put something into it is looked for). So nothing that could be read changes:
+    // a page that is gone is read from the file again.
+    unsafe {
+        madvise(ptr::with_exposed_provenance_mut(start), end - start, Advice::LinuxDontNeed)?;
+    }
+    Ok(())
 }

@@ -71,6 +71,30 @@ pub(crate) fn run(world: &World, wasmtime: &Path, effort: Effort, report: &mut R
     }
 }
 
+/// What no peer does, or not by itself: components of the first generation, a call to a store, and a body that is streamed
+/// both ways. To our own hello.
+pub(crate) fn others(world: &World, effort: Effort, report: &mut Report) {
+    let manifest = "spin_manifest_version = 2\napplication = { name = \"others\" }\n\
+        [[trigger.http]]\nroute = \"/...\"\ncomponent = \"hello\"\n[component.hello]\nsource = \"hello.wasm\"\n\
+        [[trigger.http]]\nroute = \"/first/...\"\ncomponent = \"first\"\n[component.first]\nsource = \"inbound-probe.wasm\"\n\
+        [[trigger.http]]\nroute = \"/call\"\ncomponent = \"call\"\n[component.call]\nsource = \"host-probe.wasm\"\n\
+        key_value_stores = [\"default\"]\n\
+        [[trigger.http]]\nroute = \"/p3/...\"\ncomponent = \"echo\"\n[component.echo]\nsource = \"probe-p3.wasm\"\n";
+    let app = world.app("others", manifest, &["hello", "inbound-probe", "host-probe", "probe-p3"]).dir().to_path_buf();
+    let layout = Layout::Together;
+    let get = "spin:key-value/key-value@3.0.0\nopen\tdefault\nget\tkept";
+    let mebibyte = "x".repeat(1 << 20);
+    for (what, path, body) in [
+        ("inbound-http, fresh", "/first/status/200", None),
+        ("key-value get", "/call", Some(get)),
+        ("1 MiB both ways", "/p3/echo", Some(mebibyte.as_str())),
+    ] {
+        let ours = Server::spin(world, layout, "spin", &app, &[]).asked(world, path, body);
+        let hello = Server::spin(world, layout, "p3 hello", &app, &[]);
+        compare(what, layout, ours, vec![hello], effort, report, |_| (None, None));
+    }
+}
+
 /// What limits cost: the hello with all of them, and with those off or out of reach that can be.
 pub(crate) fn limits(world: &World, effort: Effort, report: &mut Report) {
     let p3 = app(
@@ -169,7 +193,8 @@ fn load(server: &Server, layout: Layout, connections: u32, seconds: u32) -> Turn
     let output = Command::new("taskset")
         .args(["-c", &layout.of_load(), "wrk", "--latency", "-t1"])
         .args([format!("-c{connections}"), format!("-d{seconds}s")])
-        .arg(format!("http://{}/", server.address))
+        .args(server.script.iter().flat_map(|script| [Path::new("-s"), script]))
+        .arg(format!("http://{}{}", server.address, server.path))
         .output()
         .expect("wrk is there (package wrk)");
     let used = server.processor_time() - before;

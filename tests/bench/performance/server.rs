@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use spin_tests::process::{Invocation, Running};
@@ -58,6 +58,10 @@ pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     /// What it consists of; the last one answers.
     pub(crate) processes: Vec<u32>,
+    /// What it is asked for under load.
+    pub(crate) path: &'static str,
+    /// The `wrk` script that makes the requests, unless they are plain ones.
+    pub(crate) script: Option<PathBuf>,
     running: Running,
 }
 
@@ -69,7 +73,7 @@ impl Server {
         let running = running.in_dir(folder).start();
         let address = running.serving();
         let processes = vec![running.pid(), running.child()];
-        Self { name, address, processes, running }.answering()
+        Self::answering(name, address, processes, running)
     }
 
     /// `wasmtime serve` of a component.
@@ -87,7 +91,7 @@ impl Server {
         let line = running.stderr().wait_for("Serving HTTP on http://");
         let (_, address) = line.split_once("http://").expect("it was looked for");
         let address = address.trim().trim_end_matches('/').parse().expect("an address");
-        Self { name, address, processes: vec![running.pid()], running }.answering()
+        Self::answering(name, address, vec![running.pid()], running)
     }
 
     /// hyper alone.
@@ -96,11 +100,20 @@ impl Server {
         let running = pinned(world, layout).args([program]).args([plain::ARGUMENT, "127.0.0.1:0"]).start();
         let line = running.stdout().wait_for("Serving ");
         let address = line.trim().trim_start_matches("Serving ").parse().expect("an address");
-        Self { name: "hyper", address, processes: vec![running.pid()], running }.answering()
+        Self::answering("hyper", address, vec![running.pid()], running)
     }
 
-    fn answering(self) -> Self {
-        assert_eq!(http::get(self.address, "/").status, 200, "{}", self.name);
+    fn answering(name: &'static str, address: SocketAddr, processes: Vec<u32>, running: Running) -> Self {
+        assert_eq!(http::get(address, "/").status, 200, "{name}");
+        Self { name, address, processes, path: "/", script: None, running }
+    }
+
+    /// The same, asked for something else, with a body if there is one.
+    pub(crate) fn asked(mut self, world: &World, path: &'static str, body: Option<&str>) -> Self {
+        self.path = path;
+        // A text between brackets of Lua that it has nothing of, which take the first line break away.
+        let script = |body| format!("wrk.method = \"POST\"\nwrk.body = [==[\n{body}]==]\n");
+        self.script = body.map(|body| world.write(format!("load-{}.lua", self.running.pid()), script(body)));
         self
     }
 

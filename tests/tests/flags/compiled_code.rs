@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use insta::assert_snapshot;
 use serde_json::Value;
@@ -131,6 +131,40 @@ fn a_start_compiles_nothing_after_the_cache_was_warmed() {
     let third = site.world.spin(["up"]).args(other).in_dir(site.app.dir()).run().success();
     assert!(third.stdout.starts_with("Compiled 2 components."), "{}", third.snapshot());
     assert_eq!(compiled_and_found(&site, &["--debug-info"]), "compiled=0 from_cache=2");
+}
+
+#[test]
+fn a_large_component_that_nobody_has_touched_is_not_read_again() {
+    let site = Site::new();
+    for name in ["probe-p2.wasm", "probe-p3.wasm"] {
+        let file = site.path(name);
+        let mut component = std::fs::read(&file).unwrap();
+        // A section that means nothing, of a mebibyte: its number, its length, the length of its name, its name.
+        let content = [&[1, b'x'], vec![0; 1 << 20].as_slice()].concat();
+        component.extend([0, 0x82, 0x80, 0xc0, 0x00]);
+        component.extend(content);
+        std::fs::write(file, component).unwrap();
+    }
+    let unread = || {
+        let (_, said) = site.ask(site.up(&[]).env("RUST_LOG", "spin_component_runtime=debug"), "/");
+        let at = said.stderr.find("unread=").unwrap_or_else(|| panic!("{}", said.snapshot()));
+        said.stderr[at..].lines().next().unwrap().to_owned()
+    };
+    assert_eq!(unread(), "unread=0 converted=0 composed=0 compiled=2 from_cache=0");
+    // For two seconds after a file was written nothing is noted about it.
+    let notes = || files_below(&site.world.cache().join("aot/sources")).len();
+    let began = Instant::now();
+    while notes() < 2 {
+        assert!(began.elapsed() < Duration::from_secs(60), "nothing is noted");
+        assert!(unread().ends_with("compiled=0 from_cache=2"));
+    }
+    assert_eq!(unread(), "unread=2 converted=0 composed=0 compiled=0 from_cache=2");
+    let touched = site.path("probe-p3.wasm");
+    std::fs::write(&touched, std::fs::read(&touched).unwrap()).unwrap();
+    assert_eq!(unread(), "unread=1 converted=0 composed=0 compiled=0 from_cache=2");
+    let cleared = site.world.spin(["cache", "clear"]).run().success();
+    assert!(cleared.stdout.contains("\nRemoved what is known of 2 large files\nFreed"), "{}", cleared.snapshot());
+    assert_eq!(files_below(&site.world.cache()), Vec::<PathBuf>::new());
 }
 
 #[test]

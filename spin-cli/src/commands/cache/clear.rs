@@ -40,11 +40,12 @@ pub(crate) fn run(args: Args, ctx: &Context) -> Result<Exit, Report> {
         })?;
     }
     let leftovers = contents.leftovers();
-    let bytes = total(&contents.codes) + leftovers.iter().map(|left| left.bytes).sum::<u64>();
+    let bytes = total(&contents.codes) + contents.other_bytes();
     if args.json {
         let components = contents.codes.iter().map(CompiledComponent::of).collect();
         let leftovers = leftovers.iter().map(|left| left.path.display().to_string()).collect();
-        let cleared = Cleared { schema: SCHEMA, dry_run: args.dry_run, components, leftovers, bytes };
+        let forgotten_files = contents.sources();
+        let cleared = Cleared { schema: SCHEMA, dry_run: args.dry_run, components, leftovers, forgotten_files, bytes };
         ctx.ui.result(&documents::print(&cleared));
         return Ok(Exit::OK);
     }
@@ -55,7 +56,12 @@ pub(crate) fn run(args: Args, ctx: &Context) -> Result<Exit, Report> {
     for left in leftovers {
         ctx.ui.result(&format!("{remove} {}", left.path.display()));
     }
-    match contents.codes.is_empty() && leftovers.is_empty() {
+    match contents.sources() {
+        0 => {}
+        1 => ctx.ui.result(&format!("{remove} what is known of one large file")),
+        files => ctx.ui.result(&format!("{remove} what is known of {files} large files")),
+    }
+    match contents.is_empty() {
         true => ctx.ui.result("Nothing to remove"),
         false => ctx.ui.result(&format!("{free} {}", HumanBytes(bytes))),
     }

@@ -69,6 +69,8 @@ pub(crate) struct Cleared {
     pub(crate) components: Vec<CompiledComponent>,
     /// Files that unfinished work had left.
     pub(crate) leftovers: Vec<String>,
+    /// Of how many large files it was forgotten what is known of them.
+    pub(crate) forgotten_files: usize,
     /// The bytes of all of it.
     pub(crate) bytes: u64,
 }
