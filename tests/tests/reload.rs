@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 use serde_json::{Value, json};
 use spin_tests::host::Host;
 use spin_tests::http::{self, Client};
-use spin_tests::{Signal, World, guest};
+use spin_tests::{Signal, World, guest, memory};
 
 const RELOADS: u64 = 100;
 /// Every tenth generation is broken, in one of these ways in turn.
@@ -251,4 +251,37 @@ fn a_signal_changes_component_asset_and_variable_together_a_hundred_times() {
     assert!(slow.next_part().unwrap().is_some(), "the first generation still answers");
     drop(slow);
     up.stop().success();
+}
+
+/// How much of the code of a process's program is in its memory, in hundredths.
+fn resident_code(pid: u32) -> u64 {
+    let program = std::fs::read_link(format!("/proc/{pid}/exe")).unwrap();
+    let maps = std::fs::read_to_string(format!("/proc/{pid}/smaps")).unwrap();
+    let mut lines =
+        maps.lines().skip_while(|line| !line.contains(" r-xp ") || !line.ends_with(program.to_str().unwrap()));
+    let mut next = |name: &str| {
+        let line = lines.find_map(|line| line.strip_prefix(name)).unwrap_or_else(|| panic!("{name} {maps}"));
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap()
+    };
+    let size = next("Size:");
+    next("Rss:") * 100 / size
+}
+
+#[test]
+fn spin_has_little_of_its_code_in_memory_while_it_waits() {
+    let world = World::new();
+    world.install("trigger-http");
+    let app = world.app("app", &manifest(1), &["probe-p2", "probe-p3"]);
+    world.write("apps/app/assets/asset.txt", "1");
+    let up = world.spin(["up", "--listen", "127.0.0.1:0", "--quiet"]).in_dir(app.dir()).start();
+    serves(up.serving(), 1);
+    memory::wait_for_rest(up.pid());
+    let started = resident_code(up.pid());
+    up.signal(Signal::USR1);
+    up.stderr().wait_for("The app is reloaded");
+    memory::wait_for_rest(up.pid());
+    let reloaded = resident_code(up.pid());
+    up.stop().success();
+    // After its start it would be two thirds.
+    assert!(started < 45 && reloaded < 45, "{started} % and {reloaded} %");
 }
