@@ -5,13 +5,14 @@
 //! <cache>/aot/<engine>/<key>.json     what it was made of: a [`Note`]
 //! <cache>/aot/<engine>/.new-*         being written, or left by one who was killed
 //! <cache>/aot/sources/<file>.json     what is known of a large file that code was made of, so that it need not be read
+//! <cache>/aot/sources/.new-*          as above
 //! ```
 //!
 //! `<engine>` are 32 hexadecimal digits that stand for an engine and its settings, `<key>` are 64 that stand for everything
 //! that the code was made of, `<file>` are 64 that stand for a path. Nothing of it is ever changed: files are written beside
 //! their place and renamed, and removed by their names alone, so that whoever has one mapped keeps it. The time at which a
-//! file was modified is when it was last used, up to [`PRECISION`] too early. A code file without a note is as good as one
-//! with it. What is known of a file is for triggers alone, and its form is theirs.
+//! code file, or what is known of a file, was modified is when it was last used, up to [`PRECISION`] too early. A code file
+//! without a note is as good as one with it. What is known of a file is for triggers alone, and its form is theirs.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -87,14 +88,14 @@ impl Note {
 pub enum Kind<'a> {
     /// Machine code, with its key.
     Code(&'a str),
-    /// The note about code, with its key.
+    /// The note about code, with its key; in the folder of what is known of files, that.
     Note(&'a str),
     /// Being written, or left by one who was killed.
     Unfinished,
 }
 
 impl<'a> Kind<'a> {
-    /// What a file in the folder of an engine is; nothing if it isn't the cache's.
+    /// What a file in the folder of an engine, or of what is known of files, is; nothing if it isn't the cache's.
     #[must_use]
     pub fn of(name: &'a OsStr) -> Option<Self> {
         let name = name.to_str()?;

@@ -73,9 +73,9 @@ impl CompiledCode {
     pub(crate) fn keep(&self, key: &str, component: &Component, note: &Note) -> wasmtime::Result<()> {
         // Only we may look in: whoever could write here could run code as us.
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
-        write(&self.folder, &self.path(key), &component.serialize()?)?;
+        self.write(&self.path(key), &component.serialize()?)?;
         let path = compiled::note_file(&self.folder, key);
-        if let Err(error) = write(&self.folder, &path, note.encode().as_bytes()) {
+        if let Err(error) = self.write(&path, note.encode().as_bytes()) {
             tracing::debug!("{} can't be written: {error}", path.display());
         }
         Ok(())
@@ -106,16 +106,15 @@ impl CompiledCode {
             Err(error) => Err(Distrust::Unreadable(format!("{error:#}"))),
         }
     }
-}
 
-/// Writes a file of the cache, whole or not at all. It is in `folder`.
-pub(crate) fn write(folder: &Path, path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let mut file = tempfile::Builder::new().prefix(compiled::UNFINISHED).tempfile_in(folder)?;
-    file.write_all(bytes)?;
-    // Nobody notices a hole in machine code: after a power cut the name must not be there without the contents.
-    file.as_file().sync_data()?;
-    file.persist(path)?;
-    Ok(())
+    fn write(&self, path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+        let mut file = tempfile::Builder::new().prefix(compiled::UNFINISHED).tempfile_in(&self.folder)?;
+        file.write_all(bytes)?;
+        // Nobody notices a hole in machine code: after a power cut the name must not be there without the contents.
+        file.as_file().sync_data()?;
+        file.persist(path)?;
+        Ok(())
+    }
 }
 
 /// Opens a file of the cache, if it is there and nobody but us can have written it.

@@ -94,7 +94,8 @@ pub(crate) fn candidates(mut files: impl Iterator<Item = Facts>) -> &'static [Co
 }
 
 /// Whether a component imports or exports an interface with asynchronous functions: those of WASI 0.3, and those of
-/// `spin:` packages. None if it is no component. Nothing but the outermost sections is looked at.
+/// `spin:` packages. None if it is no component. Nothing but the outermost sections is looked at. It is noted about large
+/// files: a change here has to change [`RECIPE`](crate::prepare::RECIPE).
 pub(crate) fn names_tasks(bytes: &[u8]) -> Option<bool> {
     let is_of_tasks = |name: &str| name.starts_with("spin:") || name.contains("@0.3.");
     let (mut parser, mut rest) = (Parser::new(0), bytes);

@@ -6,7 +6,7 @@
 //! [`crate::aot`].
 
 use std::fs::{self, File, Metadata};
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -60,7 +60,9 @@ struct SourceNote {
     stamp: Stamp,
 }
 
-/// Properties of a file that change whenever somebody touches it. Times are in seconds and nanoseconds.
+/// Properties of a file that change whenever somebody writes it or puts another one in its place. Times are in seconds and
+/// nanoseconds. What is written through a shared map may be seen late, where nobody looks for changes of code: every tool
+/// writes a file, or replaces it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Stamp {
     size: u64,
@@ -79,7 +81,7 @@ impl<'a> Source<'a> {
         if let Some(facts) = cache.and_then(|cache| Facts::noted(cache, path)) {
             return Ok(Self { path, facts, content: None });
         }
-        let (content, facts) = read(path, cache)?;
+        let (content, facts) = read(path, cache, SystemTime::now())?;
         Ok(Self { path, facts, content: Some(content) })
     }
 
@@ -95,7 +97,7 @@ impl<'a> Source<'a> {
     pub(crate) fn read(self, cache: Option<&Path>) -> io::Result<(Vec<u8>, Facts)> {
         match self.content {
             Some(content) => Ok((content, self.facts)),
-            None => read(self.path, cache),
+            None => read(self.path, cache, SystemTime::now()),
         }
     }
 }
@@ -138,7 +140,11 @@ impl Facts {
         let place = place(cache, path);
         let folder = place.parent().unwrap_or(cache);
         fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-        aot::write(folder, &place, serde_json::to_string(&note)?.as_bytes())
+        let mut file = tempfile::Builder::new().prefix(compiled::UNFINISHED).tempfile_in(folder)?;
+        // Not waited for the disk: what a power cut leaves of it is no note, and the file is read once more.
+        file.write_all(serde_json::to_string(&note)?.as_bytes())?;
+        file.persist(place)?;
+        Ok(())
     }
 }
 
@@ -165,16 +171,14 @@ impl Stamp {
     }
 }
 
-/// Reads a file. If it is large, what is to be known of it is noted below `cache`.
+/// Reads a file; it is `now`. If it is large, what is to be known of it is noted below `cache`.
 ///
 /// # Errors
 /// When it can't be read. The note may be missing.
-fn read(path: &Path, cache: Option<&Path>) -> io::Result<(Vec<u8>, Facts)> {
+fn read(path: &Path, cache: Option<&Path>, now: SystemTime) -> io::Result<(Vec<u8>, Facts)> {
     let mut file = File::open(path)?;
-    let (before, now) = (file.metadata()?, SystemTime::now());
-    let mut bytes = Vec::new();
-    // Whatever size a file claims to have, it is no reason to end the process.
-    bytes.try_reserve_exact(usize::try_from(before.len()).unwrap_or(usize::MAX))?;
+    let before = file.metadata()?;
+    let mut bytes = room(before.len())?;
     file.read_to_end(&mut bytes)?;
     let facts = Facts::of(&bytes);
     if let Some(cache) = cache.filter(|_| before.len() >= LARGE) {
@@ -187,6 +191,13 @@ fn read(path: &Path, cache: Option<&Path>) -> io::Result<(Vec<u8>, Facts)> {
         }
     }
     Ok((bytes, facts))
+}
+
+/// Room for so many bytes. Whatever size a file claims to have, it is no reason to end the process.
+fn room(bytes: u64) -> io::Result<Vec<u8>> {
+    let mut room = Vec::new();
+    room.try_reserve_exact(usize::try_from(bytes).unwrap_or(usize::MAX))?;
+    Ok(room)
 }
 
 /// Where the note about a file is.
@@ -264,18 +275,29 @@ mod tests {
 
     #[test]
     fn each_property_tells_files_apart() {
-        let others = [
-            Stamp { size: 26, ..STAMP },
-            Stamp { modified: (1_793_500_000, 6), ..STAMP },
-            Stamp { changed: (1_793_500_000, 6), ..STAMP },
-            Stamp { inode: 43, ..STAMP },
-            Stamp { device: 2050, ..STAMP },
-        ];
-        assert!(others.iter().all(|other| *other != STAMP));
         let (home, path) = fixture();
-        let found = fs::metadata(&path).expect("there");
-        assert_eq!(Stamp::of(&found), Stamp { size: 1 << 20, ..Stamp::of(&found) });
-        assert_ne!(Stamp::of(&found), Stamp::of(&fs::metadata(home.path()).expect("there")));
+        let (facts, found) = (note(home.path(), &path), rustix::fs::stat(&path).expect("there"));
+        let stamp = Stamp {
+            size: 1 << 20,
+            modified: (found.st_mtime, found.st_mtime_nsec.cast_signed()),
+            changed: (found.st_ctime, found.st_ctime_nsec.cast_signed()),
+            inode: found.st_ino,
+            device: found.st_dev,
+        };
+        let others = [
+            Stamp { size: 26, ..stamp },
+            Stamp { modified: STAMP.modified, ..stamp },
+            Stamp { changed: STAMP.changed, ..stamp },
+            Stamp { inode: stamp.inode + 1, ..stamp },
+            Stamp { device: stamp.device + 1, ..stamp },
+        ];
+        for other in others {
+            let shown = format!("{other:?}");
+            facts.note(home.path(), &path, other).expect("noted");
+            assert_eq!(Facts::noted(home.path(), &path), None, "{shown}");
+        }
+        facts.note(home.path(), &path, stamp).expect("noted");
+        assert_eq!(Facts::noted(home.path(), &path), Some(facts));
     }
 
     #[test]
@@ -291,11 +313,17 @@ mod tests {
     }
 
     #[test]
-    fn a_small_file_gets_no_note() {
+    fn a_large_file_gets_a_note_and_a_small_one_does_not() {
         let (home, path) = fixture();
+        let later = SystemTime::now() + SETTLED * 2;
+        let read = || read(&path, Some(home.path()), later).expect("read");
+        let (bytes, facts) = read();
+        assert_eq!((bytes.len(), facts), (1 << 20, Facts::of(&bytes)));
+        assert_eq!(Facts::noted(home.path(), &path), Some(facts));
+        fs::remove_file(place(home.path(), &path)).expect("it was noted");
+
         File::options().write(true).open(&path).and_then(|file| file.set_len(LARGE - 1)).expect("cut");
-        let (bytes, facts) = read(&path, Some(home.path())).expect("read");
-        assert_eq!((bytes.len(), facts), ((1 << 20) - 1, Facts::of(&bytes)));
+        assert_eq!(read().0.len(), (1 << 20) - 1);
         assert!(!place(home.path(), &path).exists());
         note(home.path(), &path);
         assert_eq!(Facts::noted(home.path(), &path), None);
@@ -318,10 +346,8 @@ mod tests {
 
     #[test]
     fn a_file_larger_than_memory_is_an_error() {
-        let (home, path) = fixture();
-        File::options().write(true).open(&path).and_then(|file| file.set_len(1 << 43)).expect("a sparse file");
-        let error = read(&path, Some(home.path())).expect_err("eight terabytes");
-        assert_eq!(error.kind(), io::ErrorKind::OutOfMemory);
+        assert_eq!(room(1 << 60).expect_err("no machine has that").kind(), io::ErrorKind::OutOfMemory);
+        assert!(room(u64::MAX).is_err() && room(1 << 10).is_ok_and(|room| room.capacity() >= 1 << 10));
     }
 
     #[test]

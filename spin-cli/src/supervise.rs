@@ -15,7 +15,8 @@
 //! | [`launch`], [`child`], [`wires`] | one start of it, a task of its own; how that talks with the supervisor |
 //! | [`generation`], [`reload`] | versions of the app; from one to the next |
 //! | [`board`], [`admin`] | how the app is, for those who ask over HTTP |
-//! | [`spawn`] | fork and exec, with the parent-death signal |
+//! | [`spawn`] | fork and exec, with the parent-death signal; what needs `unsafe` |
+//! | [`resident`] | the memory that `spin` has while it waits |
 //! | [`channel`], [`socket`] | the control channel |
 //! | [`signal`] | requests to stop and to reload |
 //! | [`verdict`] | what an end means for the exit code |

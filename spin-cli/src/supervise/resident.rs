@@ -37,8 +37,10 @@ fn code(maps: &str, program: &Path) -> Vec<Code> {
     for line in maps.lines() {
         let (name, rest) = line.split_once(' ').unwrap_or((line, ""));
         match name {
-            // The last that matters. A page that was written to is the process's own.
-            "Anonymous:" => found.extend(map.take().filter(|_| rest.trim() == "0 kB").map(Code)),
+            // A page that was written to is the process's own, in memory or not.
+            "Anonymous:" | "Swap:" if rest.trim() != "0 kB" => map = None,
+            // The last of the two.
+            "Swap:" => found.extend(map.take().map(Code)),
             _ if name.ends_with(':') => {}
             addresses => map = executable(addresses, rest, program),
         }
@@ -63,24 +65,26 @@ mod tests {
 
     #[test]
     fn only_what_is_executed_of_the_program_and_is_as_in_its_file_is_let_go_of() {
-        let map = |addresses: &str, rights: &str, path: &str, anonymous: &str| {
+        let map = |addresses: &str, rights: &str, path: &str, own: &str, swapped: &str| {
             format!(
-                "{addresses} {rights} 00200000 fe:00 421                        {path}\nSize: 8 kB\nAnonymous: {anonymous} kB\nVmFlags: rd ex\n"
+                "{addresses} {rights} 00200000 fe:00 421                        {path}\nSize:  8 kB\nAnonymous: {own} kB\n\
+                 Swap:  {swapped} kB\nSwapPss: 0 kB\nVmFlags: rd ex\n"
             )
         };
         let maps = [
-            map("55d0c8a00000-55d0c8c00000", "r--p", "/opt/a b/spin", "0"),
-            map("55d0c8c00000-55d0c9200000", "r-xp", "/opt/a b/spin", "        0"),
-            map("55d0c9200000-55d0c9210000", "r-xp", "/opt/a b/spin", "        4"),
-            map("55d0c9300000-55d0c9400000", "rw-p", "/opt/a b/spin", "0"),
-            map("7f0000000000-7f0000100000", "r-xp", "/usr/lib/libc.so.6", "0"),
-            map("7fff00000000-7fff00001000", "r-xp", "[vdso]", "0"),
-            "7fff00002000-7fff00003000 r-xp 00000000 00:00 0\nAnonymous: 0 kB\n".to_owned(),
+            map("55d0c8a00000-55d0c8c00000", "r--p", "/opt/a b/spin", "0", "0"),
+            map("55d0c8c00000-55d0c9200000", "r-xp", "/opt/a b/spin", "        0", "0"),
+            map("55d0c9200000-55d0c9210000", "r-xp", "/opt/a b/spin", "        4", "0"),
+            map("55d0c9210000-55d0c9220000", "r-xp", "/opt/a b/spin", "        0", "4"),
+            map("55d0c9300000-55d0c9400000", "rw-p", "/opt/a b/spin", "0", "0"),
+            map("7f0000000000-7f0000100000", "r-xp", "/usr/lib/libc.so.6", "0", "0"),
+            map("7fff00000000-7fff00001000", "r-xp", "[vdso]", "0", "0"),
+            "7fff00002000-7fff00003000 r-xp 00000000 00:00 0\nAnonymous: 0 kB\nSwap: 0 kB\n".to_owned(),
         ]
         .concat();
         assert_eq!(code(&maps, Path::new("/opt/a b/spin")), [Code(0x55d0_c8c0_0000..0x55d0_c920_0000)]);
         assert_eq!(code(&maps, Path::new("/opt/spin")), []);
-        assert_eq!(code("x-y r-xp 0 0 0 a\nAnonymous: 0 kB\nAnonymous: 0 kB\nr-xp\n", Path::new("a")), []);
+        assert_eq!(code("x-y r-xp 0 0 0 a\nSwap: 0 kB\nSwap: 0 kB\nr-xp\n", Path::new("a")), []);
     }
 
     #[test]
