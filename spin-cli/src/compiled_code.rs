@@ -18,7 +18,7 @@ use spin_app_model::compiled::{self, Kind, Note};
 pub(crate) struct Contents {
     /// Compiled code, by what is noted about it.
     pub(crate) codes: Vec<Code>,
-    /// What somebody is writing, or has left.
+    /// What somebody has left who was killed.
     leftovers: Vec<OtherFile>,
     /// What is known of files that code was made of.
     sources: Vec<OtherFile>,
@@ -39,6 +39,9 @@ pub(crate) struct Code {
     pub(crate) bytes: u64,
     files: Vec<PathBuf>,
 }
+
+/// A file that is being written is not older than this.
+const WRITING: Duration = Duration::from_secs(60 * 60);
 
 /// A file that belongs to no code.
 #[derive(Debug)]
@@ -109,8 +112,7 @@ impl Contents {
 
     /// Forgets what was used within this time, as far as files tell.
     pub(crate) fn keep_only_unused_for(&mut self, time: Duration) {
-        let is_old =
-            |at: &Timestamp| Timestamp::now().duration_since(*at).try_into().is_ok_and(|age: Duration| age >= time);
+        let is_old = |at: &Timestamp| is_older(*at, time);
         self.codes.retain(|code| is_old(&code.last_used));
         for files in [&mut self.leftovers, &mut self.sources] {
             files.retain(|file| is_old(&file.modified));
@@ -150,7 +152,7 @@ impl Contents {
                     codes.insert(key.to_owned(), code);
                 }
                 Kind::Note(key) => notes.push((key.to_owned(), file)),
-                Kind::Unfinished => self.leftovers.push(file),
+                Kind::Unfinished => self.leftovers.extend(Some(file).filter(OtherFile::is_left)),
             }
         }
         for (key, file) in notes {
@@ -172,7 +174,7 @@ impl Contents {
         for entry in entries(folder)? {
             match Kind::of(&entry.file_name()).zip(OtherFile::of(&entry)) {
                 Some((Kind::Note(_), file)) => self.sources.push(file),
-                Some((Kind::Unfinished, file)) => self.leftovers.push(file),
+                Some((Kind::Unfinished, file)) => self.leftovers.extend(Some(file).filter(OtherFile::is_left)),
                 Some((Kind::Code(_), _)) | None => {}
             }
         }
@@ -187,6 +189,15 @@ impl OtherFile {
         let modified = found.modified().ok().and_then(|at| Timestamp::try_from(at).ok()).unwrap_or_default();
         Some(Self { path: entry.path(), bytes: found.len(), modified })
     }
+
+    /// Whether nobody writes it any more.
+    fn is_left(&self) -> bool {
+        is_older(self.modified, WRITING)
+    }
+}
+
+fn is_older(at: Timestamp, time: Duration) -> bool {
+    Timestamp::now().duration_since(at).try_into().is_ok_and(|age: Duration| age >= time)
 }
 
 /// What is noted about code, if that can be read.
@@ -281,8 +292,8 @@ mod tests {
         let cache = Cache::new();
         cache.compiled('a', "one", 0);
         let alone = cache.write(&format!("{}.json", "e".repeat(64)), "{}", 0);
-        let unfinished = cache.write(".new-x1", "12345", 0);
-        let others = [cache.write("README", "", 9), cache.write("x.cwasm", "", 9)];
+        let unfinished = cache.write(".new-x1", "12345", 1);
+        let others = [cache.write("README", "", 9), cache.write("x.cwasm", "", 9), cache.write(".new-x2", "123", 0)];
         let outside = tempfile::tempdir().unwrap();
         let precious = outside.path().join(format!("{}.cwasm", "f".repeat(64)));
         fs::write(&precious, "").unwrap();
@@ -326,7 +337,7 @@ mod tests {
         let cache = Cache::new();
         cache.compiled('a', "new", 2);
         cache.compiled('b', "old", 31);
-        cache.write(".new-x1", "", 0);
+        cache.write(".new-x1", "", 2);
         cache.write(".new-x2", "", 31);
         let mut contents = cache.read();
         contents.keep_only_unused_for(Duration::from_secs(30 * 24 * 60 * 60));
