@@ -129,39 +129,66 @@ fn many(world: &World) -> PathBuf {
 }
 
 /// The app with a component of about `size` bytes: a further core module stands behind it, with functions that are never called.
+///
+/// It is put together byte by byte: a text of that size takes gigabytes to read, and what this process keeps of them would be
+/// copied and thrown away with each program that it starts.
 fn grown(folder: PathBuf, size: usize) -> PathBuf {
     let file = folder.join("hello-p2.wasm");
     let mut component = std::fs::read(&file).expect("the component");
     // Some arithmetic that no two functions have in common; each is of about 8 KiB.
-    let mut text = String::from("(module");
-    let mut so_far = component.len();
-    let mut number = 0_u32;
-    while so_far < size {
-        text.push_str("(func (param i32) (result i32) (local i32) (local.get 0)");
+    let (mut bodies, mut functions, mut number) = (Vec::new(), 0, 0_u32);
+    while component.len() + bodies.len() < size {
+        // One local, an i32; local.get 0.
+        let mut body = vec![1, 1, 0x7f, 0x20, 0];
         for _ in 0..500 {
             number = number.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            let _ =
-                write!(text, "(i32.const {number}) i32.add (local.tee 1) (local.get 1) (i32.const 3) i32.rotl i32.xor");
-            so_far += 15;
+            body.push(0x41);
+            signed(&mut body, number.cast_signed());
+            // i32.add, local.tee 1, local.get 1, i32.const 3, i32.rotl, i32.xor
+            body.extend([0x6a, 0x22, 1, 0x20, 1, 0x41, 3, 0x77, 0x73]);
         }
-        text.push(')');
+        body.push(0x0b);
+        unsigned(&mut bodies, body.len());
+        bodies.extend(body);
+        functions += 1;
     }
-    text.push(')');
-    let module = wat::parse_str(&text).expect("a module");
-    // A section of the component: its number, its length, and the module.
-    component.push(1);
-    let mut left = module.len();
-    loop {
-        let low = u8::try_from(left & 0x7f).expect("seven bits");
-        left >>= 7;
-        component.push(if left == 0 { low } else { low | 0x80 });
-        if left == 0 {
-            break;
-        }
-    }
-    component.extend(module);
+    let counted = |items: &[u8]| {
+        let mut counted = Vec::new();
+        unsigned(&mut counted, functions);
+        counted.extend(items);
+        counted
+    };
+    let mut module = b"\0asm\x01\0\0\0".to_vec();
+    section(&mut module, 1, &[1, 0x60, 1, 0x7f, 1, 0x7f]);
+    section(&mut module, 3, &counted(&vec![0; functions]));
+    section(&mut module, 10, &counted(&bodies));
+    section(&mut component, 1, &module);
     std::fs::write(&file, component).expect("a file can be written");
     folder
+}
+
+/// A section of a module or a component: its number, its length, its content.
+fn section(to: &mut Vec<u8>, number: u8, content: &[u8]) {
+    to.push(number);
+    unsigned(to, content.len());
+    to.extend(content);
+}
+
+/// A number by LEB128.
+fn unsigned(to: &mut Vec<u8>, mut number: usize) {
+    while number > 0x7f {
+        to.push((number & 0x7f) as u8 | 0x80);
+        number >>= 7;
+    }
+    to.push(number as u8);
+}
+
+fn signed(to: &mut Vec<u8>, mut number: i32) {
+    while !(-64..64).contains(&number) {
+        to.push((number & 0x7f) as u8 | 0x80);
+        number >>= 7;
+    }
+    to.push((number & 0x7f) as u8);
 }
 
 /// Milliseconds.
