@@ -79,9 +79,7 @@ impl Meter {
         let mut call = pin!(call);
         std::future::poll_fn(|context| {
             let polled = call.as_mut().poll(context);
-            if polled.is_pending() {
-                self.0.returned();
-            }
+            self.0.returned();
             polled
         })
         .await

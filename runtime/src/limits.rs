@@ -1,6 +1,7 @@
 //! What one instance may use (memory, table elements, processor time), and what its events are told of it.
 
 mod cpu;
+mod turns;
 
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};

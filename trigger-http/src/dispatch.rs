@@ -26,6 +26,7 @@ use crate::headers;
 use crate::ids::Ids;
 use crate::route::Router;
 use crate::static_response::PreparedResponse;
+use crate::together;
 use crate::well_known::WellKnown;
 
 /// What answers the requests of one `[[trigger.http]]` entry.
@@ -116,7 +117,7 @@ impl Dispatcher {
                 }
                 let request = Request::from_parts(head, for_component(body, self.body_timeout));
                 // In a box: else every request would move the room for it several times, also one that never needs it.
-                let response = Box::pin(served.answer(request)).await;
+                let response = together::with_others(Box::pin(served.answer(request))).await;
                 response.map(|body| match body {
                     Either::Right(body) => Either::Right(body.holding(Arc::clone(self))),
                     made_here => made_here,

@@ -12,7 +12,7 @@
 //! | [`server`], [`tls`], [`connection`], [`activity`] | connections: accepting, securing, serving and ending them |
 //! | [`limits`], [`admission`] | how much one client may take, and what is refused |
 //! | [`site`], [`current`] | from what an app declares to what answers; going over to a new generation |
-//! | [`dispatch`], [`body`], [`access_log`] | from a request to a response, and to a line about it |
+//! | [`dispatch`], [`body`], [`together`], [`access_log`] | from a request to a response, and to a line about it |
 //! | [`chain`] | requests of the app to itself |
 //! | [`trigger`] | the whole, as the kit runs it |
 //!
@@ -41,6 +41,7 @@ pub mod server;
 pub mod site;
 pub mod static_response;
 pub mod tls;
+pub mod together;
 pub mod trigger;
 pub mod well_known;
 

@@ -17,11 +17,13 @@ pub(crate) mod tls;
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
-use http::Uri;
 use http::uri::Scheme;
+use http::{HeaderName, Uri};
 use spin_app_model::ComponentId;
 use spin_app_model::hosts::{self, Destination};
-use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
+use wasmtime_wasi_http::{
+    DEFAULT_FORBIDDEN_HEADERS, Error, RequestOptions, WasiBody, WasiHttpCtxView, WasiHttpHooks, WasiHttpView,
+};
 
 use crate::host::egress::{self, Egress, Gate, Refused};
 use crate::http::{EventContext, Loopback, Request, Response};
@@ -155,6 +157,11 @@ impl WasiHttpHooks for OutboundHttp {
     // It is made from the destination that was let through, not from what the guest wrote.
     fn set_host_header(&mut self) -> bool {
         false
+    }
+
+    // The default, which makes a closure on the heap for each name that it is asked for.
+    fn is_forbidden_header(&mut self, name: &HeaderName) -> bool {
+        DEFAULT_FORBIDDEN_HEADERS.contains(name)
     }
 
     fn send_request(

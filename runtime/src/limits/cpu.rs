@@ -4,17 +4,17 @@
 //! the one that loops is to blame.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::ThreadId;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::futures::OwnedNotified;
 use wasmtime::UpdateDeadline;
 use wasmtime::component::GuestTaskId;
 
+use super::turns::{self, Turn};
 use super::{EventRecord, Fate, Limits};
-use crate::engine::EPOCH_TICK;
 use crate::http::EventContext;
 
 /// The trap of a guest that has used up its processor time.
@@ -27,9 +27,10 @@ pub struct CpuTimeExceeded {
 
 /// Meters the processor time of one instance's events.
 ///
-/// The engine's epoch calls [`CpuMeter::tick`] on the guest's thread about every [`EPOCH_TICK`] while the guest
-/// runs. The first call after a pause starts a measurement by the thread's own clock. The second ends it, and makes
-/// the guest yield; a guest that waits before that ends it too, by [`MeterState::returned`].
+/// The engine's epoch calls [`CpuMeter::tick`] on the guest's thread about every
+/// [`EPOCH_TICK`](crate::engine::EPOCH_TICK) while the guest runs. The first call after a pause starts a measurement by the
+/// thread's own clock. The second ends it, and makes the guest yield until it is its turn to compute again, which starts the
+/// next one; a guest that waits before that ends it too, by [`MeterState::returned`].
 #[derive(Debug)]
 pub(crate) struct CpuMeter {
     limit: Duration,
@@ -80,6 +81,8 @@ struct Tasks {
     /// Time that belongs to no known event: instantiation, and work after a response.
     unclaimed: Duration,
     slice: Slice,
+    /// Kept from when the guest goes on after it was made to yield.
+    turn: Option<Turn>,
 }
 
 #[derive(Debug, Default)]
@@ -87,10 +90,17 @@ enum Slice {
     /// Nothing is being measured.
     #[default]
     Idle,
-    /// The guest was made to yield, and has perhaps returned to the executor for that.
-    Yielded { since: Instant, returned: bool },
+    /// The guest was made to yield, and waits for its turn.
+    Yielded,
     /// The guest runs, since the thread's clock showed `cpu`; `task` is the event that ran then.
     Running { thread: ThreadId, cpu: Duration, task: Option<EventCall> },
+}
+
+impl Slice {
+    /// One that begins now, on this thread.
+    fn begin(task: Option<EventCall>) -> Self {
+        Self::Running { thread: std::thread::current().id(), cpu: thread_cpu_time(), task }
+    }
 }
 
 impl Tasks {
@@ -137,16 +147,10 @@ impl CpuMeter {
     /// # Errors
     /// [`CpuTimeExceeded`], as a trap that ends the instance.
     pub(crate) fn tick(&self, call_stack: impl Iterator<Item = EventCall>) -> wasmtime::Result<UpdateDeadline> {
-        let mut tasks = self.state.tasks.lock().unwrap_or_else(PoisonError::into_inner);
-        let cpu = thread_cpu_time();
-        let thread = std::thread::current().id();
+        let mut tasks = self.state.tasks();
         let used = match tasks.slice {
-            Slice::Running { thread: measured, cpu: since, .. } if measured == thread => {
-                Some(cpu.saturating_sub(since))
-            }
-            // Made to yield and back within a tick and a half: nobody else ran in between for long.
-            Slice::Yielded { since, .. } if since.elapsed() < EPOCH_TICK * 3 / 2 => {
-                Some(since.elapsed().min(EPOCH_TICK))
+            Slice::Running { thread, cpu, .. } if thread == std::thread::current().id() => {
+                Some(thread_cpu_time().saturating_sub(cpu))
             }
             _ => None,
         };
@@ -158,17 +162,37 @@ impl CpuMeter {
             self.state.fate.end(Fate::CPU_TIME_EXCEEDED);
             return Err(CpuTimeExceeded { limit: self.limit }.into());
         }
-        if used.is_some() {
-            tasks.slice = Slice::Yielded { since: Instant::now(), returned: false };
-            Ok(UpdateDeadline::Yield(1))
-        } else {
-            tasks.slice = Slice::Running { thread, cpu, task };
-            Ok(UpdateDeadline::Continue(1))
+        if used.is_none() {
+            tasks.slice = Slice::begin(task);
+            return Ok(UpdateDeadline::Continue(1));
         }
+        tasks.slice = Slice::Yielded;
+        let (state, last) = (Arc::clone(&self.state), tasks.turn.take());
+        Ok(UpdateDeadline::YieldCustom(
+            1,
+            Box::pin(async move {
+                let turn = turns::next(last).await;
+                // The guest runs from here on.
+                let mut tasks = state.tasks();
+                tasks.turn = Some(turn);
+                tasks.slice = Slice::begin(task);
+            }),
+        ))
+    }
+}
+
+impl Drop for CpuMeter {
+    fn drop(&mut self) {
+        // The store is gone, and its guest with it; others may keep the state.
+        self.state.tasks().turn = None;
     }
 }
 
 impl MeterState {
+    fn tasks(&self) -> MutexGuard<'_, Tasks> {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// From now on `task` stands for the event of `record`.
     pub(crate) fn begin(&self, task: EventCall, record: &Arc<EventRecord>) {
         self.rests.store(false, Ordering::Relaxed);
@@ -178,7 +202,7 @@ impl MeterState {
         if record.is_abandoned() {
             self.fate.lose();
         }
-        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tasks = self.tasks();
         tasks.forget_served();
         if let Some(at) = tasks.events.iter().position(|(call, ..)| *call == task) {
             let (_, ended, _) = tasks.events.swap_remove(at);
@@ -218,7 +242,7 @@ impl MeterState {
         if let Some(context) = self.only_event.get() {
             return context.clone();
         }
-        let known = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = self.tasks();
         let contexts = || known.events.iter().map(|(_, record, _)| &record.context);
         tasks
             .into_iter()
@@ -235,7 +259,7 @@ impl MeterState {
         if !self.fate.is(Fate::ALIVE) {
             return;
         }
-        let tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        let tasks = self.tasks();
         let known = call_stack.into_iter().find_map(|task| tasks.record(task));
         // Without that all who still wait are to blame: no client is told to send again what perhaps made the guest trap.
         let waiting = tasks.events.iter().map(|(_, record, _)| record).filter(|record| !record.has_responded());
@@ -256,7 +280,7 @@ impl MeterState {
     }
 
     pub(crate) fn audience(&self) -> Audience {
-        let tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        let tasks = self.tasks();
         if tasks.records().any(|record| record.is_present()) {
             return Audience::Present;
         }
@@ -267,20 +291,18 @@ impl MeterState {
     }
 
     /// The guest has returned to the executor. Called after every poll of its instance, on the same thread. Gives whether it
-    /// waits now; else it was made to yield, and runs on.
+    /// waits now; else it was made to yield, and goes on when it is its turn.
     pub(crate) fn returned(&self) -> bool {
-        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
-        tasks.slice = match tasks.slice {
-            // That was the yield. When it returns once more, it waits.
-            Slice::Yielded { since, returned: false } => Slice::Yielded { since, returned: true },
-            Slice::Running { cpu, task, .. } => {
-                // Whether that is too much is looked at when the guest runs again.
-                tasks.charge(task, thread_cpu_time().saturating_sub(cpu));
-                Slice::Idle
-            }
-            Slice::Idle | Slice::Yielded { returned: true, .. } => Slice::Idle,
-        };
-        !matches!(tasks.slice, Slice::Yielded { .. })
+        let mut tasks = self.tasks();
+        match tasks.slice {
+            Slice::Yielded => return false,
+            // Whether that is too much is looked at when the guest runs again.
+            Slice::Running { cpu, task, .. } => _ = tasks.charge(task, thread_cpu_time().saturating_sub(cpu)),
+            Slice::Idle => {}
+        }
+        tasks.slice = Slice::Idle;
+        tasks.turn = None;
+        true
     }
 }
 
@@ -297,6 +319,17 @@ mod tests {
         meter.tick(std::iter::empty())
     }
 
+    fn meter(cpu_time: u64) -> CpuMeter {
+        CpuMeter::new(&Limits { cpu_time: Duration::from_millis(cpu_time), ..Limits::default() })
+    }
+
+    /// The guest is made to yield, and gets its next turn.
+    async fn yields(meter: &CpuMeter) {
+        let Ok(UpdateDeadline::YieldCustom(1, next)) = tick(meter) else { panic!("it doesn't yield") };
+        assert!(!meter.state.returned() && !meter.state.returned(), "it goes on, however often it is polled before");
+        next.await;
+    }
+
     fn run(time: Duration) {
         let began = thread_cpu_time();
         while thread_cpu_time().saturating_sub(began) < time {
@@ -306,7 +339,7 @@ mod tests {
 
     #[test]
     fn a_busy_guest_is_ended_and_a_waiting_one_is_not() {
-        let meter = CpuMeter::new(&Limits { cpu_time: Duration::from_millis(50), ..Limits::default() });
+        let meter = meter(50);
         // The first look only starts a measurement.
         assert!(matches!(tick(&meter), Ok(UpdateDeadline::Continue(1))));
         meter.state.returned();
@@ -320,7 +353,7 @@ mod tests {
 
     #[test]
     fn a_guest_that_waits_before_it_must_yield_is_metered_too() {
-        let meter = CpuMeter::new(&Limits { cpu_time: Duration::from_millis(10), ..Limits::default() });
+        let meter = meter(10);
         for _ in 0..3 {
             assert!(matches!(tick(&meter), Ok(UpdateDeadline::Continue(1))));
             run(Duration::from_millis(4));
@@ -329,17 +362,53 @@ mod tests {
         assert!(tick(&meter).is_err(), "three times four milliseconds");
     }
 
-    #[test]
-    fn a_guest_that_yielded_once_and_waits_from_then_on_uses_nothing() {
-        let meter = CpuMeter::new(&Limits { cpu_time: Duration::from_millis(50), ..Limits::default() });
+    #[tokio::test]
+    async fn what_a_guest_uses_in_its_turns_is_metered_and_what_it_waits_for_them_is_not() {
+        let meter = meter(50);
         assert!(matches!(tick(&meter), Ok(UpdateDeadline::Continue(1))));
-        assert!(matches!(tick(&meter), Ok(UpdateDeadline::Yield(1))));
-        meter.state.returned();
+        for _ in 0..4 {
+            yields(&meter).await;
+            run(Duration::from_millis(10));
+        }
+        let Ok(UpdateDeadline::YieldCustom(_, next)) = tick(&meter) else { panic!("forty milliseconds are allowed") };
+        // Whoever computes on its thread meanwhile isn't it.
+        run(Duration::from_millis(20));
+        next.await;
+        yields(&meter).await;
+        run(Duration::from_millis(20));
+        assert!(tick(&meter).is_err(), "sixty are not");
+    }
+
+    #[tokio::test]
+    async fn a_guest_that_yielded_once_and_waits_from_then_on_uses_nothing() {
+        let meter = meter(50);
+        assert!(matches!(tick(&meter), Ok(UpdateDeadline::Continue(1))));
+        yields(&meter).await;
+        assert!(meter.state.returned());
         for _ in 0..20 {
             // It runs for a moment and waits for a bit less than a tick.
             meter.state.returned();
             std::thread::sleep(Duration::from_millis(5));
             assert!(matches!(tick(&meter), Ok(UpdateDeadline::Continue(1))));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_turn_ends_with_the_guests_wait_and_with_its_store() {
+        let meters: Vec<_> = (0..4 * turns::places()).map(|_| meter(50)).collect();
+        for meter in &meters {
+            assert!(matches!(tick(meter), Ok(UpdateDeadline::Continue(1))));
+            // Else there would be none for the later ones.
+            yields(meter).await;
+            assert!(meter.state.tasks().turn.is_some());
+            meter.state.returned();
+        }
+        for meter in meters {
+            assert!(matches!(tick(&meter), Ok(UpdateDeadline::Continue(1))));
+            yields(&meter).await;
+            let state = meter.state();
+            drop(meter);
+            assert!(state.tasks().turn.is_none(), "whoever keeps the state");
         }
     }
 

@@ -48,6 +48,8 @@ pub(crate) async fn serve<C: ConcurrentCalls>(instance: &mut Instance<C>, first:
                 desk.put(event);
             }
             let turn = turns.as_mut().poll(context);
+            // Looked at after every turn, so this is where a guest that waits is told from one that runs.
+            let waits = meter.returned();
             let (occupation, is_open, left_over) = desk.after_turn();
             if let Some(event) = left_over {
                 workers.dispatch(event);
@@ -55,8 +57,6 @@ pub(crate) async fn serve<C: ConcurrentCalls>(instance: &mut Instance<C>, first:
             if let Poll::Ready(ended) = turn {
                 return Poll::Ready(ended.flatten());
             }
-            // Looked at after every turn, so this is where a guest that waits is told from one that runs.
-            let waits = meter.returned();
             // One that waits for an event and does nothing else is parked: others look after it. As long as somebody reads what
             // it said, its store may have to move that, although its guest has nothing to do.
             let is_idle = is_open && waits && matches!(occupation, Occupation::Idle { .. });

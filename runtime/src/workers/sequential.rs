@@ -43,15 +43,14 @@ pub(crate) async fn serve<C: SequentialCalls>(instance: &mut Instance<C>, first:
         let mut call = pin!(C::call(export, store, request, reply));
         poll_fn(|context| {
             let called = call.as_mut().poll(context);
+            // Looked at after every turn, so this is where a guest that waits is told from one that runs.
+            meter.returned();
             if called.is_ready() {
                 return called;
             }
-            // Looked at after every turn, so this is where a guest that waits is told from one that runs.
-            meter.returned();
             lifetime.poll_over(context, Occupation::Serving { since }).map(|()| Err(Overdue.into()))
         })
         .await?;
-        meter.returned();
         if begun >= policy.requests || policy.idle.is_zero() || meter.has_lost() {
             return Ok(());
         }
