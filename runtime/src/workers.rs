@@ -90,15 +90,15 @@ impl<C: Calls> Workers<C> {
         Arc::new(Self { component: Arc::clone(component), calls, seats: Arc::default() })
     }
 
-    /// Gives a request to an instance that would take it, or to a new one. If nobody else drives that, it runs here until it
-    /// has answered, and is left in `instance` for what it does after that. Nothing if the instance is lost: the record says
-    /// more.
-    pub(crate) async fn handle(
+    /// Gives a request to an instance that would take it, or to a new one, at once. If nobody else drives that, it runs where
+    /// this is awaited until it has answered, and is left in `instance` for what it does after that. Nothing if the instance
+    /// is lost: the record says more.
+    pub(crate) fn handle<'a>(
         self: &Arc<Self>,
         request: C::Request,
         record: &Arc<EventRecord>,
-        instance: &mut Driven,
-    ) -> Option<wasmtime::Result<C::Response>> {
+        instance: &'a mut Driven,
+    ) -> impl Future<Output = Option<wasmtime::Result<C::Response>>> + use<'a, C> {
         let (reply, mut response) = oneshot::channel();
         if let Some((id, life)) = self.give(Event { request, record: Arc::clone(record), reply }) {
             match record.context().is_chained() {
@@ -107,12 +107,11 @@ impl<C: Calls> Workers<C> {
                 false => *instance = Driven::here(id, life, Arc::clone(self) as Arc<dyn driven::Home>),
             }
         }
-        let answered = std::future::poll_fn(|context| {
+        std::future::poll_fn(move |context| {
             // First, since it is what answers.
             instance.poll(context);
-            Pin::new(&mut response).poll(context)
-        });
-        answered.await.ok()
+            Pin::new(&mut response).poll(context).map(Result::ok)
+        })
     }
 
     /// For an event that an instance couldn't take.

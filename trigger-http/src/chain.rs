@@ -40,7 +40,7 @@ impl Loopback for Dispatcher {
     }
 }
 
-async fn answer(served: Served<'_>, request: OwnRequest) -> http::Response<crate::body::ResponseBody> {
+async fn answer(served: Served, request: OwnRequest) -> http::Response<crate::body::ResponseBody> {
     let (mut head, body) = request.into_parts();
     // Where the name of the component stands in a URL, a route would have the name of a host.
     let path = head.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));

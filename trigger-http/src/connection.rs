@@ -20,11 +20,12 @@ use crate::access_log::{AccessLog, Logged};
 use crate::activity::{Activity, Watched};
 use crate::admission::{self, Afterwards};
 use crate::body::{self, ResponseBody};
-use crate::dispatch::{self, Client};
+use crate::dispatch::{self, Answer, Client};
 use crate::headers;
 use crate::limits::{self, Limits};
 use crate::server::Server;
 use crate::tls::Tls;
+use crate::together;
 
 /// Who is connected, and how.
 struct Peer {
@@ -80,7 +81,6 @@ where
 {
     let Limits { idle, body: unread, last_word, .. } = server.limits;
     let client = peer.address;
-    let peer = Arc::new(peer);
     let service = service_fn({
         let activity = activity.clone();
         let server = Arc::clone(server);
@@ -133,10 +133,10 @@ fn protocols(limits: &Limits) -> auto::Builder<TokioExecutor> {
 /// The response to a request, with its name, and with its line in the access log.
 ///
 /// What can be done at once is done before the future is first polled: that of a client that has gone already never is,
-/// and its request has a line too.
+/// and its request has a line too. What is left is small: the server moves it, and keeps room for it.
 fn respond(
-    server: &Arc<Server>,
-    peer: &Arc<Peer>,
+    server: &Server,
+    peer: &Peer,
     mut request: Request<Incoming>,
 ) -> impl Future<Output = Response<Logged<ResponseBody>>> + use<> {
     let afterwards = Afterwards::of(&request);
@@ -147,19 +147,22 @@ fn respond(
         let names = server.ids.name(request.headers_mut());
         log.entry(peer.address, request.method(), request.uri().path(), &names)
     });
-    let (server, peer) = (Arc::clone(server), Arc::clone(peer));
     // The server of HTTP/1 leaves bodies out by itself, that of HTTP/2 sends what it is given.
     let withheld: Option<Method> = (request.version() == Version::HTTP_2).then(|| request.method().clone());
+    let answer = match admitted {
+        Ok(()) => {
+            let client = Client { scheme: peer.scheme.clone(), address: &peer.header };
+            server.current.take().respond(request, client, entry.as_mut(), &server.ids)
+        }
+        Err(refused) => {
+            tracing::debug!("request refused: {refused}");
+            Answer::Made(dispatch::empty(refused.status()))
+        }
+    };
     async move {
-        let mut response = match admitted {
-            Ok(()) => {
-                let client = Client { scheme: peer.scheme.clone(), address: &peer.header };
-                server.current.take().respond(request, client, entry.as_mut(), &server.ids).await
-            }
-            Err(refused) => {
-                tracing::debug!("request refused: {refused}");
-                dispatch::empty(refused.status())
-            }
+        let mut response = match answer {
+            Answer::Made(response) => response,
+            Answer::Awaited(response) => together::with_others(response).await,
         };
         if let Some(method) = &withheld {
             body::withhold(&mut response, method);

@@ -3,6 +3,7 @@
 use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -13,10 +14,10 @@ use http::uri::Scheme;
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::{Either, Full};
 use hyper::body::{Bytes, Incoming};
-use spin_trigger_kit::Events;
 use spin_trigger_kit::http::{BadRequest, EventError, Handler, Progressing};
 use spin_trigger_kit::tracing::{self, Instrument};
 use spin_trigger_kit::wasmtime_wasi_http::WasiBody;
+use spin_trigger_kit::{Event, Events};
 
 use crate::access_log::Entry;
 use crate::authority;
@@ -26,7 +27,6 @@ use crate::headers;
 use crate::ids::Ids;
 use crate::route::Router;
 use crate::static_response::PreparedResponse;
-use crate::together;
 use crate::well_known::WellKnown;
 
 /// What answers the requests of one `[[trigger.http]]` entry.
@@ -68,11 +68,19 @@ pub struct Client<'a> {
     pub address: &'a HeaderValue,
 }
 
+/// The response to a request.
+pub enum Answer {
+    /// It is there.
+    Made(Response<ResponseBody>),
+    /// A component gives it. In a box: a connection has the room for its next request for as long as it lives.
+    Awaited(Pin<Box<dyn Future<Output = Response<ResponseBody>> + Send>>),
+}
+
 /// A component that is to answer a request.
-pub(crate) struct Served<'a> {
-    name: &'a str,
-    handler: &'a Handler,
-    events: &'a Events,
+pub(crate) struct Served {
+    name: Arc<str>,
+    handler: Arc<Handler>,
+    event: Event,
     body_timeout: Duration,
 }
 
@@ -101,13 +109,13 @@ impl Dispatcher {
 
     /// The response to a request that came from `client`, whatever happens. The access log's `entry` is told whose it is. A
     /// request with such an entry has names; another one gets its names from `ids` if a component will see them.
-    pub async fn respond(
-        self: &Arc<Self>,
+    pub fn respond(
+        self: Arc<Self>,
         request: Request<Incoming>,
         client: Client<'_>,
         entry: Option<&mut Entry>,
         ids: &Ids,
-    ) -> Response<ResponseBody> {
+    ) -> Answer {
         let (mut head, body) = request.into_parts();
         let is_named = entry.is_some();
         match self.route(&mut head, client.scheme, client.address, entry) {
@@ -116,14 +124,14 @@ impl Dispatcher {
                     ids.name(&mut head.headers);
                 }
                 let request = Request::from_parts(head, for_component(body, self.body_timeout));
-                // In a box: else every request would move the room for it several times, also one that never needs it.
-                let response = together::with_others(Box::pin(served.answer(request))).await;
-                response.map(|body| match body {
-                    Either::Right(body) => Either::Right(body.holding(Arc::clone(self))),
-                    made_here => made_here,
-                })
+                Answer::Awaited(Box::pin(async move {
+                    served.answer(request).await.map(|body| match body {
+                        Either::Right(body) => Either::Right(body.holding(self)),
+                        made_here => made_here,
+                    })
+                }))
             }
-            ControlFlow::Break(response) => response,
+            ControlFlow::Break(response) => Answer::Made(response),
         }
     }
 
@@ -134,7 +142,7 @@ impl Dispatcher {
         scheme: Scheme,
         client: &HeaderValue,
         entry: Option<&mut Entry>,
-    ) -> ControlFlow<Response<ResponseBody>, Served<'_>> {
+    ) -> ControlFlow<Response<ResponseBody>, Served> {
         // Before anything is looked up: what a proxy before us took for another host's must not get any answer of ours.
         if let Err(problem) = authority::establish(&mut head.uri, &mut head.headers, scheme) {
             tracing::debug!("request refused: {problem}");
@@ -169,7 +177,7 @@ impl Dispatcher {
     }
 
     /// The component of this name, whatever routes lead to it. Case doesn't count.
-    pub(crate) fn component(&self, name: &str) -> Option<Served<'_>> {
+    pub(crate) fn component(&self, name: &str) -> Option<Served> {
         self.targets.iter().find_map(|target| match &target.answerer {
             Answerer::Component(handler, events) if target.name.eq_ignore_ascii_case(name) => {
                 Some(self.served(&target.name, handler, events))
@@ -183,8 +191,9 @@ impl Dispatcher {
         &self.origin
     }
 
-    fn served<'a>(&self, name: &'a str, handler: &'a Handler, events: &'a Events) -> Served<'a> {
-        Served { name, handler, events, body_timeout: self.body_timeout }
+    fn served(&self, name: &Arc<str>, handler: &Arc<Handler>, events: &Events) -> Served {
+        let (name, handler) = (Arc::clone(name), Arc::clone(handler));
+        Served { name, handler, event: events.begin(), body_timeout: self.body_timeout }
     }
 
     /// A person who tries an app with a browser and gets nothing is told why, once.
@@ -197,16 +206,17 @@ impl Dispatcher {
     }
 }
 
-impl Served<'_> {
+impl Served {
     /// The component's response, or what its failure becomes.
     pub(crate) async fn answer(self, request: Request<WasiBody>) -> Response<ResponseBody> {
-        let mut event = self.events.begin();
-        let span = tracing::info_span!("event", component = self.name);
-        match self.handler.handle(request).instrument(span).await {
-            Ok(response) => response
-                .map(|body| Either::Right(current::Served::new(Progressing::new(body, self.body_timeout), event))),
+        let Self { name, handler, mut event, body_timeout } = self;
+        let span = tracing::info_span!("event", component = &*name);
+        match handler.handle(request).instrument(span).await {
+            Ok(response) => {
+                response.map(|body| Either::Right(current::Served::new(Progressing::new(body, body_timeout), event)))
+            }
             Err(error) => {
-                let response = failure(self.name, &error);
+                let response = failure(&name, &error);
                 if response.status().is_server_error() {
                     event.failed();
                 }

@@ -69,7 +69,7 @@ pub fn inject_with<'a>(
     // Once instead of several times.
     headers.reserve(ADDED);
     headers.insert(PATH_INFO, value(routing.path_info)?);
-    headers.insert(FULL_URL, value(&full_url(uri))?);
+    headers.insert(FULL_URL, HeaderValue::try_from(full_url(uri)).map_err(|_invalid| BadTarget)?);
     headers.insert(MATCHED_ROUTE, routing.route.matched.clone());
     headers.insert(BASE_PATH, HeaderValue::from_static("/"));
     headers.insert(RAW_COMPONENT_ROUTE, routing.route.raw.clone());
