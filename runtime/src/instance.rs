@@ -70,6 +70,9 @@ impl EventInstance {
 }
 
 /// Tells a guest that waits from one that runs, so that only the latter uses up its processor time.
+///
+/// Calls of a guest have to run under it: one that doesn't and waits after it has computed for long keeps the turn to
+/// compute that others of the process wait for.
 #[derive(Clone)]
 pub struct Meter(pub(crate) Arc<MeterState>);
 

@@ -55,14 +55,16 @@ impl<E> Default for Seats<E> {
 }
 
 impl<E> Seats<E> {
-    /// Hands an event to the instance that became free last: its memory is the warmest, and the others may end. If nobody
-    /// drives it, that is for the caller to do from now on.
+    /// Hands an event to the instance that became free last: its memory is the warmest, and the others may end. One that
+    /// nobody drives comes first, since no other thread has to be woken for it: to drive it is for the caller from now on.
     ///
     /// # Errors
     /// The event, if no instance would take it.
     pub(crate) fn offer(&self, event: E) -> Result<Option<(SeatId, Life)>, E> {
         let mut state = self.lock();
-        let Some((id, free)) = state.free.pop() else { return Err(event) };
+        let Some(last) = state.free.len().checked_sub(1) else { return Err(event) };
+        let parked = state.free.iter().rposition(|(_, free)| matches!(free, Free::Parked(..)));
+        let (id, free) = state.free.remove(parked.unwrap_or(last));
         state.handed.push((id, event));
         drop(state);
         match free {
@@ -250,6 +252,18 @@ mod tests {
         assert_eq!(seat.take(), Some("event"));
         assert!(seat.poll_take(&context(), Some(IDLE)).is_pending());
         assert!(matches!(seats.park(seat.id(), life()), Parked::Yes), "somebody watches");
+    }
+
+    #[test]
+    fn who_is_parked_gets_the_event_before_those_who_are_driven() {
+        let seats = Arc::new(Seats::default());
+        let [mut parked, mut driven] = [seats.seat(), seats.seat()];
+        assert!(parked.poll_take(&context(), Some(Duration::from_secs(5))).is_pending());
+        assert!(driven.poll_take(&context(), None).is_pending());
+        assert!(!matches!(seats.park(parked.id(), Box::pin(std::future::pending())), Parked::No(_)));
+        assert!(matches!(seats.offer("first"), Ok(Some((id, _))) if id == parked.id()));
+        assert!(matches!(seats.offer("second"), Ok(None)));
+        assert_eq!((parked.take(), driven.take()), (Some("first"), Some("second")));
     }
 
     #[test]

@@ -14,10 +14,10 @@ use http::uri::Scheme;
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::{Either, Full};
 use hyper::body::{Bytes, Incoming};
+use spin_trigger_kit::Events;
 use spin_trigger_kit::http::{BadRequest, EventError, Handler, Progressing};
 use spin_trigger_kit::tracing::{self, Instrument};
 use spin_trigger_kit::wasmtime_wasi_http::WasiBody;
-use spin_trigger_kit::{Event, Events};
 
 use crate::access_log::Entry;
 use crate::authority;
@@ -40,7 +40,7 @@ pub struct Target {
 /// Who answers.
 pub enum Answerer {
     /// A component.
-    Component(Arc<Handler>, Events),
+    Component(Arc<Handler>, Arc<Events>),
     /// A response from the manifest.
     Static(PreparedResponse),
 }
@@ -80,7 +80,7 @@ pub enum Answer {
 pub(crate) struct Served {
     name: Arc<str>,
     handler: Arc<Handler>,
-    event: Event,
+    events: Arc<Events>,
     body_timeout: Duration,
 }
 
@@ -191,9 +191,9 @@ impl Dispatcher {
         &self.origin
     }
 
-    fn served(&self, name: &Arc<str>, handler: &Arc<Handler>, events: &Events) -> Served {
-        let (name, handler) = (Arc::clone(name), Arc::clone(handler));
-        Served { name, handler, event: events.begin(), body_timeout: self.body_timeout }
+    fn served(&self, name: &Arc<str>, handler: &Arc<Handler>, events: &Arc<Events>) -> Served {
+        let (name, handler, events) = (Arc::clone(name), Arc::clone(handler), Arc::clone(events));
+        Served { name, handler, events, body_timeout: self.body_timeout }
     }
 
     /// A person who tries an app with a browser and gets nothing is told why, once.
@@ -209,7 +209,8 @@ impl Dispatcher {
 impl Served {
     /// The component's response, or what its failure becomes.
     pub(crate) async fn answer(self, request: Request<WasiBody>) -> Response<ResponseBody> {
-        let Self { name, handler, mut event, body_timeout } = self;
+        let Self { name, handler, events, body_timeout } = self;
+        let mut event = events.begin();
         let span = tracing::info_span!("event", component = &*name);
         match handler.handle(request).instrument(span).await {
             Ok(response) => {

@@ -115,7 +115,7 @@ impl Site {
                             handler
                         }
                     };
-                    Answerer::Component(handler, app.events(id))
+                    Answerer::Component(handler, Arc::new(app.events(id)))
                 }
             };
             targets.push(Target { name: entry.name(entry_id).into(), answerer });

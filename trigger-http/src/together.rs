@@ -2,15 +2,14 @@
 //!
 //! To wake a client that sleeps until its response comes costs the thread that writes as much as half the response. One with
 //! many connections is woken by the first of several responses and finds the others there, if they follow at once. So a
-//! response waits until its thread has nothing else to do or looks for what has come from outside, which is never far: that
-//! is when the executor wakes those who yield. Where requests take long it doesn't wait: others' time would be worth more
-//! than what is saved.
+//! response goes behind the requests that are ready on its thread, once; another thread that has nothing to do may take it
+//! over. Where requests take long it doesn't: what it would wait for is worth more than what is saved.
 
 use std::cell::Cell;
 use std::pin::Pin;
 use std::time::{Duration, Instant};
 
-use spin_trigger_kit::tokio::task::yield_now;
+use spin_trigger_kit::queue::go_behind_others;
 
 /// Up to here requests take little time: some instances are made new for each in less.
 const QUICK: Duration = Duration::from_micros(250);
@@ -33,7 +32,9 @@ pub async fn with_others<F: Future + Unpin>(mut answer: F) -> F::Output {
     })
     .await;
     if is_quick() {
-        yield_now().await;
+        // What made it isn't needed any more; others may have the room.
+        drop(answer);
+        go_behind_others().await;
     }
     answered
 }
@@ -52,9 +53,11 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
     use std::pin::pin;
+    use std::sync::{Arc, Mutex};
     use std::task::{Context, Waker};
 
-    use spin_trigger_kit::tokio::runtime::Builder;
+    use spin_trigger_kit::tokio;
+    use tokio::runtime::Builder;
 
     use super::*;
 
@@ -91,9 +94,22 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_goes_out_in_the_next_turn() {
-        PACE.set(0);
-        let runtime = Builder::new_current_thread().build().unwrap();
-        assert_eq!(runtime.block_on(with_others(std::future::ready("response"))), "response");
+    fn responses_go_out_after_the_requests_that_were_ready() {
+        let log = Arc::new(Mutex::new(Vec::new()));
+        Builder::new_current_thread().build().unwrap().block_on(async {
+            let tasks = [(); 2].map(|()| {
+                let log = Arc::clone(&log);
+                tokio::spawn(async move {
+                    PACE.set(0);
+                    let handled = Box::pin(async { log.lock().unwrap().push("handled") });
+                    with_others(handled).await;
+                    log.lock().unwrap().push("written");
+                })
+            });
+            for task in tasks {
+                task.await.unwrap();
+            }
+        });
+        assert_eq!(*log.lock().unwrap(), ["handled", "handled", "written", "written"]);
     }
 }

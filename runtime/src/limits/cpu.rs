@@ -395,17 +395,19 @@ mod tests {
 
     #[tokio::test]
     async fn a_turn_ends_with_the_guests_wait_and_with_its_store() {
-        let meters: Vec<_> = (0..4 * turns::places()).map(|_| meter(50)).collect();
+        const IN_TIME: Duration = Duration::from_secs(20);
+        let threads = std::thread::available_parallelism().map_or(1, Into::into);
+        // More than there are places.
+        let meters: Vec<_> = (0..4 * threads).map(|_| meter(50)).collect();
         for meter in &meters {
             assert!(matches!(tick(meter), Ok(UpdateDeadline::Continue(1))));
-            // Else there would be none for the later ones.
-            yields(meter).await;
+            tokio::time::timeout(IN_TIME, yields(meter)).await.expect("those before it have waited since");
             assert!(meter.state.tasks().turn.is_some());
             meter.state.returned();
         }
         for meter in meters {
             assert!(matches!(tick(&meter), Ok(UpdateDeadline::Continue(1))));
-            yields(&meter).await;
+            tokio::time::timeout(IN_TIME, yields(&meter)).await.expect("those before it are gone");
             let state = meter.state();
             drop(meter);
             assert!(state.tasks().turn.is_none(), "whoever keeps the state");
