@@ -19,7 +19,6 @@
 //! | [`http`] | HTTP events: fresh and reused instances |
 //! | [`reuse`] | calls of any asynchronous export on reused instances |
 //! | [`limits`], [`permits`] | memory, processor time; how many at once |
-//! | [`queue`] | a task's place among those that are ready |
 //! | `workers`, `seats` | instances that serve events; which of them gets which event |
 //! | [`variables`] | values of variables |
 //! | [`output`] | where guests' output goes |
@@ -43,7 +42,6 @@ pub mod output;
 pub mod permits;
 mod platform;
 mod prepare;
-pub mod queue;
 pub mod reuse;
 mod seats;
 mod sources;

@@ -55,8 +55,9 @@ impl<E> Default for Seats<E> {
 }
 
 impl<E> Seats<E> {
-    /// Hands an event to the instance that became free last: its memory is the warmest, and the others may end. One that
-    /// nobody drives comes first, since no other thread has to be woken for it: to drive it is for the caller from now on.
+    /// Hands an event to an instance that nobody drives, since no other task has to be polled for it: to drive it is for the
+    /// caller from now on. If there is none, to one that is driven. Among equals it is the one that became free last: its
+    /// memory is the warmest, and the others may end.
     ///
     /// # Errors
     /// The event, if no instance would take it.

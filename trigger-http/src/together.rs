@@ -2,16 +2,17 @@
 //!
 //! To wake a client that sleeps until its response comes costs the thread that writes as much as half the response. One with
 //! many connections is woken by the first of several responses and finds the others there, if they follow at once. So a
-//! response goes behind the requests that are ready on its thread, once; another thread that has nothing to do may take it
-//! over. Where requests take long it doesn't: what it would wait for is worth more than what is saved.
+//! response waits until the thread has polled the requests that are ready, once: the executor wakes who yields when a thread
+//! has nothing else to do or looks for what has come from outside. Where polls take long it doesn't wait: what it would wait
+//! for is worth more than what is saved.
 
 use std::cell::Cell;
 use std::pin::Pin;
 use std::time::{Duration, Instant};
 
-use spin_trigger_kit::queue::go_behind_others;
+use spin_trigger_kit::tokio::task::yield_now;
 
-/// Up to here requests take little time: some instances are made new for each in less.
+/// Up to here polls take little time: those of a small request with a fresh instance take less.
 const QUICK: Duration = Duration::from_micros(250);
 
 /// A poll's weight in [`PACE`] is one of so many.
@@ -34,7 +35,7 @@ pub async fn with_others<F: Future + Unpin>(mut answer: F) -> F::Output {
     if is_quick() {
         // What made it isn't needed any more; others may have the room.
         drop(answer);
-        go_behind_others().await;
+        yield_now().await;
     }
     answered
 }
@@ -64,7 +65,7 @@ mod tests {
     const SLOW: Duration = Duration::from_millis(10);
 
     #[test]
-    fn only_responses_to_quick_requests_wait() {
+    fn only_on_a_quick_thread_responses_wait() {
         for (pace, waits) in [(Duration::ZERO, true), (QUICK, true), (QUICK * 2, false)] {
             PACE.set(i64::try_from(pace.as_nanos()).unwrap());
             let mut response = pin!(with_others(std::future::ready(())));
@@ -74,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_request_now_and_then_makes_no_slow_thread_and_some_in_a_row_do() {
+    fn a_slow_poll_now_and_then_makes_no_slow_thread_and_some_in_a_row_do() {
         let all_quick = |requests: usize| {
             let quick = (0..requests).map(|_| {
                 note(QUICK / 4);

@@ -106,7 +106,7 @@ pub use spin_app_model::launch::Endpoint;
 pub use spin_app_model::{ComponentId, TriggerType};
 pub use spin_component_runtime::instance::Meter;
 pub use spin_component_runtime::reuse::{ReuseError, Reused};
-pub use spin_component_runtime::{Component, EventInstance, HostState, InvokeError, OutputSink, http, permits, queue};
+pub use spin_component_runtime::{Component, EventInstance, HostState, InvokeError, OutputSink, http, permits};
 
 // What a trigger is written with, in the versions that this kit was built with.
 pub use spin_component_runtime::{wasmtime, wasmtime_wasi, wasmtime_wasi_http};

@@ -146,7 +146,7 @@ fn executor() -> std::io::Result<tokio::runtime::Runtime> {
         // How many tasks a thread polls before it looks for what has come from outside, if there are so many. Default: 61,
         // which is nothing of a server's work, but more than half a second of events that take ten milliseconds each, or of
         // guests that yield by themselves after so long. To look after every second one costs a tenth of a small response,
-        // and leaves no several responses to be written one after the other; after sixteen, next to nothing.
+        // after sixteen next to nothing.
         .event_interval(EVENT_INTERVAL)
         .build()
 }

@@ -118,6 +118,8 @@ fn a_guest_that_loops_on_every_processor_is_ended_and_others_are_answered_meanwh
         for _ in 0..ROUNDS {
             assert_eq!(count(), "1\n", "{kind}");
             medians.push(others_meanwhile(&served, trigger, processors, (kind, case, seen)));
+            // None had to wait until a loop was ended.
+            assert!(medians.last() < Some(&Duration::from_secs(2)), "{kind}: {medians:?}");
             // The instances are gone: nothing runs, ...
             memory::wait_for_rest(trigger);
             // ... whoever was to be kept was not, ...
@@ -140,9 +142,11 @@ fn a_guest_that_loops_on_every_processor_is_ended_and_others_are_answered_meanwh
 
 #[test]
 fn however_many_guests_loop_others_are_answered_meanwhile() {
-    // In one queue with them, others would wait for three times as long as they may.
-    let loops = 32 * std::thread::available_parallelism().unwrap().get();
-    let served = probes(&["--max-cpu-time", "150ms"]);
+    // In one queue with them, others would wait for three times as long as they may. With many processors it is less: what
+    // runs in the test itself has its limits too.
+    let loops = 32 * std::thread::available_parallelism().unwrap().get().min(8);
+    let places = loops + KINDS.len();
+    let served = probes(&["--max-cpu-time", "150ms", "--max-instances", &places.to_string()]);
     let trigger = served.up.child();
     for (kind, case, seen) in by_kind(hostile_cases::PROCESSOR.all()) {
         let rounds = std::iter::repeat_with(|| others_meanwhile(&served, trigger, loops, (kind, case, seen)));
@@ -175,8 +179,6 @@ fn others_meanwhile(served: &Served, trigger: u32, loops: usize, (kind, case, se
     for client in &mut clients {
         check(kind, case, seen, &client.read_response("GET").unwrap());
     }
-    // None had to wait until a loop was ended.
-    assert!(median < Duration::from_secs(2), "{kind}: {median:?}");
     median
 }
 
