@@ -1,10 +1,10 @@
 //! Responses that are ready at about the same time, written one right after the other.
 //!
-//! To wake a client that sleeps until its response comes costs the thread that writes as much as half the response. One with
-//! many connections is woken by the first of several responses and finds the others there, if they follow at once. So a
-//! response waits until the thread has polled the requests that are ready, once: the executor wakes who yields when a thread
-//! has nothing else to do or looks for what has come from outside. Where polls take long it doesn't wait: what it would wait
-//! for is worth more than what is saved.
+//! To wake a client that sleeps until its response comes takes half of the time in which that is written. One with many
+//! connections is woken by the first of several responses and finds the others there, if they follow at once. So a response
+//! waits until the thread has polled the requests that are ready, once: the executor wakes who yields when a thread has
+//! nothing else to do or looks for what has come from outside. Where polls take long it doesn't wait: what it would wait for
+//! is worth more than what is saved.
 
 use std::cell::Cell;
 use std::pin::Pin;

@@ -145,8 +145,8 @@ fn executor() -> std::io::Result<tokio::runtime::Runtime> {
         .enable_all()
         // How many tasks a thread polls before it looks for what has come from outside, if there are so many. Default: 61,
         // which is nothing of a server's work, but more than half a second of events that take ten milliseconds each, or of
-        // guests that yield by themselves after so long. To look after every second one costs a tenth of a small response,
-        // after sixteen next to nothing.
+        // guests that yield by themselves after so long. To look after every second one would separate responses
+        // that can be written one after the other.
         .event_interval(EVENT_INTERVAL)
         .build()
 }
