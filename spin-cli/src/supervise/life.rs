@@ -189,6 +189,16 @@ impl<'a, L: Loader> Life<'a, L> {
         }
     }
 
+    /// Hears all that was said so far. A request comes before news, so that nobody can talk over it; one that depends
+    /// on what its maker may have seen of the triggers has to know no less than that.
+    pub(super) fn hear_what_was_said(&mut self) {
+        for _ in 0..self.news.len() {
+            if let Ok((number, news)) = self.news.try_recv() {
+                self.heard(number, news);
+            }
+        }
+    }
+
     fn heard(&mut self, number: usize, news: News) {
         let slot = &mut self.slots[number];
         match news {

@@ -47,6 +47,21 @@ fn peer() {
             say(r#"{"failed":{"code":"zzz::no-luck","message":"the die shows \u001b[31m1"}}"#).unwrap();
             std::process::exit(3);
         }
+        "reloads" => {
+            say(&HELLO.replace("[]", r#"["reload"]"#)).unwrap();
+            assert_eq!(heard().unwrap(), r#"{"welcome":{"protocol":1,"features":["reload"]}}"#);
+            say(r#"{"ready":{}}"#).unwrap();
+            arrived();
+            while let Some(line) = heard() {
+                if line.starts_with(r#"{"reload":{"id":2,"#) {
+                    say(r#"{"prepared":{"id":2}}"#).unwrap();
+                } else if line.starts_with(r#"{"commit""#) {
+                    say(r#"{"committed":{"id":2}}"#).unwrap();
+                } else if line.starts_with(r#"{"drain""#) {
+                    break;
+                }
+            }
+        }
         "uncommitted" | "commits another" | "closes at commit" => {
             say(&HELLO.replace("[]", r#"["reload"]"#)).unwrap();
             say(r#"{"ready":{}}"#).unwrap();
@@ -330,6 +345,30 @@ async fn a_drain_after_a_commit_leaves_nothing_but_the_grace() {
     assert_eq!(exit, 0);
     // Whether the reload had to wait for the trigger is a matter of which word of it came first.
     assert!(!said.contains("commit"), "{said}");
+}
+
+#[tokio::test]
+async fn a_request_to_reload_knows_what_was_said_before_it() {
+    let mut world = World::new().peer("reloads");
+    // Nothing is known of it before it speaks.
+    world.launches[0].promise = Promise::Nothing;
+    let (send, receive) = mpsc::unbounded_channel();
+    let mut requests = Scripted(receive);
+    let mut run = std::pin::pin!(world.run_with(&mut requests));
+    tokio::select! {
+        biased;
+        _ = &mut run => panic!("it ended"),
+        () = std::future::ready(()) => {}
+    }
+    // The supervisor stands still while the trigger is welcomed, and finds its news together with the request.
+    tokio::fs::read(world.arrived(0)).await.unwrap();
+    send.send(Request::Reload).unwrap();
+    let ask = async {
+        world.says("The app is reloaded (generation 2)").await;
+        send.send(Request::Stop(Stop::Terminate)).unwrap();
+    };
+    let ((exit, said), ()) = tokio::join!(run, ask);
+    assert_eq!(exit, 0, "{said}");
 }
 
 #[tokio::test]

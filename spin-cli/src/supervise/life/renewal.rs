@@ -17,6 +17,7 @@ const AS_IT_WAS: &str = "the app goes on as it was";
 impl<L: Loader> Life<'_, L> {
     /// Somebody wants a reload. One that has to wait for another says for whom: a trigger may take any time to prepare.
     pub(super) fn asked_to_reload(&mut self) {
+        self.hear_what_was_said();
         self.reloads.request();
         let is_starting = |number: &usize| self.slots[*number].state == State::Starting;
         let starting = (0..self.slots.len()).filter(is_starting);
