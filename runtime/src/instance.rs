@@ -12,7 +12,7 @@ use crate::component::Template;
 use crate::host::http::OutboundHttp;
 use crate::host::wasi::InstanceWasi;
 use crate::host::{ComponentHost, InstanceHost};
-use crate::limits::{CpuMeter, EventCall, Limits, MemoryMeter, MeterState};
+use crate::limits::{CpuMeter, EventCall, InTurn, Limits, MemoryMeter, MeterState};
 use crate::permits::Permit;
 
 /// How many resources of the host (files, headers, …) one instance has at once at most, and how many tasks and streams of
@@ -71,21 +71,15 @@ impl EventInstance {
 
 /// Tells a guest that waits from one that runs, so that only the latter uses up its processor time.
 ///
-/// Calls of a guest have to run under it: one that doesn't and waits after it has computed for long keeps the turn to
-/// compute that others of the process wait for.
+/// Calls of a guest have to run under it. It makes those that compute for long take turns, so that they leave time to others.
 #[derive(Clone)]
 pub struct Meter(pub(crate) Arc<MeterState>);
 
 impl Meter {
     /// Runs a call into the instance to its end.
     pub async fn run<F: Future>(&self, call: F) -> F::Output {
-        let mut call = pin!(call);
-        std::future::poll_fn(|context| {
-            let polled = call.as_mut().poll(context);
-            self.0.returned();
-            polled
-        })
-        .await
+        let (mut call, mut guest) = (pin!(call), InTurn::new(Arc::clone(&self.0)));
+        std::future::poll_fn(|context| guest.poll(call.as_mut(), context)).await
     }
 }
 

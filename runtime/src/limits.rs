@@ -15,6 +15,7 @@ use crate::http::EventContext;
 
 pub use cpu::CpuTimeExceeded;
 pub(crate) use cpu::{Audience, CpuMeter, EventCall, MeterState};
+pub(crate) use turns::InTurn;
 
 /// Processor time that an event may use unless set otherwise.
 pub const DEFAULT_CPU_TIME: Duration = Duration::from_secs(10);

@@ -118,7 +118,7 @@ fn serve<T: Trigger>(arguments: Arguments<T::Flags>) -> Result<(), (Error, Contr
     let (control, channel) =
         Control::connect(trigger_type, T::VERSION, T::RELOADS).map_err(|error| (error, Control::default()))?;
     let start = || -> Result<(), Error> {
-        let threads = executor()
+        let threads = tokio::runtime::Runtime::new()
             .map_err(|error| Error::new("trigger::threads", format!("the executor can't be started: {error}")))?;
         let signals = |error: std::io::Error| Error::new("trigger::signals", error);
         let (given, orders) = unbounded_channel();
@@ -138,20 +138,6 @@ fn serve<T: Trigger>(arguments: Arguments<T::Flags>) -> Result<(), (Error, Contr
     };
     start().map_err(|error| (error, control.clone()))
 }
-
-/// The threads that events and guests run on.
-fn executor() -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        // How many tasks a thread polls before it looks for what has come from outside, if there are so many. Default: 61,
-        // which is nothing of a server's work, but more than half a second of events that take ten milliseconds each, or of
-        // guests that yield by themselves after so long. To look after every second one would separate responses
-        // that can be written one after the other.
-        .event_interval(EVENT_INTERVAL)
-        .build()
-}
-
-const EVENT_INTERVAL: u32 = 16;
 
 async fn serve_app<T: Trigger>(
     arguments: Arguments<T::Flags>,
@@ -232,68 +218,4 @@ fn from_host(name: &str) -> Result<OsString, Error> {
         let advice = "a trigger is started by `spin up`, which sets it";
         Error::new("trigger::environment", format!("environment variable {name} not found; {advice}"))
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicBool, Ordering};
-    use std::task::Poll;
-    use std::time::{Duration, Instant};
-
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::TcpListener;
-
-    use super::*;
-
-    #[test]
-    fn guests_that_use_every_processor_do_not_keep_others_waiting() {
-        let threads = executor().expect("an executor");
-        let stop = Arc::new(AtomicBool::new(false));
-        for _ in 0..threads.metrics().num_workers() {
-            let stop = Arc::clone(&stop);
-            threads.spawn(async move {
-                while !stop.load(Ordering::Relaxed) {
-                    let began = Instant::now();
-                    while began.elapsed() < spin_component_runtime::engine::EPOCH_TICK {
-                        std::hint::spin_loop();
-                    }
-                    // As the engine does it for a guest that yields by itself; `yield_now` of the executor would also look
-                    // for what came from outside.
-                    let mut yielded = false;
-                    std::future::poll_fn(|context| {
-                        context.waker().wake_by_ref();
-                        if std::mem::replace(&mut yielded, true) { Poll::Ready(()) } else { Poll::Pending }
-                    })
-                    .await;
-                }
-            });
-        }
-        let mut times: Vec<Duration> = threads.block_on(async {
-            let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-            let address = listener.local_addr().expect("bound");
-            tokio::spawn(async move {
-                while let Ok((mut stream, _)) = listener.accept().await {
-                    tokio::spawn(async move {
-                        let byte = stream.read_u8().await.expect("a byte");
-                        stream.write_u8(byte).await.expect("sent");
-                    });
-                }
-            });
-            let asking = tokio::task::spawn_blocking(move || {
-                let ask = || {
-                    let began = Instant::now();
-                    let mut stream = std::net::TcpStream::connect(address).expect("connected");
-                    std::io::Write::write_all(&mut stream, b"x").expect("sent");
-                    std::io::Read::read_exact(&mut stream, &mut [0]).expect("answered");
-                    began.elapsed()
-                };
-                (0..9).map(|_| ask()).collect()
-            });
-            asking.await.expect("no panic")
-        });
-        stop.store(true, Ordering::Relaxed);
-        times.sort();
-        assert!(times[times.len() / 2] < Duration::from_millis(250), "{times:?}");
-    }
 }

@@ -13,7 +13,6 @@ use tokio::sync::futures::OwnedNotified;
 use wasmtime::UpdateDeadline;
 use wasmtime::component::GuestTaskId;
 
-use super::turns::{self, Turn};
 use super::{EventRecord, Fate, Limits};
 use crate::http::EventContext;
 
@@ -29,8 +28,9 @@ pub struct CpuTimeExceeded {
 ///
 /// The engine's epoch calls [`CpuMeter::tick`] on the guest's thread about every
 /// [`EPOCH_TICK`](crate::engine::EPOCH_TICK) while the guest runs. The first call after a pause starts a measurement by the
-/// thread's own clock. The second ends it, and makes the guest yield until it is its turn to compute again, which starts the
-/// next one; a guest that waits before that ends it too, by [`MeterState::returned`].
+/// thread's own clock. The second ends it, and makes the guest yield; one that yields or waits by itself before that ends it
+/// too, by [`MeterState::returned`]. Whoever has computed goes on when it is its turn (see `turns`), which starts the next
+/// measurement.
 #[derive(Debug)]
 pub(crate) struct CpuMeter {
     limit: Duration,
@@ -46,6 +46,13 @@ pub(crate) struct MeterState {
     only_event: OnceLock<EventContext>,
     tasks: Mutex<Tasks>,
 }
+
+/// A guest has computed; the event that ran last, if it is known.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Computed(Option<EventCall>);
+
+/// Less is not worth a turn.
+const A_MOMENT: Duration = Duration::from_millis(1);
 
 /// Whom an instance serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,8 +88,6 @@ struct Tasks {
     /// Time that belongs to no known event: instantiation, and work after a response.
     unclaimed: Duration,
     slice: Slice,
-    /// Kept from when the guest goes on after it was made to yield.
-    turn: Option<Turn>,
 }
 
 #[derive(Debug, Default)]
@@ -90,8 +95,8 @@ enum Slice {
     /// Nothing is being measured.
     #[default]
     Idle,
-    /// The guest was made to yield, and waits for its turn.
-    Yielded,
+    /// The guest is made to yield, while `task` is the event that runs.
+    Over { task: Option<EventCall> },
     /// The guest runs, since the thread's clock showed `cpu`; `task` is the event that ran then.
     Running { thread: ThreadId, cpu: Duration, task: Option<EventCall> },
 }
@@ -148,13 +153,19 @@ impl CpuMeter {
     /// [`CpuTimeExceeded`], as a trap that ends the instance.
     pub(crate) fn tick(&self, call_stack: impl Iterator<Item = EventCall>) -> wasmtime::Result<UpdateDeadline> {
         let mut tasks = self.state.tasks();
-        let used = match tasks.slice {
-            Slice::Running { thread, cpu, .. } if thread == std::thread::current().id() => {
-                Some(thread_cpu_time().saturating_sub(cpu))
+        let task = call_stack.into_iter().find(|task| tasks.record(*task).is_some());
+        let used = match &mut tasks.slice {
+            Slice::Running { thread, cpu, task: running } if *thread == std::thread::current().id() => {
+                let used = thread_cpu_time().saturating_sub(*cpu);
+                if used < A_MOMENT {
+                    // Its turn has just begun.
+                    *running = task;
+                    return Ok(UpdateDeadline::Continue(1));
+                }
+                Some(used)
             }
             _ => None,
         };
-        let task = call_stack.into_iter().find(|task| tasks.record(*task).is_some());
         if tasks.charge(task, used.unwrap_or_default()) > self.limit {
             if let Some(record) = task.and_then(|task| tasks.record(task)) {
                 record.exceeded_cpu_time.store(true, Ordering::Release);
@@ -162,29 +173,12 @@ impl CpuMeter {
             self.state.fate.end(Fate::CPU_TIME_EXCEEDED);
             return Err(CpuTimeExceeded { limit: self.limit }.into());
         }
-        if used.is_none() {
-            tasks.slice = Slice::begin(task);
-            return Ok(UpdateDeadline::Continue(1));
-        }
-        tasks.slice = Slice::Yielded;
-        let (state, last) = (Arc::clone(&self.state), tasks.turn.take());
-        Ok(UpdateDeadline::YieldCustom(
-            1,
-            Box::pin(async move {
-                let turn = turns::next(last).await;
-                // The guest runs from here on.
-                let mut tasks = state.tasks();
-                tasks.turn = Some(turn);
-                tasks.slice = Slice::begin(task);
-            }),
-        ))
-    }
-}
-
-impl Drop for CpuMeter {
-    fn drop(&mut self) {
-        // The store is gone, and its guest with it; others may keep the state.
-        self.state.tasks().turn = None;
+        let (slice, update) = match used {
+            None => (Slice::begin(task), UpdateDeadline::Continue(1)),
+            Some(_) => (Slice::Over { task }, UpdateDeadline::Yield(1)),
+        };
+        tasks.slice = slice;
+        Ok(update)
     }
 }
 
@@ -290,19 +284,25 @@ impl MeterState {
         }
     }
 
-    /// The guest has returned to the executor. Called after every poll of its instance, on the same thread. Gives whether it
-    /// waits now; else it was made to yield, and goes on when it is its turn.
-    pub(crate) fn returned(&self) -> bool {
+    /// The guest has returned to the executor. Called after every poll of its instance, on the same thread. Tells if it has
+    /// computed, which means that the next poll is to be in its turn.
+    pub(crate) fn returned(&self) -> Option<Computed> {
         let mut tasks = self.tasks();
-        match tasks.slice {
-            Slice::Yielded => return false,
-            // Whether that is too much is looked at when the guest runs again.
-            Slice::Running { cpu, task, .. } => _ = tasks.charge(task, thread_cpu_time().saturating_sub(cpu)),
-            Slice::Idle => {}
+        match std::mem::take(&mut tasks.slice) {
+            Slice::Idle => None,
+            Slice::Over { task } => Some(Computed(task)),
+            Slice::Running { cpu, task, .. } => {
+                let used = thread_cpu_time().saturating_sub(cpu);
+                // Whether that is too much is looked at when the guest runs again.
+                tasks.charge(task, used);
+                (used >= A_MOMENT).then_some(Computed(task))
+            }
         }
-        tasks.slice = Slice::Idle;
-        tasks.turn = None;
-        true
+    }
+
+    /// The guest's turn begins, on this thread.
+    pub(crate) fn goes_on(&self, after: &Computed) {
+        self.tasks().slice = Slice::begin(after.0);
     }
 }
 
@@ -323,11 +323,12 @@ mod tests {
         CpuMeter::new(&Limits { cpu_time: Duration::from_millis(cpu_time), ..Limits::default() })
     }
 
-    /// The guest is made to yield, and gets its next turn.
-    async fn yields(meter: &CpuMeter) {
-        let Ok(UpdateDeadline::YieldCustom(1, next)) = tick(meter) else { panic!("it doesn't yield") };
-        assert!(!meter.state.returned() && !meter.state.returned(), "it goes on, however often it is polled before");
-        next.await;
+    /// The guest is made to yield.
+    fn yields(meter: &CpuMeter) -> Computed {
+        assert!(matches!(tick(meter), Ok(UpdateDeadline::Yield(1))));
+        let computed = meter.state.returned().expect("it has computed");
+        assert_eq!(meter.state.returned(), None, "and hasn't since");
+        computed
     }
 
     fn run(time: Duration) {
@@ -362,55 +363,48 @@ mod tests {
         assert!(tick(&meter).is_err(), "three times four milliseconds");
     }
 
-    #[tokio::test]
-    async fn what_a_guest_uses_in_its_turns_is_metered_and_what_it_waits_for_them_is_not() {
+    #[test]
+    fn what_a_guest_uses_in_its_turns_is_metered_and_what_it_waits_for_them_is_not() {
         let meter = meter(50);
         assert!(matches!(tick(&meter), Ok(UpdateDeadline::Continue(1))));
         for _ in 0..4 {
-            yields(&meter).await;
             run(Duration::from_millis(10));
+            let computed = yields(&meter);
+            // Whoever computes on its thread meanwhile isn't it.
+            run(Duration::from_millis(10));
+            meter.state.goes_on(&computed);
+            // The clock ticks whenever it does.
+            assert!(matches!(tick(&meter), Ok(UpdateDeadline::Continue(1))));
         }
-        let Ok(UpdateDeadline::YieldCustom(_, next)) = tick(&meter) else { panic!("forty milliseconds are allowed") };
-        // Whoever computes on its thread meanwhile isn't it.
         run(Duration::from_millis(20));
-        next.await;
-        yields(&meter).await;
-        run(Duration::from_millis(20));
-        assert!(tick(&meter).is_err(), "sixty are not");
+        assert!(tick(&meter).is_err(), "forty milliseconds are allowed, and sixty are not");
     }
 
-    #[tokio::test]
-    async fn a_guest_that_yielded_once_and_waits_from_then_on_uses_nothing() {
+    #[test]
+    fn a_guest_that_yields_by_itself_is_metered_and_takes_turns() {
         let meter = meter(50);
         assert!(matches!(tick(&meter), Ok(UpdateDeadline::Continue(1))));
-        yields(&meter).await;
-        assert!(meter.state.returned());
-        for _ in 0..20 {
-            // It runs for a moment and waits for a bit less than a tick.
-            meter.state.returned();
-            std::thread::sleep(Duration::from_millis(5));
-            assert!(matches!(tick(&meter), Ok(UpdateDeadline::Continue(1))));
+        for _ in 0..6 {
+            run(Duration::from_millis(10));
+            let computed = meter.state.returned().expect("it has computed");
+            meter.state.goes_on(&computed);
         }
+        run(A_MOMENT);
+        assert!(tick(&meter).is_err(), "sixty milliseconds");
     }
 
-    #[tokio::test]
-    async fn a_turn_ends_with_the_guests_wait_and_with_its_store() {
-        const IN_TIME: Duration = Duration::from_secs(20);
-        let threads = std::thread::available_parallelism().map_or(1, Into::into);
-        // More than there are places.
-        let meters: Vec<_> = (0..4 * threads).map(|_| meter(50)).collect();
-        for meter in &meters {
-            assert!(matches!(tick(meter), Ok(UpdateDeadline::Continue(1))));
-            tokio::time::timeout(IN_TIME, yields(meter)).await.expect("those before it have waited since");
-            assert!(meter.state.tasks().turn.is_some());
-            meter.state.returned();
-        }
-        for meter in meters {
+    #[test]
+    fn a_guest_that_yielded_once_and_waits_from_then_on_uses_nothing() {
+        let meter = meter(50);
+        assert!(matches!(tick(&meter), Ok(UpdateDeadline::Continue(1))));
+        run(Duration::from_millis(10));
+        meter.state.goes_on(&yields(&meter));
+        assert_eq!(meter.state.returned(), None, "it has not computed");
+        for _ in 0..20 {
+            // It runs for a moment and waits for a bit less than a tick.
+            assert_eq!(meter.state.returned(), None);
+            std::thread::sleep(Duration::from_millis(5));
             assert!(matches!(tick(&meter), Ok(UpdateDeadline::Continue(1))));
-            tokio::time::timeout(IN_TIME, yields(&meter)).await.expect("those before it are gone");
-            let state = meter.state();
-            drop(meter);
-            assert!(state.tasks().turn.is_none(), "whoever keeps the state");
         }
     }
 

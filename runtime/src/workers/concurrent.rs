@@ -14,6 +14,7 @@ use super::desk::Desk;
 use super::lifetime::{Lifetime, Occupation};
 use super::{Calls, Event, Instance, Overdue, Reply};
 use crate::instance::HostState;
+use crate::limits::InTurn;
 
 /// A function that can be called again before it has returned.
 pub(crate) trait ConcurrentCalls: Calls {
@@ -41,15 +42,16 @@ pub(crate) async fn serve<C: ConcurrentCalls>(instance: &mut Instance<C>, first:
     let Instance { workers, export, policy, meter, seat, store, .. } = instance;
     let desk = Desk::<C>::new(export, *policy, meter, first);
     let mut lifetime = Lifetime::new(Arc::clone(meter), policy.idle, Arc::clone(&workers.component.instances));
+    let mut guest = InTurn::new(Arc::clone(meter));
     let mut turns = pin!(store.run_concurrent(async |accessor| desk.serve(accessor).await));
     std::future::poll_fn(|context| {
         loop {
             if let Some(event) = seat.take() {
                 desk.put(event);
             }
-            let turn = turns.as_mut().poll(context);
-            // Looked at after every turn, so this is where a guest that waits is told from one that runs.
-            let waits = meter.returned();
+            let turn = guest.poll(turns.as_mut(), context);
+            // A guest that waits is told from one that computes.
+            let waits = guest.waits();
             let (occupation, is_open, left_over) = desk.after_turn();
             if let Some(event) = left_over {
                 workers.dispatch(event);

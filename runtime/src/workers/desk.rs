@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use wasmtime::component::{Accessor, Func};
+use wasmtime::component::Accessor;
 
 use super::concurrent::ConcurrentCalls;
 use super::lifetime::Occupation;
@@ -68,34 +68,34 @@ impl<'a, C: ConcurrentCalls> Desk<'a, C> {
         let function = C::function(self.export);
         let mut calls = FuturesUnordered::new();
         let mut begun = 0;
+        // Whether the guest would take another call. The engine comes by here a dozen times for each event, so the guest is
+        // asked when there is one, and as long as it wouldn't.
+        let mut is_ready = true;
         std::future::poll_fn(|context| {
             loop {
                 // First, so that it is known who has gone.
                 while let Poll::Ready(Some(())) = calls.poll_next_unpin(context) {}
-                let takes = self.takes(accessor, function, calls.len(), begun, context);
+                let mut top = self.top();
+                if top.event.is_some() || !is_ready {
+                    is_ready = accessor.poll_ready_for_concurrent_call(function, context).is_ready();
+                }
+                let takes = self.takes(is_ready, calls.len(), begun);
                 if takes == Takes::Now
-                    && let Some(event) = self.next()
+                    && let Some(event) = top.next()
                 {
                     begun += 1;
                     calls.push(self.begin(accessor, event)?);
+                    top.occupation = Occupation::Serving { since: Instant::now() };
                     continue;
                 }
-                return self.settle(accessor, calls.is_empty(), takes, context).map(Ok);
+                return top.settle(accessor, calls.is_empty(), takes, context).map(Ok);
             }
         })
         .await
     }
 
-    fn takes(
-        &self,
-        accessor: &Accessor<HostState>,
-        function: Func,
-        running: usize,
-        begun: u32,
-        context: &mut Context<'_>,
-    ) -> Takes {
+    fn takes(&self, is_ready: bool, running: usize, begun: u32) -> Takes {
         let InstancePolicy { requests, concurrent, idle } = self.policy;
-        let is_ready = accessor.poll_ready_for_concurrent_call(function, context).is_ready();
         // Made for one event at least. A guest that is never ready keeps that one waiting, for as long as it has time.
         if begun == 0 {
             return Takes::Now;
@@ -111,11 +111,6 @@ impl<'a, C: ConcurrentCalls> Desk<'a, C> {
         }
     }
 
-    /// What was put here, if somebody still waits for it.
-    fn next(&self) -> Option<Event<C>> {
-        self.top().event.take().filter(|event| !event.reply.is_closed())
-    }
-
     fn begin<'b>(
         &'b self,
         accessor: &'b Accessor<HostState>,
@@ -124,25 +119,34 @@ impl<'a, C: ConcurrentCalls> Desk<'a, C> {
         let Event { request, record, reply } = event;
         let (task, finished) = C::begin(self.export, accessor, request, reply)?;
         self.meter.begin(EventCall::Task(task), &record);
-        self.top().occupation = Occupation::Serving { since: Instant::now() };
         Ok(finished)
+    }
+
+    fn top(&self) -> MutexGuard<'_, Top<C>> {
+        self.top.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<C: ConcurrentCalls> Top<C> {
+    /// What was put here, if somebody still waits for it.
+    fn next(&mut self) -> Option<Event<C>> {
+        self.event.take().filter(|event| !event.reply.is_closed())
     }
 
     /// Nothing can be begun: notes how things are. Ready when there is nothing left to do, now and later.
     fn settle(
-        &self,
+        &mut self,
         accessor: &Accessor<HostState>,
         is_done: bool,
         takes: Takes,
         context: &mut Context<'_>,
     ) -> Poll<()> {
-        let mut top = self.top();
-        top.is_open = takes == Takes::Now;
+        self.is_open = takes == Takes::Now;
         if !is_done {
             return Poll::Pending;
         }
-        if let Occupation::Serving { .. } = top.occupation {
-            top.occupation = Occupation::Afterwards { since: Instant::now() };
+        if let Occupation::Serving { .. } = self.occupation {
+            self.occupation = Occupation::Afterwards { since: Instant::now() };
         }
         // The guest may have more to do than to answer.
         if accessor.poll_no_interesting_tasks(context).is_pending() {
@@ -151,13 +155,9 @@ impl<'a, C: ConcurrentCalls> Desk<'a, C> {
         if takes != Takes::Now {
             return Poll::Ready(());
         }
-        if let Occupation::Afterwards { .. } = top.occupation {
-            top.occupation = Occupation::Idle { since: Instant::now() };
+        if let Occupation::Afterwards { .. } = self.occupation {
+            self.occupation = Occupation::Idle { since: Instant::now() };
         }
         Poll::Pending
-    }
-
-    fn top(&self) -> MutexGuard<'_, Top<C>> {
-        self.top.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -10,7 +10,7 @@ use wasmtime::Store;
 use super::lifetime::{Lifetime, Occupation};
 use super::{Calls, Event, Instance, Overdue, Reply};
 use crate::instance::HostState;
-use crate::limits::EventCall;
+use crate::limits::{EventCall, InTurn};
 
 /// A function that returns before it can be called again.
 pub(crate) trait SequentialCalls: Calls {
@@ -34,6 +34,7 @@ pub(crate) trait SequentialCalls: Calls {
 pub(crate) async fn serve<C: SequentialCalls>(instance: &mut Instance<C>, first: Event<C>) -> wasmtime::Result<()> {
     let Instance { workers, export, policy, meter, seat, store, .. } = instance;
     let mut lifetime = Lifetime::new(Arc::clone(meter), policy.idle, Arc::clone(&workers.component.instances));
+    let mut guest = InTurn::new(Arc::clone(meter));
     let (mut event, mut begun) = (first, 0);
     loop {
         let Event { request, record, reply } = event;
@@ -42,9 +43,7 @@ pub(crate) async fn serve<C: SequentialCalls>(instance: &mut Instance<C>, first:
         let since = Instant::now();
         let mut call = pin!(C::call(export, store, request, reply));
         poll_fn(|context| {
-            let called = call.as_mut().poll(context);
-            // Looked at after every turn, so this is where a guest that waits is told from one that runs.
-            meter.returned();
+            let called = guest.poll(call.as_mut(), context);
             if called.is_ready() {
                 return called;
             }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use spin_tests::worlds::{self, Worlds};
 use spin_tests::{http, memory, timing};
 
 use super::{Served, WAGI, craft, entry, hostile_cases, serve, serve_with};
@@ -146,13 +147,27 @@ fn however_many_guests_loop_others_are_answered_meanwhile() {
     // runs in the test itself has its limits too.
     let loops = 32 * std::thread::available_parallelism().unwrap().get().min(8);
     let places = loops + KINDS.len();
-    let served = probes(&["--max-cpu-time", "150ms", "--max-instances", &places.to_string()]);
+    // Who shares an instance with one that is ended gets another status.
+    let alone = "max_instance_concurrent_reuse_count = 1";
+    let entries = manifest(|(_, probe, ..)| (*probe).to_owned()) + &entry("yields", "/yields/...", "yields", alone);
+    let limits = ["--max-cpu-time", "150ms", "--max-instances", &places.to_string()];
+    let served =
+        serve_with(&entries, &limits, |app| std::fs::write(app.dir().join("yields.wasm"), yielding()).unwrap());
     let trigger = served.up.child();
-    for (kind, case, seen) in by_kind(hostile_cases::PROCESSOR.all()) {
+    let yielding = hostile_cases::YIELDING.all().into_iter().map(|seen| ("yields", "", Seen::parse(seen[0])));
+    for (kind, case, seen) in by_kind(hostile_cases::PROCESSOR.all()).chain(yielding) {
         let rounds = std::iter::repeat_with(|| others_meanwhile(&served, trigger, loops, (kind, case, seen)));
         let medians: Vec<_> = rounds.take(ROUNDS).map_while(|median| (median >= BOUND).then_some(median)).collect();
         assert!(medians.len() < ROUNDS, "{kind}: others wait longer than {BOUND:?}: {medians:?}");
     }
+}
+
+/// A guest of 0.3 that yields by itself before it has to.
+fn yielding() -> Vec<u8> {
+    let worlds =
+        Worlds::read("world yields { import wasi:clocks/monotonic-clock@0.3.0; export wasi:http/handler@0.3.0; }");
+    let code = include_str!("../../guests/generations/yields.wat").replace("VERSION", "0.3.0");
+    worlds::component(&worlds.module("yields", "", &code))
 }
 
 /// Lets as many guests of a kind loop, and gives the median of the times in which those of other kinds are answered

@@ -2,6 +2,7 @@
 
 hostile_cases! {
     PROCESSOR = "14 processor",
+    YIELDING = "14 yielding",
     INSTANTIATION = "15 instantiation",
     GREED = "15 greed",
     FAILURE = "25 failure",
