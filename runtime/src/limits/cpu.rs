@@ -28,9 +28,9 @@ pub struct CpuTimeExceeded {
 ///
 /// The engine's epoch calls [`CpuMeter::tick`] on the guest's thread about every
 /// [`EPOCH_TICK`](crate::engine::EPOCH_TICK) while the guest runs. The first call after a pause starts a measurement by the
-/// thread's own clock. The second ends it, and makes the guest yield; one that yields or waits by itself before that ends it
-/// too, by [`MeterState::returned`]. Whoever has computed goes on when it is its turn (see `turns`), which starts the next
-/// measurement.
+/// thread's own clock. The next one, at least a moment later, ends it and makes the guest yield; one that yields or waits by
+/// itself before that ends it too, by [`MeterState::returned`]. Who goes on computing does so when it is its turn (see
+/// `turns`), which starts the next measurement.
 #[derive(Debug)]
 pub(crate) struct CpuMeter {
     limit: Duration,
@@ -47,11 +47,18 @@ pub(crate) struct MeterState {
     tasks: Mutex<Tasks>,
 }
 
-/// A guest has computed; the event that ran last, if it is known.
-#[derive(Debug, PartialEq)]
-pub(crate) struct Computed(Option<EventCall>);
+/// How a guest came back to the executor, and the event that ran last, if it is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Returned {
+    /// As far as was measured it hasn't computed since it last had a turn.
+    Rested,
+    /// It has, and has stopped by itself.
+    Computed(Option<EventCall>),
+    /// It was made to yield.
+    Interrupted(Option<EventCall>),
+}
 
-/// Less is not worth a turn.
+/// To compute for less is not worth a turn.
 const A_MOMENT: Duration = Duration::from_millis(1);
 
 /// Whom an instance serves.
@@ -88,6 +95,8 @@ struct Tasks {
     /// Time that belongs to no known event: instantiation, and work after a response.
     unclaimed: Duration,
     slice: Slice,
+    /// What was measured since the guest last had a turn.
+    since_turn: Duration,
 }
 
 #[derive(Debug, Default)]
@@ -102,9 +111,10 @@ enum Slice {
 }
 
 impl Slice {
-    /// One that begins now, on this thread.
-    fn begin(task: Option<EventCall>) -> Self {
-        Self::Running { thread: std::thread::current().id(), cpu: thread_cpu_time(), task }
+    /// One on this thread, which began at `cpu` or begins now.
+    fn begin(cpu: Option<Duration>, task: Option<EventCall>) -> Self {
+        let cpu = cpu.unwrap_or_else(thread_cpu_time);
+        Self::Running { thread: std::thread::current().id(), cpu, task }
     }
 }
 
@@ -154,18 +164,14 @@ impl CpuMeter {
     pub(crate) fn tick(&self, call_stack: impl Iterator<Item = EventCall>) -> wasmtime::Result<UpdateDeadline> {
         let mut tasks = self.state.tasks();
         let task = call_stack.into_iter().find(|task| tasks.record(*task).is_some());
-        let used = match &mut tasks.slice {
-            Slice::Running { thread, cpu, task: running } if *thread == std::thread::current().id() => {
-                let used = thread_cpu_time().saturating_sub(*cpu);
-                if used < A_MOMENT {
-                    // Its turn has just begun.
-                    *running = task;
-                    return Ok(UpdateDeadline::Continue(1));
-                }
-                Some(used)
+        let measured = match tasks.slice {
+            Slice::Running { thread, cpu, .. } if thread == std::thread::current().id() => {
+                Some((cpu, thread_cpu_time().saturating_sub(cpu)))
             }
             _ => None,
         };
+        // A turn that has just begun goes on.
+        let used = measured.map(|(_, used)| used).filter(|used| *used >= A_MOMENT);
         if tasks.charge(task, used.unwrap_or_default()) > self.limit {
             if let Some(record) = task.and_then(|task| tasks.record(task)) {
                 record.exceeded_cpu_time.store(true, Ordering::Release);
@@ -173,12 +179,12 @@ impl CpuMeter {
             self.state.fate.end(Fate::CPU_TIME_EXCEEDED);
             return Err(CpuTimeExceeded { limit: self.limit }.into());
         }
-        let (slice, update) = match used {
-            None => (Slice::begin(task), UpdateDeadline::Continue(1)),
-            Some(_) => (Slice::Over { task }, UpdateDeadline::Yield(1)),
-        };
-        tasks.slice = slice;
-        Ok(update)
+        if used.is_some() {
+            tasks.slice = Slice::Over { task };
+            return Ok(UpdateDeadline::Yield(1));
+        }
+        tasks.slice = Slice::begin(measured.map(|(cpu, _)| cpu), task);
+        Ok(UpdateDeadline::Continue(1))
     }
 }
 
@@ -284,31 +290,45 @@ impl MeterState {
         }
     }
 
-    /// The guest has returned to the executor. Called after every poll of its instance, on the same thread. Tells if it has
-    /// computed, which means that the next poll is to be in its turn.
-    pub(crate) fn returned(&self) -> Option<Computed> {
+    /// The guest has returned to the executor. Called after every poll of its instance, on the same thread.
+    pub(crate) fn returned(&self) -> Returned {
         let mut tasks = self.tasks();
         match std::mem::take(&mut tasks.slice) {
-            Slice::Idle => None,
-            Slice::Over { task } => Some(Computed(task)),
+            Slice::Over { task } => return Returned::Interrupted(task),
             Slice::Running { cpu, task, .. } => {
                 let used = thread_cpu_time().saturating_sub(cpu);
                 // Whether that is too much is looked at when the guest runs again.
                 tasks.charge(task, used);
-                (used >= A_MOMENT).then_some(Computed(task))
+                tasks.since_turn += used;
+                if tasks.since_turn >= A_MOMENT {
+                    return Returned::Computed(task);
+                }
             }
+            Slice::Idle => {}
         }
+        Returned::Rested
     }
 
     /// The guest's turn begins, on this thread.
-    pub(crate) fn goes_on(&self, after: &Computed) {
-        self.tasks().slice = Slice::begin(after.0);
+    pub(crate) fn goes_on(&self, task: Option<EventCall>) {
+        let mut tasks = self.tasks();
+        tasks.slice = Slice::begin(None, task);
+        tasks.since_turn = Duration::ZERO;
     }
 }
 
 fn thread_cpu_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+/// Uses up this much of the thread's processor time.
+#[cfg(test)]
+pub(super) fn compute(time: Duration) {
+    let began = thread_cpu_time();
+    while thread_cpu_time().saturating_sub(began) < time {
+        std::hint::spin_loop();
+    }
 }
 
 #[cfg(test)]
@@ -324,18 +344,10 @@ mod tests {
     }
 
     /// The guest is made to yield.
-    fn yields(meter: &CpuMeter) -> Computed {
+    fn yields(meter: &CpuMeter) {
         assert!(matches!(tick(meter), Ok(UpdateDeadline::Yield(1))));
-        let computed = meter.state.returned().expect("it has computed");
-        assert_eq!(meter.state.returned(), None, "and hasn't since");
-        computed
-    }
-
-    fn run(time: Duration) {
-        let began = thread_cpu_time();
-        while thread_cpu_time().saturating_sub(began) < time {
-            std::hint::spin_loop();
-        }
+        assert_eq!(meter.state.returned(), Returned::Interrupted(None));
+        assert_eq!(meter.state.returned(), Returned::Rested, "it hasn't run since");
     }
 
     #[test]
@@ -346,7 +358,7 @@ mod tests {
         meter.state.returned();
         std::thread::sleep(Duration::from_millis(60));
         assert!(matches!(tick(&meter), Ok(UpdateDeadline::Continue(1))), "it had waited");
-        run(Duration::from_millis(60));
+        compute(Duration::from_millis(60));
         let error = tick(&meter).err().expect("it has run without a pause");
         assert!(error.downcast_ref::<CpuTimeExceeded>().is_some());
         assert!(meter.state.fate.is(Fate::CPU_TIME_EXCEEDED));
@@ -357,7 +369,7 @@ mod tests {
         let meter = meter(10);
         for _ in 0..3 {
             assert!(matches!(tick(&meter), Ok(UpdateDeadline::Continue(1))));
-            run(Duration::from_millis(4));
+            compute(Duration::from_millis(4));
             meter.state.returned();
         }
         assert!(tick(&meter).is_err(), "three times four milliseconds");
@@ -368,15 +380,15 @@ mod tests {
         let meter = meter(50);
         assert!(matches!(tick(&meter), Ok(UpdateDeadline::Continue(1))));
         for _ in 0..4 {
-            run(Duration::from_millis(10));
-            let computed = yields(&meter);
+            compute(Duration::from_millis(10));
+            yields(&meter);
             // Whoever computes on its thread meanwhile isn't it.
-            run(Duration::from_millis(10));
-            meter.state.goes_on(&computed);
+            compute(Duration::from_millis(10));
+            meter.state.goes_on(None);
             // The clock ticks whenever it does.
             assert!(matches!(tick(&meter), Ok(UpdateDeadline::Continue(1))));
         }
-        run(Duration::from_millis(20));
+        compute(Duration::from_millis(20));
         assert!(tick(&meter).is_err(), "forty milliseconds are allowed, and sixty are not");
     }
 
@@ -385,11 +397,10 @@ mod tests {
         let meter = meter(50);
         assert!(matches!(tick(&meter), Ok(UpdateDeadline::Continue(1))));
         for _ in 0..6 {
-            run(Duration::from_millis(10));
-            let computed = meter.state.returned().expect("it has computed");
-            meter.state.goes_on(&computed);
+            compute(Duration::from_millis(10));
+            assert_eq!(meter.state.returned(), Returned::Computed(None));
+            meter.state.goes_on(None);
         }
-        run(A_MOMENT);
         assert!(tick(&meter).is_err(), "sixty milliseconds");
     }
 
@@ -397,15 +408,27 @@ mod tests {
     fn a_guest_that_yielded_once_and_waits_from_then_on_uses_nothing() {
         let meter = meter(50);
         assert!(matches!(tick(&meter), Ok(UpdateDeadline::Continue(1))));
-        run(Duration::from_millis(10));
-        meter.state.goes_on(&yields(&meter));
-        assert_eq!(meter.state.returned(), None, "it has not computed");
+        compute(Duration::from_millis(10));
+        yields(&meter);
+        meter.state.goes_on(None);
+        assert_eq!(meter.state.returned(), Returned::Rested);
         for _ in 0..20 {
-            // It runs for a moment and waits for a bit less than a tick.
-            assert_eq!(meter.state.returned(), None);
-            std::thread::sleep(Duration::from_millis(5));
+            // It waits while others compute.
+            compute(Duration::from_millis(5));
             assert!(matches!(tick(&meter), Ok(UpdateDeadline::Continue(1))));
+            assert_eq!(meter.state.returned(), Returned::Rested);
         }
+    }
+
+    #[test]
+    fn a_guest_that_yields_before_a_turn_is_worth_it_takes_one_in_time() {
+        let meter = meter(50);
+        let rests = (0..10).take_while(|_| {
+            assert!(matches!(tick(&meter), Ok(UpdateDeadline::Continue(1))));
+            compute(A_MOMENT / 4);
+            meter.state.returned() == Returned::Rested
+        });
+        assert!((1..4).contains(&rests.count()));
     }
 
     #[test]

@@ -7,15 +7,17 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Wake, Waker, ready};
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
+use futures_util::task::AtomicWaker;
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::cpu::{Computed, MeterState};
+use super::cpu::{EventCall, MeterState, Returned};
 
 /// One for each thread of the executor. They are the process's, like the threads, whichever app or engine a guest is of.
 static PLACES: LazyLock<Arc<Semaphore>> = LazyLock::new(|| {
@@ -23,57 +25,89 @@ static PLACES: LazyLock<Arc<Semaphore>> = LazyLock::new(|| {
     Arc::new(Semaphore::new(threads))
 });
 
-/// Polls a guest, meters it, and makes it wait for its turn when it has computed.
+/// Polls a guest, meters it, and makes it wait for its turn to go on computing. A turn is one poll.
 pub(crate) struct InTurn {
     meter: Arc<MeterState>,
-    turn: Turn,
+    next: Option<NextTurn>,
+    /// From when on it has computed: whoever only waits for something needs no turn.
+    wakes: Option<Arc<OwnWakes>>,
 }
 
-#[derive(Default)]
-enum Turn {
-    /// It needs none: it hasn't computed.
-    #[default]
-    Unneeded,
-    /// It has computed, and waits for it. It is woken for other reasons too; the set polls what it holds when that is woken.
-    Awaited(Computed, FuturesUnordered<BoxFuture<'static, OwnedSemaphorePermit>>),
-    /// The next poll is its turn, which ends with that.
-    Begun(OwnedSemaphorePermit),
+struct NextTurn {
+    /// What ran last, if that is known.
+    task: Option<EventCall>,
+    /// One, in a set because that polls it only when it was woken itself: the guest is woken for other reasons, too.
+    place: FuturesUnordered<BoxFuture<'static, OwnedSemaphorePermit>>,
 }
 
 impl InTurn {
     pub(crate) fn new(meter: Arc<MeterState>) -> Self {
-        Self { meter, turn: Turn::default() }
+        Self { meter, next: None, wakes: None }
     }
 
     /// Polls what the guest does, unless it has to wait for its turn.
     pub(crate) fn poll<F: Future>(&mut self, guest: Pin<&mut F>, context: &mut Context<'_>) -> Poll<F::Output> {
-        ready!(self.poll_turn(context));
-        let polled = guest.poll(context);
-        let last = match std::mem::take(&mut self.turn) {
-            Turn::Begun(place) => Some(place),
-            Turn::Unneeded | Turn::Awaited(..) => None,
+        let mut last = None;
+        if let Some(next) = &mut self.next {
+            last = ready!(next.place.poll_next_unpin(context));
+            self.meter.goes_on(next.task);
+            self.next = None;
+        }
+        let polled = match &self.wakes {
+            None => guest.poll(context),
+            Some(wakes) => wakes.poll(guest, context),
         };
-        if let (Some(computed), Poll::Pending) = (self.meter.returned(), &polled) {
-            let next: BoxFuture<'static, _> = Box::pin(next(last));
-            self.turn = Turn::Awaited(computed, FuturesUnordered::from_iter([next]));
-            // It may have computed before it waits for something else, and the last turn has to end all the same.
-            let _ = self.poll_turn(context);
+        match (self.meter.returned(), &polled) {
+            (Returned::Computed(task), Poll::Pending) => match &self.wakes {
+                Some(wakes) if wakes.yielded() => self.wait(task, last),
+                Some(_) => {}
+                None => self.wakes = Some(Arc::default()),
+            },
+            (Returned::Interrupted(task), Poll::Pending) => self.wait(task, last),
+            _ => {}
         }
         polled
     }
 
     /// Whether the guest, as far as it can be known, waits for something else than its turn.
     pub(crate) fn waits(&self) -> bool {
-        !matches!(self.turn, Turn::Awaited(..))
+        self.next.is_none()
     }
 
-    fn poll_turn(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        if let Turn::Awaited(computed, next) = &mut self.turn {
-            let place = ready!(next.poll_next_unpin(context));
-            self.meter.goes_on(computed);
-            self.turn = place.map_or(Turn::Unneeded, Turn::Begun);
-        }
-        Poll::Ready(())
+    /// It has woken itself, so that it is polled again soon.
+    fn wait(&mut self, task: Option<EventCall>, last: Option<OwnedSemaphorePermit>) {
+        let place: BoxFuture<'static, _> = Box::pin(next(last));
+        self.next = Some(NextTurn { task, place: FuturesUnordered::from_iter([place]) });
+    }
+}
+
+/// Tells a guest that yields from one that waits: it wakes itself before it returns.
+#[derive(Default)]
+struct OwnWakes {
+    is_woken: AtomicBool,
+    outside: AtomicWaker,
+}
+
+impl OwnWakes {
+    fn poll<F: Future>(self: &Arc<Self>, guest: Pin<&mut F>, context: &mut Context<'_>) -> Poll<F::Output> {
+        self.outside.register(context.waker());
+        self.is_woken.store(false, Ordering::Relaxed);
+        guest.poll(&mut Context::from_waker(&Waker::from(Arc::clone(self))))
+    }
+
+    fn yielded(&self) -> bool {
+        self.is_woken.load(Ordering::Relaxed)
+    }
+}
+
+impl Wake for OwnWakes {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.is_woken.store(true, Ordering::Relaxed);
+        self.outside.wake();
     }
 }
 
@@ -106,7 +140,6 @@ mod tests {
 
     use std::cell::RefCell;
     use std::pin::pin;
-    use std::sync::atomic::{AtomicBool, Ordering};
     use std::time::{Duration, Instant};
 
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -115,63 +148,84 @@ mod tests {
 
     use super::*;
     use crate::engine::EPOCH_TICK;
+    use crate::limits::cpu::compute;
     use crate::limits::{CpuMeter, Limits};
 
-    /// A guest that has the first of so many slices of computing behind it, with who polls it.
-    struct Computing {
+    /// A guest, and who polls it.
+    struct Guest {
         turn: InTurn,
         meter: CpuMeter,
+        /// How often it computes.
         left: usize,
+        /// For how long, of the thread's processor time.
         slice: Duration,
+        /// Wakes itself afterwards, as the engine does it for one that yields.
+        yields: bool,
     }
 
-    impl Computing {
-        fn new(slices: usize, slice: Duration) -> Self {
+    impl Guest {
+        fn new(slices: usize, slice: Duration, yields: bool) -> Self {
             let meter = CpuMeter::new(&Limits::default());
-            Self { turn: InTurn::new(meter.state()), meter, left: slices, slice }
+            Self { turn: InTurn::new(meter.state()), meter, left: slices, slice, yields }
         }
 
-        /// Ready when it waits after its last slice.
-        fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
-            let Self { turn, meter, left, slice } = self;
-            let mut is_done = false;
+        /// Gives how often it has still to compute, if it was polled.
+        fn poll(&mut self, context: &mut Context<'_>) -> Option<usize> {
+            let Self { turn, meter, left, slice, yields } = self;
+            let mut polled = None;
             let guest = poll_fn(|context| {
-                is_done = *left == 0;
                 if *left > 0 {
                     *left -= 1;
                     assert!(meter.tick(std::iter::empty()).is_ok());
-                    let began = Instant::now();
-                    while began.elapsed() < *slice {
-                        std::hint::spin_loop();
+                    compute(*slice);
+                    if *yields {
+                        context.waker().wake_by_ref();
                     }
-                    // As the engine does it for a guest that yields by itself.
-                    context.waker().wake_by_ref();
                 }
+                polled = Some(*left);
                 Poll::<()>::Pending
             });
             assert!(turn.poll(pin!(guest), context).is_pending());
-            assert!(turn.waits() || !is_done, "a guest that only waits needs no turn");
-            if is_done { Poll::Ready(()) } else { Poll::Pending }
+            polled
         }
     }
 
     #[tokio::test]
-    async fn a_turn_ends_with_the_guests_wait_and_with_the_guest() {
+    async fn a_turn_ends_with_its_poll_and_with_the_guest() {
         const IN_TIME: Duration = Duration::from_secs(20);
         let more_than_places = 4 * std::thread::available_parallelism().map_or(1, Into::into);
-        let guests = || (0..more_than_places).map(|_| Computing::new(2, EPOCH_TICK / 4));
-        let mut waiting = Vec::new();
-        for mut guest in guests() {
-            tokio::time::timeout(IN_TIME, poll_fn(|context| guest.poll(context))).await.unwrap();
-            waiting.push(guest);
+        let mut others = Vec::new();
+        for number in 0..more_than_places {
+            let mut guest = Guest::new(4, EPOCH_TICK / 4, true);
+            // The first poll tells that it computes, and the second that it yields.
+            for left in [3, 2, 1] {
+                assert!(guest.turn.waits() || left == 1);
+                let polled = poll_fn(|context| guest.poll(context).map_or(Poll::Pending, Poll::Ready));
+                assert_eq!(tokio::time::timeout(IN_TIME, polled).await.unwrap(), left, "{number}");
+            }
+            assert!(!guest.turn.waits());
+            match number % 2 {
+                // It is gone,
+                0 => drop(guest),
+                // ... or computes and waits from then on.
+                _ => {
+                    guest.yields = false;
+                    let polled = poll_fn(|context| guest.poll(context).map_or(Poll::Pending, Poll::Ready));
+                    assert_eq!(tokio::time::timeout(IN_TIME, polled).await.unwrap(), 0, "{number}");
+                    assert!(guest.turn.waits());
+                    others.push(guest);
+                }
+            }
         }
-        for mut guest in guests() {
-            // Until it has its second turn, which it doesn't come to the end of.
-            let second = poll_fn(|context| match (guest.poll(context), guest.left) {
-                (Poll::Pending, 1) => Poll::Pending,
-                _ => Poll::Ready(()),
-            });
-            tokio::time::timeout(IN_TIME, second).await.unwrap();
+    }
+
+    #[test]
+    fn a_guest_that_computes_and_waits_for_something_needs_no_turn() {
+        let mut guest = Guest::new(5, EPOCH_TICK / 4, false);
+        let mut context = Context::from_waker(Waker::noop());
+        for left in (0..5).rev() {
+            assert_eq!(guest.poll(&mut context), Some(left));
+            assert!(guest.turn.waits());
         }
     }
 
@@ -180,10 +234,13 @@ mod tests {
         let threads = tokio::runtime::Runtime::new().unwrap();
         let stop = Arc::new(AtomicBool::new(false));
         for _ in 0..4 * threads.metrics().num_workers() {
-            let (mut guest, stop) = (Computing::new(usize::MAX, EPOCH_TICK), Arc::clone(&stop));
+            let (mut guest, stop) = (Guest::new(usize::MAX, EPOCH_TICK, true), Arc::clone(&stop));
             threads.spawn(poll_fn(move |context| match stop.load(Ordering::Relaxed) {
                 true => Poll::Ready(()),
-                false => guest.poll(context),
+                false => {
+                    guest.poll(context);
+                    Poll::Pending
+                }
             }));
         }
         let mut times: Vec<Duration> = threads.block_on(async {

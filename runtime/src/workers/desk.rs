@@ -69,21 +69,22 @@ impl<'a, C: ConcurrentCalls> Desk<'a, C> {
         let mut calls = FuturesUnordered::new();
         let mut begun = 0;
         // Whether the guest would take another call. The engine comes by here a dozen times for each event, so the guest is
-        // asked when there is one, and as long as it wouldn't.
-        let mut is_ready = true;
+        // asked when there is one, when it has begun with that, and as long as it wouldn't.
+        let (mut is_ready, mut has_begun) = (true, false);
         std::future::poll_fn(|context| {
+            let mut asks = std::mem::take(&mut has_begun) || !is_ready;
             loop {
                 // First, so that it is known who has gone.
                 while let Poll::Ready(Some(())) = calls.poll_next_unpin(context) {}
                 let mut top = self.top();
-                if top.event.is_some() || !is_ready {
+                if std::mem::take(&mut asks) || top.event.is_some() {
                     is_ready = accessor.poll_ready_for_concurrent_call(function, context).is_ready();
                 }
                 let takes = self.takes(is_ready, calls.len(), begun);
                 if takes == Takes::Now
                     && let Some(event) = top.next()
                 {
-                    begun += 1;
+                    (begun, has_begun) = (begun + 1, true);
                     calls.push(self.begin(accessor, event)?);
                     top.occupation = Occupation::Serving { since: Instant::now() };
                     continue;
