@@ -27,15 +27,15 @@ pub(crate) fn run(world: &World, wasmtime: &Path, effort: Effort, report: &mut R
     let layout = Layout::Together;
     let (mut idle, mut loaded, mut connections) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..effort.pairs {
-        let ours = Server::spin(world, layout, "spin", &hello, &[]);
-        let peer = Server::wasmtime(world, layout, "wasmtime serve", wasmtime, &dist::guest("hello-p2"), &[]);
+        let start = || Server::spin(world, layout, "spin", &hello, &[]);
+        let ours = start();
         let before = ours.memory();
-        idle.push((before as f64, peer.memory() as f64));
-        let open: Vec<TcpStream> = (0..IDLE).map(|_| TcpStream::connect(ours.address).expect("a connection")).collect();
-        // Until all of them have been accepted: one more that is answered comes after them.
-        assert_eq!(spin_tests::http::get(ours.address, "/").status, 200);
-        connections.push(ours.memory().saturating_sub(before) as f64 / MIB);
-        drop(open);
+        connections.push(with_idle_connections(&ours).saturating_sub(before) as f64 / MIB);
+        ours.stop();
+        // Others than that one, so that both have served nobody before the load.
+        let ours = start();
+        let peer = Server::wasmtime(world, layout, "wasmtime serve", wasmtime, &dist::guest("hello-p2"), &[]);
+        idle.push((ours.memory() as f64, peer.memory() as f64));
         loaded.push((under_load(&ours), under_load(&peer)));
         ours.stop();
         peer.stop();
@@ -48,6 +48,14 @@ pub(crate) fn run(world: &World, wasmtime: &Path, effort: Effort, report: &mut R
     let shown = format!("{:.1} MiB", median(connections.clone()));
     let ratios: Vec<f64> = connections.iter().map(|mebibytes| mebibytes * MIB / 20e6).collect();
     report.line(format!("memory of {IDLE} idle connections"), shown, "20 MB", &ratios, Some(Bound::AtMost(1.0)));
+}
+
+/// With as many connections, all of which have been accepted.
+fn with_idle_connections(server: &Server) -> u64 {
+    let _open: Vec<TcpStream> = (0..IDLE).map(|_| TcpStream::connect(server.address).expect("a connection")).collect();
+    // One more that is answered comes after them.
+    assert_eq!(spin_tests::http::get(server.address, "/").status, 200);
+    server.memory()
 }
 
 /// The most of several looks while it is busy.
