@@ -50,7 +50,7 @@ pub(crate) struct MeterState {
 /// How a guest came back to the executor, and the event that ran last, if it is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Returned {
-    /// As far as was measured it hasn't computed since it last had a turn.
+    /// As far as was measured it hasn't computed now, or too little since it last had a turn.
     Rested,
     /// It has, and has stopped by itself.
     Computed(Option<EventCall>),
@@ -297,7 +297,7 @@ impl MeterState {
             Slice::Over { task } => return Returned::Interrupted(task),
             Slice::Running { cpu, task, .. } => {
                 let used = thread_cpu_time().saturating_sub(cpu);
-                // Whether that is too much is looked at when the guest runs again.
+                // Whether that is too much is looked at in the next tick.
                 tasks.charge(task, used);
                 tasks.since_turn += used;
                 if tasks.since_turn >= A_MOMENT {

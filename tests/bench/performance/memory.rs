@@ -32,7 +32,7 @@ pub(crate) fn run(world: &World, wasmtime: &Path, effort: Effort, report: &mut R
         let before = ours.memory();
         connections.push(with_idle_connections(&ours).saturating_sub(before) as f64 / MIB);
         ours.stop();
-        // Others than that one, so that both have served nobody before the load.
+        // Another one, so that both have served one request before the load.
         let ours = start();
         let peer = Server::wasmtime(world, layout, "wasmtime serve", wasmtime, &dist::guest("hello-p2"), &[]);
         idle.push((ours.memory() as f64, peer.memory() as f64));
