@@ -20,10 +20,7 @@ mod progress;
 mod wagi;
 mod whole;
 
-use std::future::poll_fn;
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -199,11 +196,6 @@ fn shape(component: &Component, export: String, source: wasmtime::Error) -> NotA
 
 /// Gives a guest the time to the head of its response, even one that is stuck in a call.
 async fn within<R>(time: Duration, guest: impl Future<Output = Result<R, EventError>>) -> Result<R, EventError> {
-    let mut guest = pin!(guest);
-    // Most answer at once, and need no clock.
-    if let Poll::Ready(answered) = poll_fn(|context| Poll::Ready(guest.as_mut().poll(context))).await {
-        return answered;
-    }
     tokio::time::timeout(time, guest).await.unwrap_or(Err(EventError::HeadTimeout(time)))
 }
 
