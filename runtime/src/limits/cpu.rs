@@ -50,16 +50,21 @@ pub(crate) struct MeterState {
 /// How a guest came back to the executor, and the event that ran last, if it is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Returned {
-    /// As far as was measured it hasn't computed now, or too little since it last had a turn.
+    /// As far as was measured it hasn't computed, or too little to look at the clock twice for it.
     Rested,
-    /// It has, and has stopped by itself.
+    /// It has, but too little for a turn.
     Computed(Option<EventCall>),
+    /// It has had its turn, and stopped by itself.
+    HadTurn(Option<EventCall>),
     /// It was made to yield.
     Interrupted(Option<EventCall>),
 }
 
 /// To compute for less is not worth a turn.
 const A_MOMENT: Duration = Duration::from_millis(1);
+
+/// Who computes for as long is metered in its next poll from the start, which costs it less than a hundredth of that.
+const WORTH_METERING: Duration = Duration::from_micros(100);
 
 /// Whom an instance serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -293,27 +298,30 @@ impl MeterState {
     /// The guest has returned to the executor. Called after every poll of its instance, on the same thread.
     pub(crate) fn returned(&self) -> Returned {
         let mut tasks = self.tasks();
-        match std::mem::take(&mut tasks.slice) {
-            Slice::Over { task } => return Returned::Interrupted(task),
-            Slice::Running { cpu, task, .. } => {
-                let used = thread_cpu_time().saturating_sub(cpu);
-                // Whether that is too much is looked at in the next tick.
-                tasks.charge(task, used);
-                tasks.since_turn += used;
-                if tasks.since_turn >= A_MOMENT {
-                    return Returned::Computed(task);
-                }
+        let (task, used) = match std::mem::take(&mut tasks.slice) {
+            Slice::Idle => return Returned::Rested,
+            Slice::Over { task } => {
+                tasks.since_turn = Duration::ZERO;
+                return Returned::Interrupted(task);
             }
-            Slice::Idle => {}
+            Slice::Running { cpu, task, .. } => (task, thread_cpu_time().saturating_sub(cpu)),
+        };
+        // Whether that is too much is looked at in the next tick.
+        tasks.charge(task, used);
+        tasks.since_turn += used;
+        if tasks.since_turn >= A_MOMENT {
+            tasks.since_turn = Duration::ZERO;
+            Returned::HadTurn(task)
+        } else if used >= WORTH_METERING {
+            Returned::Computed(task)
+        } else {
+            Returned::Rested
         }
-        Returned::Rested
     }
 
-    /// The guest's turn begins, on this thread.
+    /// The guest goes on computing, on this thread.
     pub(crate) fn goes_on(&self, task: Option<EventCall>) {
-        let mut tasks = self.tasks();
-        tasks.slice = Slice::begin(None, task);
-        tasks.since_turn = Duration::ZERO;
+        self.tasks().slice = Slice::begin(None, task);
     }
 }
 
@@ -398,7 +406,7 @@ mod tests {
         assert!(matches!(tick(&meter), Ok(UpdateDeadline::Continue(1))));
         for _ in 0..6 {
             compute(Duration::from_millis(10));
-            assert_eq!(meter.state.returned(), Returned::Computed(None));
+            assert_eq!(meter.state.returned(), Returned::HadTurn(None));
             meter.state.goes_on(None);
         }
         assert!(tick(&meter).is_err(), "sixty milliseconds");
@@ -421,14 +429,21 @@ mod tests {
     }
 
     #[test]
-    fn a_guest_that_yields_before_a_turn_is_worth_it_takes_one_in_time() {
+    fn a_guest_that_yields_before_a_turn_is_worth_it_takes_one_in_time_and_is_metered_always() {
         let meter = meter(50);
-        let rests = (0..10).take_while(|_| {
-            assert!(matches!(tick(&meter), Ok(UpdateDeadline::Continue(1))));
+        assert!(matches!(tick(&meter), Ok(UpdateDeadline::Continue(1))));
+        let used = thread_cpu_time();
+        for polls in 1.. {
             compute(A_MOMENT / 4);
-            meter.state.returned() == Returned::Rested
-        });
-        assert!((1..4).contains(&rests.count()));
+            match meter.state.returned() {
+                Returned::Computed(None) => {}
+                Returned::HadTurn(None) => break,
+                other => panic!("{other:?}"),
+            }
+            assert!(polls < 4);
+            meter.state.goes_on(None);
+        }
+        assert!(thread_cpu_time().saturating_sub(used) >= A_MOMENT);
     }
 
     #[test]

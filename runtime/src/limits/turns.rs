@@ -4,121 +4,98 @@
 //! ready again at once, so behind a dozen of those an event that needs microseconds would wait for a dozen slices, on every
 //! thread. Here they queue up apart from everybody else: as many of them run as there are threads, and before the next one
 //! does its thread looks for what has come from outside, if no other one does so, and polls what it finds.
+//!
+//! Whether a guest yields or waits for something can't be told: hosts yield for it, and sets of futures wake themselves. So
+//! who has computed takes a turn whenever it is woken, which it finds free unless guests compute on every thread.
 
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
-use std::task::{Context, Poll, Wake, Waker, ready};
+use std::task::{Context, Poll, ready};
 
 use futures_util::future::BoxFuture;
-use futures_util::stream::{FuturesUnordered, StreamExt};
-use futures_util::task::AtomicWaker;
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::cpu::{EventCall, MeterState, Returned};
 
 /// One for each thread of the executor. They are the process's, like the threads, whichever app or engine a guest is of.
-static PLACES: LazyLock<Arc<Semaphore>> = LazyLock::new(|| {
+static PLACES: LazyLock<Semaphore> = LazyLock::new(|| {
     let threads = Handle::try_current().map_or(1, |executor| executor.metrics().num_workers());
-    Arc::new(Semaphore::new(threads))
+    Semaphore::new(threads)
 });
 
 /// Polls a guest, meters it, and makes it wait for its turn to go on computing. A turn is one poll.
 pub(crate) struct InTurn {
     meter: Arc<MeterState>,
-    next: Option<NextTurn>,
-    /// From when on it has computed: whoever only waits for something needs no turn.
-    wakes: Option<Arc<OwnWakes>>,
+    places: &'static Semaphore,
+    next: Next,
+    waits: bool,
 }
 
-struct NextTurn {
-    /// What ran last, if that is known.
-    task: Option<EventCall>,
-    /// One, in a set because that polls it only when it was woken itself: the guest is woken for other reasons, too.
-    place: FuturesUnordered<BoxFuture<'static, OwnedSemaphorePermit>>,
+/// How the guest is polled when it is woken, and what ran last, if that is known.
+enum Next {
+    AtOnce,
+    /// And metered from the start.
+    Metered(Option<EventCall>),
+    /// The same, when it is its turn, first come first served.
+    InTurn(Option<EventCall>, BoxFuture<'static, Place>),
 }
+
+type Place = SemaphorePermit<'static>;
 
 impl InTurn {
     pub(crate) fn new(meter: Arc<MeterState>) -> Self {
-        Self { meter, next: None, wakes: None }
+        Self { meter, places: &PLACES, next: Next::AtOnce, waits: true }
     }
 
     /// Polls what the guest does, unless it has to wait for its turn.
     pub(crate) fn poll<F: Future>(&mut self, guest: Pin<&mut F>, context: &mut Context<'_>) -> Poll<F::Output> {
-        let mut last = None;
-        if let Some(next) = &mut self.next {
-            last = ready!(next.place.poll_next_unpin(context));
-            self.meter.goes_on(next.task);
-            self.next = None;
+        let mut place = None;
+        match &mut self.next {
+            Next::AtOnce => {}
+            Next::Metered(task) => self.meter.goes_on(*task),
+            Next::InTurn(task, turn) => {
+                self.waits = false;
+                place = Some(ready!(turn.as_mut().poll(context)));
+                self.meter.goes_on(*task);
+            }
         }
-        let polled = match &self.wakes {
-            None => guest.poll(context),
-            Some(wakes) => wakes.poll(guest, context),
+        let polled = guest.poll(context);
+        let returned = self.meter.returned();
+        if let Some(place) = place {
+            give_back(place);
+        }
+        self.waits = !matches!(returned, Returned::Interrupted(_));
+        self.next = match returned {
+            Returned::Rested => Next::AtOnce,
+            Returned::Computed(task) => Next::Metered(task),
+            Returned::HadTurn(task) | Returned::Interrupted(task) => Next::InTurn(task, Box::pin(turn(self.places))),
         };
-        match (self.meter.returned(), &polled) {
-            (Returned::Computed(task), Poll::Pending) => match &self.wakes {
-                Some(wakes) if wakes.yielded() => self.wait(task, last),
-                Some(_) => {}
-                None => self.wakes = Some(Arc::default()),
-            },
-            (Returned::Interrupted(task), Poll::Pending) => self.wait(task, last),
-            _ => {}
-        }
         polled
     }
 
     /// Whether the guest, as far as it can be known, waits for something else than its turn.
     pub(crate) fn waits(&self) -> bool {
-        self.next.is_none()
-    }
-
-    /// It has woken itself, so that it is polled again soon.
-    fn wait(&mut self, task: Option<EventCall>, last: Option<OwnedSemaphorePermit>) {
-        let place: BoxFuture<'static, _> = Box::pin(next(last));
-        self.next = Some(NextTurn { task, place: FuturesUnordered::from_iter([place]) });
+        self.waits
     }
 }
 
-/// Tells a guest that yields from one that waits: it wakes itself before it returns.
-#[derive(Default)]
-struct OwnWakes {
-    is_woken: AtomicBool,
-    outside: AtomicWaker,
+async fn turn(places: &'static Semaphore) -> Place {
+    places.acquire().await.expect("the semaphore is never closed")
 }
 
-impl OwnWakes {
-    fn poll<F: Future>(self: &Arc<Self>, guest: Pin<&mut F>, context: &mut Context<'_>) -> Poll<F::Output> {
-        self.outside.register(context.waker());
-        self.is_woken.store(false, Ordering::Relaxed);
-        guest.poll(&mut Context::from_waker(&Waker::from(Arc::clone(self))))
-    }
-
-    fn yielded(&self) -> bool {
-        self.is_woken.load(Ordering::Relaxed)
-    }
-}
-
-impl Wake for OwnWakes {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.is_woken.store(true, Ordering::Relaxed);
-        self.outside.wake();
-    }
-}
-
-/// Waits for a guest's next turn, first come first served. Its last one ends with that.
-async fn next(last: Option<OwnedSemaphorePermit>) -> OwnedSemaphorePermit {
-    // A thread polls those who yield like this when it has looked for what has come from outside, ...
-    tokio::task::yield_now().await;
-    // ... but one of them before what it found. Whose turn is next is polled as soon as the last one ends: not yet.
-    go_behind_others().await;
-    drop(last);
-    Arc::clone(&PLACES).acquire_owned().await.expect("the semaphore is never closed")
+/// Ends a turn. Whose turn is next is polled as soon as the place is free: not before this thread has looked for what has
+/// come from outside, and polled it.
+fn give_back(place: Place) {
+    let Ok(executor) = Handle::try_current() else { return };
+    executor.spawn(async move {
+        // A thread polls those who yield like this when it has looked, ...
+        tokio::task::yield_now().await;
+        // ... but one of them before what it found.
+        go_behind_others().await;
+        drop(place);
+    });
 }
 
 /// Goes behind the tasks that are ready on this thread.
@@ -140,6 +117,8 @@ mod tests {
 
     use std::cell::RefCell;
     use std::pin::pin;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::task::Waker;
     use std::time::{Duration, Instant};
 
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -155,76 +134,86 @@ mod tests {
     struct Guest {
         turn: InTurn,
         meter: CpuMeter,
-        /// How often it computes.
-        left: usize,
-        /// For how long, of the thread's processor time.
+        /// For how long it computes in each poll, of the thread's processor time.
         slice: Duration,
-        /// Wakes itself afterwards, as the engine does it for one that yields.
-        yields: bool,
     }
 
     impl Guest {
-        fn new(slices: usize, slice: Duration, yields: bool) -> Self {
+        fn new(slice: Duration) -> Self {
             let meter = CpuMeter::new(&Limits::default());
-            Self { turn: InTurn::new(meter.state()), meter, left: slices, slice, yields }
+            Self { turn: InTurn::new(meter.state()), meter, slice }
         }
 
-        /// Gives how often it has still to compute, if it was polled.
-        fn poll(&mut self, context: &mut Context<'_>) -> Option<usize> {
-            let Self { turn, meter, left, slice, yields } = self;
-            let mut polled = None;
-            let guest = poll_fn(|context| {
-                if *left > 0 {
-                    *left -= 1;
-                    assert!(meter.tick(std::iter::empty()).is_ok());
-                    compute(*slice);
-                    if *yields {
-                        context.waker().wake_by_ref();
-                    }
-                }
-                polled = Some(*left);
+        /// One that shares no places with other tests.
+        fn with_places(places: &'static Semaphore, slice: Duration) -> Self {
+            let mut guest = Self::new(slice);
+            guest.turn.places = places;
+            guest
+        }
+
+        /// Whether it was polled.
+        fn poll(&mut self, context: &mut Context<'_>) -> bool {
+            let mut is_polled = false;
+            let guest = poll_fn(|_| {
+                assert!(self.meter.tick(std::iter::empty()).is_ok());
+                compute(self.slice);
+                is_polled = true;
                 Poll::<()>::Pending
             });
-            assert!(turn.poll(pin!(guest), context).is_pending());
-            polled
+            assert!(self.turn.poll(pin!(guest), context).is_pending());
+            is_polled
         }
+
+        /// Until it was.
+        async fn polled(&mut self) {
+            let polled = poll_fn(|context| if self.poll(context) { Poll::Ready(()) } else { Poll::Pending });
+            tokio::time::timeout(Duration::from_secs(20), polled).await.unwrap();
+        }
+    }
+
+    fn places(count: usize) -> &'static Semaphore {
+        Box::leak(Box::new(Semaphore::new(count)))
     }
 
     #[tokio::test]
     async fn a_turn_ends_with_its_poll_and_with_the_guest() {
-        const IN_TIME: Duration = Duration::from_secs(20);
-        let more_than_places = 4 * std::thread::available_parallelism().map_or(1, Into::into);
+        let places = places(2);
         let mut others = Vec::new();
-        for number in 0..more_than_places {
-            let mut guest = Guest::new(4, EPOCH_TICK / 4, true);
-            // The first poll tells that it computes, and the second that it yields.
-            for left in [3, 2, 1] {
-                assert!(guest.turn.waits() || left == 1);
-                let polled = poll_fn(|context| guest.poll(context).map_or(Poll::Pending, Poll::Ready));
-                assert_eq!(tokio::time::timeout(IN_TIME, polled).await.unwrap(), left, "{number}");
+        for number in 0..6 {
+            let mut guest = Guest::with_places(places, EPOCH_TICK / 4);
+            for _ in 0..3 {
+                guest.polled().await;
             }
-            assert!(!guest.turn.waits());
-            match number % 2 {
-                // It is gone,
-                0 => drop(guest),
-                // ... or computes and waits from then on.
-                _ => {
-                    guest.yields = false;
-                    let polled = poll_fn(|context| guest.poll(context).map_or(Poll::Pending, Poll::Ready));
-                    assert_eq!(tokio::time::timeout(IN_TIME, polled).await.unwrap(), 0, "{number}");
-                    assert!(guest.turn.waits());
-                    others.push(guest);
-                }
+            // Half of them are gone, and the others wait for something, perhaps for ever.
+            if number % 2 == 0 {
+                others.push(guest);
             }
         }
+        let all = tokio::time::timeout(Duration::from_secs(20), places.acquire_many(2));
+        assert!(all.await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn who_has_computed_waits_for_a_turn_once_it_is_woken() {
+        let places = places(1);
+        let mut context = Context::from_waker(Waker::noop());
+        let mut guest = Guest::with_places(places, EPOCH_TICK / 4);
+        assert!(guest.poll(&mut context));
+        assert!(guest.turn.waits(), "for something");
+        let taken = places.acquire().await.unwrap();
+        assert!(!guest.poll(&mut context));
+        assert!(!guest.turn.waits());
+        drop(taken);
+        assert!(guest.poll(&mut context));
+        assert!(guest.turn.waits());
     }
 
     #[test]
-    fn a_guest_that_computes_and_waits_for_something_needs_no_turn() {
-        let mut guest = Guest::new(5, EPOCH_TICK / 4, false);
+    fn who_computes_little_needs_no_turn() {
+        let mut guest = Guest::with_places(places(0), Duration::ZERO);
         let mut context = Context::from_waker(Waker::noop());
-        for left in (0..5).rev() {
-            assert_eq!(guest.poll(&mut context), Some(left));
+        for _ in 0..3 {
+            assert!(guest.poll(&mut context));
             assert!(guest.turn.waits());
         }
     }
@@ -233,15 +222,19 @@ mod tests {
     fn guests_that_use_every_processor_do_not_keep_others_waiting() {
         let threads = tokio::runtime::Runtime::new().unwrap();
         let stop = Arc::new(AtomicBool::new(false));
-        for _ in 0..4 * threads.metrics().num_workers() {
-            let (mut guest, stop) = (Guest::new(usize::MAX, EPOCH_TICK, true), Arc::clone(&stop));
-            threads.spawn(poll_fn(move |context| match stop.load(Ordering::Relaxed) {
-                true => Poll::Ready(()),
-                false => {
-                    guest.poll(context);
-                    Poll::Pending
+        for number in 0..4 * threads.metrics().num_workers() {
+            let (mut guest, stop) = (Guest::new(EPOCH_TICK), Arc::clone(&stop));
+            let yields = number % 2 == 0;
+            threads.spawn(async move {
+                while !stop.load(Ordering::Relaxed) {
+                    guest.polled().await;
+                    // As the engine yields, and as the host does.
+                    match yields {
+                        true => go_behind_others().await,
+                        false => yield_now().await,
+                    }
                 }
-            }));
+            });
         }
         let mut times: Vec<Duration> = threads.block_on(async {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -149,12 +149,19 @@ fn however_many_guests_loop_others_are_answered_meanwhile() {
     let places = loops + KINDS.len();
     // Who shares an instance with one that is ended gets another status.
     let alone = "max_instance_concurrent_reuse_count = 1";
-    let entries = manifest(|(_, probe, ..)| (*probe).to_owned()) + &entry("yields", "/yields/...", "yields", alone);
+    let yielding = hostile_cases::YIELDING.all();
+    let mut entries = manifest(|(_, probe, ..)| (*probe).to_owned());
+    for case in &yielding {
+        entries += &entry(case[0], &format!("/{}/...", case[0]), case[0], alone);
+    }
     let limits = ["--max-cpu-time", "150ms", "--max-instances", &places.to_string()];
-    let served =
-        serve_with(&entries, &limits, |app| std::fs::write(app.dir().join("yields.wasm"), yielding()).unwrap());
+    let served = serve_with(&entries, &limits, |app| {
+        for case in &yielding {
+            std::fs::write(app.dir().join(format!("{}.wasm", case[0])), self::yielding(case[0])).unwrap();
+        }
+    });
     let trigger = served.up.child();
-    let yielding = hostile_cases::YIELDING.all().into_iter().map(|seen| ("yields", "", Seen::parse(seen[0])));
+    let yielding = yielding.into_iter().map(|case| (case[0], "", Seen::parse(case[1])));
     for (kind, case, seen) in by_kind(hostile_cases::PROCESSOR.all()).chain(yielding) {
         let rounds = std::iter::repeat_with(|| others_meanwhile(&served, trigger, loops, (kind, case, seen)));
         let medians: Vec<_> = rounds.take(ROUNDS).map_while(|median| (median >= BOUND).then_some(median)).collect();
@@ -162,12 +169,18 @@ fn however_many_guests_loop_others_are_answered_meanwhile() {
     }
 }
 
-/// A guest of 0.3 that yields by itself before it has to.
-fn yielding() -> Vec<u8> {
-    let worlds =
-        Worlds::read("world yields { import wasi:clocks/monotonic-clock@0.3.0; export wasi:http/handler@0.3.0; }");
-    let code = include_str!("../../guests/generations/yields.wat").replace("VERSION", "0.3.0");
-    worlds::component(&worlds.module("yields", "", &code))
+/// A guest that yields before it has to.
+fn yielding(case: &str) -> Vec<u8> {
+    let (version, export, code) = match case {
+        "yields" => ("0.3.0", "handler", include_str!("../../guests/generations/yields.wat")),
+        "polls" => ("0.2.12", "incoming-handler", include_str!("../../guests/generations/polls.wat")),
+        _ => panic!("no such guest: {case}"),
+    };
+    let world = format!(
+        "world {case} {{ import wasi:clocks/monotonic-clock@{version}; export wasi:http/{export}@{version}; }}"
+    );
+    let worlds = Worlds::read(&world);
+    worlds::component(&worlds.module(case, "", &code.replace("VERSION", version)))
 }
 
 /// Lets as many guests of a kind loop, and gives the median of the times in which those of other kinds are answered
