@@ -72,7 +72,8 @@ impl EventInstance {
 /// Tells a guest that waits from one that runs, so that only the latter uses up its processor time.
 ///
 /// Calls of a guest have to run under it. It makes those that compute for long take turns, so that they leave time to others;
-/// who has a turn and is neither polled nor dropped keeps it from all guests of the process.
+/// who has a turn and is neither polled nor dropped keeps it from all guests of the process, as one would that is polled by
+/// another guest's call.
 #[derive(Clone)]
 pub struct Meter(pub(crate) Arc<MeterState>);
 

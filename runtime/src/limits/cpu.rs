@@ -29,8 +29,8 @@ pub struct CpuTimeExceeded {
 /// The engine's epoch calls [`CpuMeter::tick`] on the guest's thread about every
 /// [`EPOCH_TICK`](crate::engine::EPOCH_TICK) while the guest runs. The first call after a pause starts a measurement by the
 /// thread's own clock. The next one, at least a moment later, ends it and makes the guest yield; one that yields or waits by
-/// itself before that ends it too, by [`MeterState::returned`]. Who goes on computing does so when it is its turn (see
-/// `turns`), which starts the next measurement.
+/// itself before that ends it too, by [`MeterState::returned`]. The next poll of one that has computed starts another one; who
+/// was made to yield is polled when it is its turn (see `turns`).
 #[derive(Debug)]
 pub(crate) struct CpuMeter {
     limit: Duration,
@@ -52,15 +52,13 @@ pub(crate) struct MeterState {
 pub(crate) enum Returned {
     /// As far as was measured it hasn't computed, or too little to look at the clock twice for it.
     Rested,
-    /// It has, but too little for a turn.
+    /// It has, and stopped by itself.
     Computed(Option<EventCall>),
-    /// It has had its turn, and stopped by itself.
-    HadTurn(Option<EventCall>),
     /// It was made to yield.
     Interrupted(Option<EventCall>),
 }
 
-/// To compute for less is not worth a turn.
+/// Who has computed for less isn't made to yield.
 const A_MOMENT: Duration = Duration::from_millis(1);
 
 /// Who computes for as long is metered in its next poll from the start, which costs it less than a hundredth of that.
@@ -100,8 +98,6 @@ struct Tasks {
     /// Time that belongs to no known event: instantiation, and work after a response.
     unclaimed: Duration,
     slice: Slice,
-    /// What was measured since the guest last had a turn.
-    since_turn: Duration,
 }
 
 #[derive(Debug, Default)]
@@ -300,28 +296,19 @@ impl MeterState {
         let mut tasks = self.tasks();
         let (task, used) = match std::mem::take(&mut tasks.slice) {
             Slice::Idle => return Returned::Rested,
-            Slice::Over { task } => {
-                tasks.since_turn = Duration::ZERO;
-                return Returned::Interrupted(task);
-            }
+            Slice::Over { task } => return Returned::Interrupted(task),
             Slice::Running { cpu, task, .. } => (task, thread_cpu_time().saturating_sub(cpu)),
         };
         // Whether that is too much is looked at in the next tick.
         tasks.charge(task, used);
-        tasks.since_turn += used;
-        if tasks.since_turn >= A_MOMENT {
-            tasks.since_turn = Duration::ZERO;
-            Returned::HadTurn(task)
-        } else if used >= WORTH_METERING {
-            Returned::Computed(task)
-        } else {
-            Returned::Rested
-        }
+        if used >= WORTH_METERING { Returned::Computed(task) } else { Returned::Rested }
     }
 
-    /// The guest goes on computing, on this thread.
+    /// The guest goes on computing, on this thread: `task`, which ran last, unless there are others.
     pub(crate) fn goes_on(&self, task: Option<EventCall>) {
-        self.tasks().slice = Slice::begin(None, task);
+        let mut tasks = self.tasks();
+        let task = task.filter(|_| tasks.events.len() == 1);
+        tasks.slice = Slice::begin(None, task);
     }
 }
 
@@ -401,15 +388,33 @@ mod tests {
     }
 
     #[test]
-    fn a_guest_that_yields_by_itself_is_metered_and_takes_turns() {
-        let meter = meter(50);
-        assert!(matches!(tick(&meter), Ok(UpdateDeadline::Continue(1))));
-        for _ in 0..6 {
-            compute(Duration::from_millis(10));
-            assert_eq!(meter.state.returned(), Returned::HadTurn(None));
+    fn a_guest_that_yields_before_it_must_is_metered_from_then_on() {
+        let meter = meter(5);
+        let mut result = tick(&meter);
+        for _ in 0..5 * 4 {
+            assert!(matches!(result, Ok(UpdateDeadline::Continue(1))));
+            compute(A_MOMENT / 4);
+            assert_eq!(meter.state.returned(), Returned::Computed(None));
             meter.state.goes_on(None);
+            result = tick(&meter);
         }
-        assert!(tick(&meter).is_err(), "sixty milliseconds");
+        assert!(result.is_err(), "twenty times a quarter of a millisecond");
+    }
+
+    #[test]
+    fn what_is_used_in_a_poll_in_which_any_of_several_events_may_run_is_charged_to_none() {
+        let meter = meter(50);
+        let event = || (EventCall::Only, Arc::new(EventRecord::new(EventContext::default())), Duration::ZERO);
+        meter.state.tasks().events.push(event());
+        let poll = || {
+            meter.state.goes_on(Some(EventCall::Only));
+            compute(A_MOMENT);
+            meter.state.returned()
+        };
+        assert_eq!(poll(), Returned::Computed(Some(EventCall::Only)));
+        meter.state.tasks().events.push(event());
+        assert_eq!(poll(), Returned::Computed(None));
+        assert!(meter.state.tasks().unclaimed >= A_MOMENT);
     }
 
     #[test]
@@ -426,24 +431,6 @@ mod tests {
             assert!(matches!(tick(&meter), Ok(UpdateDeadline::Continue(1))));
             assert_eq!(meter.state.returned(), Returned::Rested);
         }
-    }
-
-    #[test]
-    fn a_guest_that_yields_before_a_turn_is_worth_it_takes_one_in_time_and_is_metered_always() {
-        let meter = meter(50);
-        assert!(matches!(tick(&meter), Ok(UpdateDeadline::Continue(1))));
-        let used = thread_cpu_time();
-        for polls in 1.. {
-            compute(A_MOMENT / 4);
-            match meter.state.returned() {
-                Returned::Computed(None) => {}
-                Returned::HadTurn(None) => break,
-                other => panic!("{other:?}"),
-            }
-            assert!(polls < 4);
-            meter.state.goes_on(None);
-        }
-        assert!(thread_cpu_time().saturating_sub(used) >= A_MOMENT);
     }
 
     #[test]

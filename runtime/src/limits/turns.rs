@@ -5,8 +5,9 @@
 //! thread. Here they queue up apart from everybody else: as many of them run as there are threads, and before the next one
 //! does its thread looks for what has come from outside, if no other one does so, and polls what it finds.
 //!
-//! Whether a guest yields or waits for something can't be told: hosts yield for it, and sets of futures wake themselves. So
-//! who has computed takes a turn whenever it is woken, which it finds free unless guests compute on every thread.
+//! Whether a guest that stops by itself yields or waits can't be told: hosts yield for it, and sets of futures wake themselves.
+//! It needs no turn. But who computes is metered from the start of its next poll, so that the clock soon interrupts it, and
+//! then it queues up with the others.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -70,7 +71,7 @@ impl InTurn {
         self.next = match returned {
             Returned::Rested => Next::AtOnce,
             Returned::Computed(task) => Next::Metered(task),
-            Returned::HadTurn(task) | Returned::Interrupted(task) => Next::InTurn(task, Box::pin(turn(self.places))),
+            Returned::Interrupted(task) => Next::InTurn(task, Box::pin(turn(self.places))),
         };
         polled
     }
@@ -124,40 +125,38 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
     use tokio::task::{LocalSet, yield_now};
+    use wasmtime::UpdateDeadline;
 
     use super::*;
     use crate::engine::EPOCH_TICK;
     use crate::limits::cpu::compute;
     use crate::limits::{CpuMeter, Limits};
 
-    /// A guest, and who polls it.
+    /// A guest that computes in each poll, and who polls it.
     struct Guest {
         turn: InTurn,
         meter: CpuMeter,
-        /// For how long it computes in each poll, of the thread's processor time.
-        slice: Duration,
+        /// Goes on until it is interrupted.
+        is_busy: bool,
     }
 
     impl Guest {
-        fn new(slice: Duration) -> Self {
-            let meter = CpuMeter::new(&Limits::default());
-            Self { turn: InTurn::new(meter.state()), meter, slice }
-        }
-
-        /// One that shares no places with other tests.
-        fn with_places(places: &'static Semaphore, slice: Duration) -> Self {
-            let mut guest = Self::new(slice);
-            guest.turn.places = places;
-            guest
+        fn new(places: &'static Semaphore) -> Self {
+            let meter = CpuMeter::new(&Limits { cpu_time: Duration::MAX, ..Limits::default() });
+            Self { turn: InTurn { places, ..InTurn::new(meter.state()) }, meter, is_busy: true }
         }
 
         /// Whether it was polled.
         fn poll(&mut self, context: &mut Context<'_>) -> bool {
             let mut is_polled = false;
             let guest = poll_fn(|_| {
-                assert!(self.meter.tick(std::iter::empty()).is_ok());
-                compute(self.slice);
                 is_polled = true;
+                while let UpdateDeadline::Continue(_) = self.meter.tick(std::iter::empty()).unwrap() {
+                    compute(EPOCH_TICK / 2);
+                    if !self.is_busy {
+                        break;
+                    }
+                }
                 Poll::<()>::Pending
             });
             assert!(self.turn.poll(pin!(guest), context).is_pending());
@@ -167,10 +166,13 @@ mod tests {
         /// Until it was.
         async fn polled(&mut self) {
             let polled = poll_fn(|context| if self.poll(context) { Poll::Ready(()) } else { Poll::Pending });
-            tokio::time::timeout(Duration::from_secs(20), polled).await.unwrap();
+            tokio::time::timeout(IN_TIME, polled).await.unwrap();
         }
     }
 
+    const IN_TIME: Duration = Duration::from_secs(20);
+
+    /// Which other tests don't take.
     fn places(count: usize) -> &'static Semaphore {
         Box::leak(Box::new(Semaphore::new(count)))
     }
@@ -180,59 +182,64 @@ mod tests {
         let places = places(2);
         let mut others = Vec::new();
         for number in 0..6 {
-            let mut guest = Guest::with_places(places, EPOCH_TICK / 4);
+            let mut guest = Guest::new(places);
             for _ in 0..3 {
                 guest.polled().await;
             }
-            // Half of them are gone, and the others wait for something, perhaps for ever.
+            // Half of them are gone, and the others are polled once more, or never.
             if number % 2 == 0 {
                 others.push(guest);
             }
         }
-        let all = tokio::time::timeout(Duration::from_secs(20), places.acquire_many(2));
-        assert!(all.await.is_ok());
+        let all = tokio::time::timeout(IN_TIME, places.acquire_many(2)).await.unwrap().unwrap();
+        for guest in &mut others {
+            assert!(!guest.poll(&mut Context::from_waker(Waker::noop())));
+        }
+        drop((all, others));
+        assert!(tokio::time::timeout(IN_TIME, places.acquire_many(2)).await.is_ok());
     }
 
     #[tokio::test]
-    async fn who_has_computed_waits_for_a_turn_once_it_is_woken() {
+    async fn who_was_interrupted_waits_for_its_turn() {
         let places = places(1);
-        let mut context = Context::from_waker(Waker::noop());
-        let mut guest = Guest::with_places(places, EPOCH_TICK / 4);
-        assert!(guest.poll(&mut context));
-        assert!(guest.turn.waits(), "for something");
         let taken = places.acquire().await.unwrap();
+        let mut context = Context::from_waker(Waker::noop());
+        let mut guest = Guest::new(places);
+        assert!(guest.poll(&mut context), "it isn't known yet");
+        assert!(!guest.turn.waits());
         assert!(!guest.poll(&mut context));
         assert!(!guest.turn.waits());
         drop(taken);
+        guest.is_busy = false;
         assert!(guest.poll(&mut context));
-        assert!(guest.turn.waits());
+        assert!(guest.turn.waits(), "for something else");
     }
 
     #[test]
-    fn who_computes_little_needs_no_turn() {
-        let mut guest = Guest::with_places(places(0), Duration::ZERO);
+    fn who_stops_by_itself_needs_no_turn() {
+        let mut guest = Guest::new(places(0));
+        guest.is_busy = false;
         let mut context = Context::from_waker(Waker::noop());
-        for _ in 0..3 {
-            assert!(guest.poll(&mut context));
-            assert!(guest.turn.waits());
-        }
+        assert!(guest.poll(&mut context));
+        assert!(guest.turn.waits());
+        // Not before it is made to stop.
+        guest.is_busy = true;
+        assert!(guest.poll(&mut context));
+        assert!(!guest.turn.waits());
     }
 
     #[test]
     fn guests_that_use_every_processor_do_not_keep_others_waiting() {
         let threads = tokio::runtime::Runtime::new().unwrap();
+        let places = places(threads.metrics().num_workers());
         let stop = Arc::new(AtomicBool::new(false));
-        for number in 0..4 * threads.metrics().num_workers() {
-            let (mut guest, stop) = (Guest::new(EPOCH_TICK), Arc::clone(&stop));
-            let yields = number % 2 == 0;
+        for _ in 0..4 * threads.metrics().num_workers() {
+            let (mut guest, stop) = (Guest::new(places), Arc::clone(&stop));
             threads.spawn(async move {
                 while !stop.load(Ordering::Relaxed) {
                     guest.polled().await;
-                    // As the engine yields, and as the host does.
-                    match yields {
-                        true => go_behind_others().await,
-                        false => yield_now().await,
-                    }
+                    // As the engine yields.
+                    go_behind_others().await;
                 }
             });
         }

@@ -1,6 +1,6 @@
-;; Computes for ten milliseconds, yields by itself, and so on for ever.
+;; Computes for five milliseconds, yields by itself, and so on for ever.
 (func $compute (result i32) (local $until i64)
-  (local.set $until (i64.add (call $"wasi:clocks/monotonic-clock@VERSION#now") (i64.const 10000000)))
+  (local.set $until (i64.add (call $"wasi:clocks/monotonic-clock@VERSION#now") (i64.const 5000000)))
   (loop $more
     (br_if $more (i64.lt_u (call $"wasi:clocks/monotonic-clock@VERSION#now") (local.get $until))))
   ;; YIELD: the callback is to be called as soon as others had the chance to run.
