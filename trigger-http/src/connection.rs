@@ -26,6 +26,7 @@ use crate::limits::{self, Limits};
 use crate::server::Server;
 use crate::tls::Tls;
 use crate::together;
+use crate::version;
 
 /// Who is connected, and how.
 struct Peer {
@@ -42,41 +43,58 @@ pub async fn serve(stream: TcpStream, client: SocketAddr, server: Arc<Server>, s
         tracing::debug!(%client, "no TCP_NODELAY: {error}");
     }
     let activity = Activity::begin();
-    let stream = Watched::new(stream, activity.clone());
     let scheme = if server.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
     let peer = Peer { address: client, header: headers::client_addr(client), scheme };
     match &server.tls {
-        None => requests(stream, peer, &server, activity, &stop).await,
+        None => plain(stream, peer, &server, activity, &stop).await,
         // In a box: what is not encrypted need not have the room for it.
         Some(tls) => Box::pin(encrypted(stream, tls, peer, &server, activity, &stop)).await,
     }
 }
 
+/// Serves one whose bytes are HTTP.
+async fn plain(stream: TcpStream, peer: Peer, server: &Arc<Server>, activity: Activity, stop: &Stop) {
+    let Limits { idle, body: unread, .. } = server.limits;
+    let version = tokio::select! {
+        version = version::peeked(&stream) => version,
+        // Nothing was asked for yet.
+        () = stop.requested() => return,
+        () = activity.ceases(idle, unread) => return,
+    };
+    match version {
+        Ok(version) => requests(Watched::new(stream, activity.clone()), version, peer, server, activity, stop).await,
+        Err(error) => tracing::debug!(client = %peer.address, "connection ended: {error}"),
+    }
+}
+
 /// The same behind a handshake.
-async fn encrypted(
-    stream: Watched<TcpStream>,
-    tls: &Tls,
-    peer: Peer,
-    server: &Arc<Server>,
-    activity: Activity,
-    stop: &Stop,
-) {
+async fn encrypted(stream: TcpStream, tls: &Tls, peer: Peer, server: &Arc<Server>, activity: Activity, stop: &Stop) {
     let client = peer.address;
+    let stream = Watched::new(stream, activity.clone());
     let shaken = tokio::select! {
         shaken = time::timeout(server.limits.handshake, tls.accept(stream)) => shaken,
         // Nothing was asked for yet.
         () = stop.requested() => return,
     };
     match shaken {
-        Ok(Ok(stream)) => requests(stream, peer, server, activity, stop).await,
+        Ok(Ok(stream)) => {
+            let version = version::negotiated(&stream);
+            requests(stream, version, peer, server, activity, stop).await;
+        }
         Ok(Err(error)) => tracing::debug!(%client, "no TLS: {error}"),
         Err(_) => tracing::debug!(%client, "no TLS: the handshake took too long"),
     }
 }
 
-/// Serves the requests of a connection whose bytes are HTTP: the first ones tell which version.
-async fn requests<S>(stream: S, peer: Peer, server: &Arc<Server>, activity: Activity, stop: &Stop)
-where
+/// Serves the requests of a connection. If its version isn't known, the first bytes will tell.
+async fn requests<S>(
+    stream: S,
+    version: Option<Version>,
+    peer: Peer,
+    server: &Arc<Server>,
+    activity: Activity,
+    stop: &Stop,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let Limits { idle, body: unread, last_word, .. } = server.limits;
@@ -90,7 +108,11 @@ where
             async move { Ok::<_, Infallible>(response.await.map(|body| begun.answered(body))) }
         }
     });
-    let builder = protocols(&server.limits);
+    let builder = match (version, protocols(&server.limits)) {
+        (None, both) => both,
+        (Some(Version::HTTP_2), both) => both.http2_only(),
+        (Some(_), both) => both.http1_only(),
+    };
     let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
     let result = tokio::select! {
         result = connection.as_mut() => result,

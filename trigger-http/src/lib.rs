@@ -43,6 +43,7 @@ pub mod static_response;
 pub mod tls;
 pub mod together;
 pub mod trigger;
+pub mod version;
 pub mod well_known;
 
 pub use trigger::HttpTrigger;

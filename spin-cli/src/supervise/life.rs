@@ -15,7 +15,7 @@ use super::generation::{Generation, Generations, Loader};
 use super::launch::{Launch, Started, Task};
 use super::process::Orphans;
 use super::reload::{Outcome, Reloads};
-use super::resident::let_go_of_code;
+use super::resident::let_go_of_program;
 use super::restart::OnExit;
 use super::signal::{Request, Stop};
 use super::slot::{Slot, State};
@@ -119,7 +119,7 @@ impl<'a, L: Loader> Life<'a, L> {
             let rests = self.rests();
             if rests && !rested {
                 // If that can't be done, nothing is different.
-                drop(let_go_of_code());
+                drop(let_go_of_program());
             }
             rested = rests;
             match self.next(requests).await {

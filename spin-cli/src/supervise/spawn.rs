@@ -11,7 +11,7 @@ use rustix::mm::{Advice, madvise};
 use rustix::process::{Pid, Signal, getpid, getppid, set_parent_process_death_signal};
 use tokio::process::{Child, Command};
 
-use super::resident::Code;
+use super::resident::Pages;
 use crate::environment::ChildEnvironment;
 
 /// An executable with what it is started with.
@@ -79,12 +79,12 @@ fn die_with(parent: Pid) -> io::Result<()> {
 }
 
 /// Has the kernel take a range of this process's addresses out of its memory; see [`resident`](super::resident).
-pub(super) fn unmap_pages(code: &Code) -> io::Result<()> {
-    let Range { start, end } = code.addresses();
+pub(super) fn unmap_pages(pages: &Pages) -> io::Result<()> {
+    let Range { start, end } = pages.addresses();
     #[allow(unsafe_code, reason = "the kernel takes advice about memory by its addresses alone")]
-    // SAFETY: `Code` is a map of this program's file that can't be written to and of which no page differs from the file (code
-    // is not relocated, and a debugger that has put something into it is looked for). So nothing that could be read changes:
-    // a page that is gone is read from the file again.
+    // SAFETY: `Pages` is a map of this program's file that can't be written to and of which no page differs from the file (what
+    // was relocated, or a debugger has put something into, is left out). So nothing that could be read changes: a page that is
+    // gone is read from the file again.
     unsafe {
         madvise(ptr::with_exposed_provenance_mut(start), end - start, Advice::LinuxDontNeed)?;
     }
