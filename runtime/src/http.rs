@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, FutureExt};
 use http::header::HOST;
 use http_body_util::{BodyExt, Full};
 use tracing::Instrument;
@@ -161,12 +161,12 @@ impl Handler {
                 streamed(head_timeout, &record, answered).await?
             }
             Executor::Inbound(inbound) => {
-                let request = self.whole(request, head_timeout).await?;
+                let request = Box::pin(self.whole(request, head_timeout)).await?;
                 let answered = Box::pin(Arc::clone(inbound).handle(request, record.context().clone()));
                 whole_body(within(head_timeout, apart(record.context(), answered)).await?)
             }
             Executor::Wagi(wagi) => {
-                let request = self.whole(request, head_timeout).await?;
+                let request = Box::pin(self.whole(request, head_timeout)).await?;
                 let answered = Box::pin(Arc::clone(wagi).handle(request, record.context().clone()));
                 whole_body(within(head_timeout, apart(record.context(), answered)).await?)
             }
@@ -195,8 +195,12 @@ fn shape(component: &Component, export: String, source: wasmtime::Error) -> NotA
 }
 
 /// Gives a guest the time to the head of its response, even one that is stuck in a call.
-async fn within<R>(time: Duration, guest: impl Future<Output = Result<R, EventError>>) -> Result<R, EventError> {
-    tokio::time::timeout(time, guest).await.unwrap_or(Err(EventError::HeadTimeout(time)))
+fn within<R>(
+    time: Duration,
+    guest: impl Future<Output = Result<R, EventError>>,
+) -> impl Future<Output = Result<R, EventError>> {
+    // No `async` function, which would have the room for the guest's future twice.
+    tokio::time::timeout(time, guest).map(move |ended| ended.unwrap_or(Err(EventError::HeadTimeout(time))))
 }
 
 /// Lets an instance run where no other does: a chained request is sent from within one, and the engine doesn't run one within
@@ -219,7 +223,8 @@ async fn streamed(
         match answered.await {
             Some(Ok(response)) => Ok(response),
             Some(Err(error)) => Err(EventError::of_handler(error, record)),
-            None => Err(EventError::of_lost_instance(record).await),
+            // In a box, as all that seldom happens: every request has the room for what it awaits.
+            None => Err(Box::pin(EventError::of_lost_instance(record)).await),
         }
     })
     .await;
