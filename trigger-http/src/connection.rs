@@ -77,10 +77,7 @@ async fn encrypted(stream: TcpStream, tls: &Tls, peer: Peer, server: &Arc<Server
         () = stop.requested() => return,
     };
     match shaken {
-        Ok(Ok(stream)) => {
-            let version = version::negotiated(&stream);
-            requests(stream, version, peer, server, activity, stop).await;
-        }
+        Ok(Ok(stream)) => requests(stream, None, peer, server, activity, stop).await,
         Ok(Err(error)) => tracing::debug!(%client, "no TLS: {error}"),
         Err(_) => tracing::debug!(%client, "no TLS: the handshake took too long"),
     }

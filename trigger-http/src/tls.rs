@@ -22,11 +22,8 @@ use tokio_rustls::server::TlsStream;
 /// How often the files are looked at.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// The name of HTTP/2 in a handshake (RFC 9113, 3.1).
-pub const HTTP2: &[u8] = b"h2";
-
 /// What a client may choose from, the best first.
-const PROTOCOLS: [&[u8]; 2] = [HTTP2, b"http/1.1"];
+const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
 /// Where certificate and key are.
 #[derive(Clone, Debug)]

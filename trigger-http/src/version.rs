@@ -6,11 +6,7 @@
 use std::io;
 
 use http::Version;
-use spin_trigger_kit::tokio::io::{AsyncRead, AsyncWrite};
 use spin_trigger_kit::tokio::net::TcpStream;
-use tokio_rustls::server::TlsStream;
-
-use crate::tls::HTTP2;
 
 /// What a client says first that speaks HTTP/2 (RFC 9113, 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -31,12 +27,6 @@ fn told_by(first: &[u8]) -> Option<Version> {
         Some(_) => None,
         None => Some(Version::HTTP_11),
     }
-}
-
-/// What was agreed upon in the handshake. None if the client has named no protocol.
-pub fn negotiated<S: AsyncRead + AsyncWrite>(stream: &TlsStream<S>) -> Option<Version> {
-    let (_, session) = stream.get_ref();
-    session.alpn_protocol().map(|name| if name == HTTP2 { Version::HTTP_2 } else { Version::HTTP_11 })
 }
 
 #[cfg(test)]

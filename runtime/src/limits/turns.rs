@@ -6,8 +6,8 @@
 //! does its thread looks for what has come from outside, if no other one does so, and polls what it finds.
 //!
 //! Whether a guest that stops by itself yields or waits can't be told: hosts yield for it, and sets of futures wake themselves.
-//! It needs no turn. But who computes is metered from the start of its next poll, so that the clock soon interrupts it, and
-//! then it queues up with the others.
+//! It needs no turn. But who computes is metered from the start of its next poll, so that the clock interrupts it sooner or
+//! later, unless it stops within a millisecond each time; then it queues up with the others.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -31,7 +31,6 @@ pub(crate) struct InTurn {
     meter: Arc<MeterState>,
     places: &'static Semaphore,
     next: Next,
-    waits: bool,
 }
 
 /// How the guest is polled when it is woken, and what ran last, if that is known.
@@ -39,7 +38,7 @@ enum Next {
     AtOnce,
     /// And metered from the start.
     Metered(Option<EventCall>),
-    /// The same, when it is its turn, first come first served.
+    /// And only when it is its turn, first come first served.
     InTurn(Option<EventCall>, BoxFuture<'static, Place>),
 }
 
@@ -47,7 +46,7 @@ type Place = SemaphorePermit<'static>;
 
 impl InTurn {
     pub(crate) fn new(meter: Arc<MeterState>) -> Self {
-        Self { meter, places: &PLACES, next: Next::AtOnce, waits: true }
+        Self { meter, places: &PLACES, next: Next::AtOnce }
     }
 
     /// Polls what the guest does, unless it has to wait for its turn.
@@ -55,9 +54,8 @@ impl InTurn {
         let mut place = None;
         match &mut self.next {
             Next::AtOnce => {}
-            Next::Metered(task) => self.meter.goes_on(*task),
+            Next::Metered(task) => self.meter.resumes(*task),
             Next::InTurn(task, turn) => {
-                self.waits = false;
                 place = Some(ready!(turn.as_mut().poll(context)));
                 self.meter.goes_on(*task);
             }
@@ -67,7 +65,6 @@ impl InTurn {
         if let Some(place) = place {
             give_back(place);
         }
-        self.waits = !matches!(returned, Returned::Interrupted(_));
         self.next = match returned {
             Returned::Rested => Next::AtOnce,
             Returned::Computed(task) => Next::Metered(task),
@@ -78,7 +75,7 @@ impl InTurn {
 
     /// Whether the guest, as far as it can be known, waits for something else than its turn.
     pub(crate) fn waits(&self) -> bool {
-        self.waits
+        !matches!(self.next, Next::InTurn(..))
     }
 }
 

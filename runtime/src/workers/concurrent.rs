@@ -50,7 +50,7 @@ pub(crate) async fn serve<C: ConcurrentCalls>(instance: &mut Instance<C>, first:
                 desk.put(event);
             }
             let turn = guest.poll(turns.as_mut(), context);
-            // A guest that waits is told from one that computes.
+            // A guest that waits is told from one that was interrupted.
             let waits = guest.waits();
             let (occupation, is_open, left_over) = desk.after_turn();
             if let Some(event) = left_over {
@@ -76,7 +76,7 @@ pub(crate) async fn serve<C: ConcurrentCalls>(instance: &mut Instance<C>, first:
                     Occupation::Serving { .. } | Occupation::Afterwards { .. } => Err(Overdue.into()),
                 });
             }
-            // While one computes, others take what comes.
+            // While it is to go on computing, others take what comes.
             if !(waits && is_open) {
                 if let Some(event) = seat.leave() {
                     workers.dispatch(event);
