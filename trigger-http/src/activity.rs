@@ -15,10 +15,6 @@ use http_body::{Body, Frame, SizeHint};
 use spin_trigger_kit::tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use spin_trigger_kit::tokio::time::{Instant, sleep_until};
 
-/// Up to so many bytes of several buffers are copied into one and written from there: that is quicker than to have the kernel
-/// gather them.
-const SMALL: usize = 1024;
-
 /// What happens on one connection. Cheap to clone.
 #[derive(Clone)]
 pub struct Activity(Arc<Mutex<State>>);
@@ -178,20 +174,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         buffers: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        let stream = Pin::new(&mut this.stream);
-        let length: usize = buffers.iter().map(|buffer| buffer.len()).sum();
-        let polled = if buffers.len() > 1 && length <= SMALL {
-            let mut joined = [0; SMALL];
-            let mut room = &mut joined[..];
-            for buffer in buffers {
-                let (part, rest) = room.split_at_mut(buffer.len());
-                part.copy_from_slice(buffer);
-                room = rest;
-            }
-            stream.poll_write(context, &joined[..length])
-        } else {
-            stream.poll_write_vectored(context, buffers)
-        };
+        let polled = Pin::new(&mut this.stream).poll_write_vectored(context, buffers);
         this.activity.sent(&polled);
         polled
     }
@@ -211,9 +194,6 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
 
 #[cfg(test)]
 mod tests {
-    use spin_trigger_kit::tokio;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-
     use super::*;
 
     const IDLE: Duration = Duration::from_secs(30);
@@ -240,23 +220,5 @@ mod tests {
         assert_eq!(due(), Some(unsent), "still the same bytes");
         activity.sent(&Poll::Ready(Ok(1)));
         assert!(due().is_some_and(|due| due < unsent), "it reads again");
-    }
-
-    #[tokio::test(crate = "spin_trigger_kit::tokio")]
-    async fn small_buffers_are_written_as_one_and_large_ones_as_they_are() {
-        for length in [2, SMALL, SMALL + 1, 4 * SMALL] {
-            let bytes: Vec<u8> = (0..length).map(|at| (at % 251) as u8).collect();
-            let (first, rest) = bytes.split_at(length / 2);
-            let (near, mut far) = tokio::io::duplex(2 * length);
-            let mut watched = Watched::new(near, Activity::begin());
-            let buffers = [first, &[], rest].map(io::IoSlice::new);
-            let written = watched.write_vectored(&buffers).await.expect("there is room");
-            assert!(length > SMALL || written == length, "{written} of {length}");
-            watched.write_all(&bytes[written..]).await.expect("there is room");
-            drop(watched);
-            let mut read = Vec::new();
-            far.read_to_end(&mut read).await.expect("it is closed");
-            assert_eq!(read, bytes);
-        }
     }
 }
